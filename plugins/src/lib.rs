@@ -1,1 +1,16 @@
-//! Stub.
+//! Words and forms shared by both ends of Ravenry, and the bundled plugins.
+//!
+//! What a host, a graph, a field and a reading are ([`name`], [`reading`], [`timestamp`]); what a plugin says
+//! ([`declaration`], [`munin`], [`nagios`]) and what that means ([`graph`], [`range`]); how a plugin is run
+//! ([`run`], [`exec`]); how samples travel ([`wire`]) and wait ([`spool`]).
+//!
+//! Pure, that is without clock, file, socket, environment, randomness or logger: everything but [`clock`], [`disk`],
+//! [`spool`], [`run`], [`exec`] and [`bundled`].
+
+pub mod clock;
+pub mod declaration;
+pub mod name;
+pub mod problem;
+pub mod reading;
+pub mod timestamp;
+pub mod wire;

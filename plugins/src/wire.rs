@@ -1,0 +1,117 @@
+//! The wire form of a push, version 1: `POST /api/v1/push` with a [`Batch`] as MessagePack (named) or JSON.
+//!
+//! Samples are columns and name their series by index, so that a name travels once a batch however many readings it has.
+
+use serde::{Deserialize, Serialize};
+
+use crate::declaration::Declaration;
+use crate::name::{FieldName, GraphName, HostName};
+use crate::problem::Problem;
+use crate::reading::Reading;
+use crate::timestamp::Timestamp;
+
+/// The only version there is.
+pub const VERSION: u32 = 1;
+
+/// What an agent (or curl) pushes at once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Batch {
+    /// [`VERSION`]; any other number is refused.
+    pub version: u32,
+    /// The host that the batch is about, unless a series says otherwise.
+    pub host: HostName,
+    /// By which a batch that arrives twice is known; without it samples are known by (series, time).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
+    /// Graphs that are new or changed, and all of them after a start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub graphs: Vec<Declaration>,
+    /// The series that `samples` refers to.
+    #[serde(default)]
+    pub series: Series,
+    /// The readings.
+    #[serde(default)]
+    pub samples: Samples,
+    /// How the plugins ran that this batch stems from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<RunReport>,
+}
+
+/// Identity of a batch: the same key is the same batch.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Key {
+    /// The agent's own id, drawn when it first starts and kept in its state directory.
+    pub agent: String,
+    /// Counts the agent's starts.
+    pub incarnation: u64,
+    /// Counts batches within an incarnation, from 1.
+    pub sequence: u64,
+}
+
+/// Columns of equal length: the series of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Series {
+    /// Graph of each series.
+    #[serde(default)]
+    pub graph: Vec<GraphName>,
+    /// Field of each series.
+    #[serde(default)]
+    pub field: Vec<FieldName>,
+    /// Host of each series where it is not the batch's; empty when all are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host: Vec<Option<HostName>>,
+}
+
+/// Columns of equal length: the samples of a batch, times of one series in increasing order.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Samples {
+    /// Index into [`Series`].
+    #[serde(default)]
+    pub series: Vec<u32>,
+    /// When it was read.
+    #[serde(default)]
+    pub time: Vec<Timestamp>,
+    /// What was read; null is unknown.
+    #[serde(default)]
+    pub value: Vec<Reading>,
+}
+
+/// How one run of a plugin went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// The plugin's name in its directory.
+    pub plugin: String,
+    /// When it was started.
+    pub time: Timestamp,
+    /// How long it took.
+    pub duration_seconds: f64,
+    /// Nothing when it went well, else one sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Lines of its output that were not understood; at most [`PROBLEMS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
+}
+
+/// Problems that a run reports at most; the rest are counted in the last one's text.
+pub const PROBLEMS_MAX: usize = 20;
+
+/// What the collector answers: 200 when the batch is on stable storage (or was before).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ack {
+    /// Samples taken.
+    #[serde(default)]
+    pub accepted: u64,
+    /// Samples and graphs refused, each counted; the first few are named in `problems`.
+    #[serde(default)]
+    pub refused: u64,
+    /// Whether this key had been seen: nothing was changed.
+    #[serde(default)]
+    pub duplicate: bool,
+    /// Graphs that the collector has no declaration of: send them again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undeclared: Vec<GraphName>,
+    /// What was wrong, one sentence each, at most [`PROBLEMS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
+}
