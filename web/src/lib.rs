@@ -1,1 +1,3 @@
-//! Stub.
+//! Graphs, pages and the JSON API. Asks through [`source::Source`] and never sees a file.
+
+pub mod source;

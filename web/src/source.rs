@@ -1,0 +1,209 @@
+//! What pages and graphs ask for. The local store answers; later another collector over HTTP can.
+//!
+//! Calls may read files: they are made from blocking threads, never from the async runtime.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ravenry_alerts::check::CheckName;
+use ravenry_alerts::severity::{HostState, Severity};
+use ravenry_plugins::graph::Graph;
+use ravenry_plugins::name::{FieldName, GraphName, GroupName, HostName};
+use ravenry_plugins::timestamp::Timestamp;
+use ravenry_plugins::wire::RunReport;
+
+/// Everything that a page can ask.
+pub trait Source: Send + Sync + 'static {
+    /// The time by the collector's clock.
+    fn now(&self) -> Timestamp;
+
+    /// All hosts, sorted by name.
+    fn hosts(&self) -> Vec<HostSummary>;
+
+    /// One host with its graphs, checks and plugin runs.
+    fn host(&self, host: &HostName) -> Option<HostDetail>;
+
+    /// One graph, resolved, with what was last read.
+    fn graph(&self, host: &HostName, graph: &GraphName) -> Option<GraphDetail>;
+
+    /// Consolidated history of all fields of a graph.
+    ///
+    /// # Errors
+    /// When the graph is not stored or its file cannot be read.
+    fn fetch(&self, query: &Query) -> Result<History, FetchError>;
+
+    /// Incidents, open ones first, then the newest closed ones, at most `limit`.
+    fn incidents(&self, limit: usize) -> Vec<IncidentView>;
+}
+
+/// A host as lists show it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostSummary {
+    /// Its name.
+    pub name: HostName,
+    /// The groups that it is in, sorted; never empty (`ungrouped` when nothing else is said).
+    pub groups: Vec<GroupName>,
+    /// Whether it is heard of.
+    pub state: HostState,
+    /// The worst severity of its checks.
+    pub worst: Severity,
+    /// How many checks are ok, unknown, warning, critical, in the order of [`Severity::ALL`].
+    pub checks: [usize; 4],
+    /// When it was last heard of.
+    pub last_contact: Option<Timestamp>,
+    /// How many graphs it has.
+    pub graphs: usize,
+}
+
+/// A host as its own page shows it.
+#[derive(Clone, Debug)]
+pub struct HostDetail {
+    /// As in lists.
+    pub summary: HostSummary,
+    /// Its graphs, sorted by category, then title.
+    pub graphs: Vec<GraphDetail>,
+    /// The last run of each of its plugins, sorted by name.
+    pub runs: Vec<RunReport>,
+    /// The host's own check and those of its fields.
+    pub checks: Vec<CheckView>,
+}
+
+/// A graph with what was last read.
+#[derive(Clone, Debug)]
+pub struct GraphDetail {
+    /// The host that it belongs to.
+    pub host: HostName,
+    /// The declaration with all defaults filled in.
+    pub graph: Arc<Graph>,
+    /// The time between two stored rows of the finest archive.
+    pub step: Duration,
+    /// The time of the newest sample of any field.
+    pub last_update: Option<Timestamp>,
+    /// The last reading of each field that has one.
+    pub latest: Vec<Latest>,
+    /// The checks of its fields.
+    pub checks: Vec<CheckView>,
+}
+
+impl GraphDetail {
+    /// The worst severity of its checks.
+    #[must_use]
+    pub fn worst(&self) -> Severity {
+        self.checks
+            .iter()
+            .map(|check| check.severity)
+            .max()
+            .unwrap_or_default()
+    }
+}
+
+/// The last reading of a field, in the unit that the graph shows before cdef: counters as a rate per second.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Latest {
+    /// The field.
+    pub field: FieldName,
+    /// When it was read.
+    pub time: Timestamp,
+    /// `None` when unknown, or when a counter has been read only once.
+    pub value: Option<f64>,
+}
+
+/// A check as pages show it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckView {
+    /// Its name.
+    pub name: CheckName,
+    /// The confirmed severity.
+    pub severity: Severity,
+    /// Since when it has been that severity.
+    pub since: Option<Timestamp>,
+    /// The last value that was judged.
+    pub value: Option<f64>,
+    /// The threshold in words, such as `critical above 98`; empty when there is none.
+    pub threshold: String,
+    /// Why it was or was not told, one sentence.
+    pub reason: String,
+}
+
+/// An incident as pages show it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IncidentView {
+    /// Its number.
+    pub id: u64,
+    /// The check that is the cause.
+    pub cause: CheckName,
+    /// The worst severity that it has had.
+    pub severity: Severity,
+    /// When it began.
+    pub opened: Timestamp,
+    /// When it ended; `None` while it is open.
+    pub closed: Option<Timestamp>,
+    /// What is wrong, one sentence.
+    pub summary: String,
+    /// Who was told and when, one sentence each, oldest first.
+    pub told: Vec<String>,
+}
+
+/// How rows are made of readings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Consolidation {
+    /// The mean.
+    Average,
+    /// The least.
+    Min,
+    /// The greatest.
+    Max,
+}
+
+/// A question for history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// The host.
+    pub host: HostName,
+    /// The graph, all of whose fields are fetched.
+    pub graph: GraphName,
+    /// Rows later than this.
+    pub start: Timestamp,
+    /// Rows up to and including the one that holds this.
+    pub end: Timestamp,
+    /// The wanted time between rows; the nearest archive that reaches back far enough answers.
+    pub resolution: Duration,
+    /// What rows are made of.
+    pub consolidation: Consolidation,
+}
+
+/// The answer: rows at `start + step`, `start + 2 step`, ... up to `end`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct History {
+    /// One step before the first row.
+    pub start: Timestamp,
+    /// The time of the last row.
+    pub end: Timestamp,
+    /// Between rows.
+    pub step: Duration,
+    /// A column a field, all of the same length; NaN is unknown. Counters are rates per second.
+    pub columns: Vec<(FieldName, Vec<f64>)>,
+}
+
+/// Why there is no history.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// Nothing is stored under that name.
+    #[error("no history of {host}/{graph}: nothing has been stored under that name")]
+    NotStored {
+        /// The host.
+        host: HostName,
+        /// The graph.
+        graph: GraphName,
+    },
+    /// The file is there but cannot be read or makes no sense.
+    #[error("history of {host}/{graph} cannot be read: {why}")]
+    Unreadable {
+        /// The host.
+        host: HostName,
+        /// The graph.
+        graph: GraphName,
+        /// One sentence.
+        why: String,
+    },
+}
