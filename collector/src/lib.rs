@@ -1,1 +1,3 @@
-//! Stub.
+//! The collector: receives and polls, journals, stores, judges, and answers pages.
+
+pub mod judge;
