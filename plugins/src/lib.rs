@@ -10,7 +10,9 @@
 pub mod clock;
 pub mod declaration;
 pub mod name;
+pub mod pattern;
 pub mod problem;
 pub mod reading;
+pub mod settings;
 pub mod timestamp;
 pub mod wire;
