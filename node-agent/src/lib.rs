@@ -1,1 +1,3 @@
-//! Stub.
+//! The agent on every host: decides when plugins run ([`schedule`]), and sees to it that what they say reaches the
+//! collector ([`session`]).
+pub mod config;
