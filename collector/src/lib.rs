@@ -1,3 +1,4 @@
 //! The collector: receives and polls, journals, stores, judges, and answers pages.
 
+pub mod config;
 pub mod judge;

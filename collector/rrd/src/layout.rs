@@ -1,0 +1,94 @@
+//! Where everything is in a file. Little endian, 8-byte integers and floats, every block a multiple of 8 bytes.
+//!
+//! ```text
+//! stat_head            128   0 "RRD\0"   4 version "0003\0"   16 float cookie   24 sources   32 archives   40 step
+//! ds_def       × D     120   0 name[20]  20 kind[20]          40 heartbeat u64  48 min f64   56 max f64    (64 zeros)
+//! rra_def      × R     120   0 cf[20]    24 rows u64          32 steps per row  40 par[10]: xff f64 first
+//! ---------------------------------------------------------------------- the live part: what an update changes
+//! live_head             16   0 last update i64                 8 its microseconds (absent in version 0001: 8 bytes)
+//! pdp_prep     × D     112   0 last input text[30]            32 unknown seconds u64   40 value f64        (48 zeros)
+//! cdp_prep     × R·D    80   0 value f64   8 unknown pdps u64 64 primary f64    72 secondary f64           archive-major
+//! rra_ptr      × R       8   row written last
+//! ---------------------------------------------------------------------- the data
+//! rows of archive 0, 1, … R-1; a row is D f64; 8 · D · rows bytes each
+//! ```
+
+/// Size of the fixed head of a file.
+pub const STAT_HEAD: usize = 128;
+/// Size of the definition of one data source.
+pub const SOURCE_DEF: usize = 120;
+/// Size of the definition of one archive.
+pub const ARCHIVE_DEF: usize = 120;
+/// Size of names: data source, kind and consolidation function, NUL included.
+pub const NAME: usize = 20;
+/// Size of the text of a data source's last input, NUL included.
+pub const LAST_INPUT: usize = 30;
+
+/// The first four bytes of every file.
+pub const COOKIE: &[u8; 4] = b"RRD\0";
+/// The float that shows whether a file was written on a machine like this one.
+pub const FLOAT_COOKIE: f64 = 8.642_135E130;
+
+/// Offset of the version, four digits and a NUL.
+pub const AT_VERSION: usize = 4;
+/// Offset of the float cookie.
+pub const AT_FLOAT_COOKIE: usize = 16;
+/// Offset of the number of data sources.
+pub const AT_SOURCES: usize = 24;
+/// Offset of the number of archives.
+pub const AT_ARCHIVES: usize = 32;
+/// Offset of the step in seconds.
+pub const AT_STEP: usize = 40;
+
+/// Within a source's or an archive's definition: where its ten parameters begin.
+pub const AT_PARAMETERS: usize = 40;
+/// Within an archive's definition: rows.
+pub const AT_ROWS: usize = 24;
+/// Within an archive's definition: steps per row.
+pub const AT_STEPS: usize = 32;
+
+/// Words (of 8 bytes) of the state of a data source.
+pub(crate) const PDP_WORDS: usize = 14;
+/// Within the words of a data source: seconds of the current step that are unknown.
+pub(crate) const PDP_UNKNOWN: usize = 4;
+/// Within the words of a data source: value gathered in the current step.
+pub(crate) const PDP_VALUE: usize = 5;
+/// Words of the state of a data source in an archive.
+pub(crate) const CDP_WORDS: usize = 10;
+/// Within the words of a (archive, source): value gathered in the current row.
+pub(crate) const CDP_VALUE: usize = 0;
+/// Within the words of a (archive, source): unknown steps of the current row.
+pub(crate) const CDP_UNKNOWN: usize = 1;
+/// Within the words of a (archive, source): what the last update wrote to its first row.
+pub(crate) const CDP_PRIMARY: usize = 8;
+/// Within the words of a (archive, source): what the last update wrote to its further rows.
+pub(crate) const CDP_SECONDARY: usize = 9;
+
+/// The bits of [`crate::UNKNOWN`].
+pub(crate) const UNKNOWN_BITS: u64 = 0xfff8_0000_0000_0000;
+
+/// The bits that rrdtool would store for a number: every NaN is the same one.
+#[inline]
+pub(crate) fn stored(number: f64) -> u64 {
+    if number.is_nan() { UNKNOWN_BITS } else { number.to_bits() }
+}
+
+/// Bytes of the live part for so many data sources and archives.
+pub(crate) fn live_len(version: u8, sources: usize, archives: usize) -> usize {
+    live_head_len(version) + 8 * (PDP_WORDS * sources + CDP_WORDS * archives * sources + archives)
+}
+
+/// Bytes of the time of the last update: version 0001 has no microseconds.
+pub(crate) fn live_head_len(version: u8) -> usize {
+    if version < 3 { 8 } else { 16 }
+}
+
+/// Offset of the live part.
+pub(crate) fn live_offset(sources: usize, archives: usize) -> usize {
+    STAT_HEAD + SOURCE_DEF * sources + ARCHIVE_DEF * archives
+}
+
+/// Little-endian word `index` of `bytes`, 0 beyond the end.
+pub(crate) fn word(bytes: &[u8], offset: usize) -> u64 {
+    bytes.get(offset..offset + 8).and_then(|eight| eight.try_into().ok()).map_or(0, u64::from_le_bytes)
+}

@@ -1,0 +1,228 @@
+//! What an update wants written: byte ranges of a file in the order they arose, in one arena, so that a batch costs no
+//! allocation once the arena has grown. A later write to the same place wins.
+
+/// A list of writes to one file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Writes {
+    spans: Vec<Span>,
+    bytes: Vec<u8>,
+}
+
+/// A write: `bytes[from..from + len]` goes to `offset`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Span {
+    offset: u64,
+    from: usize,
+    len: usize,
+}
+
+impl Span {
+    fn end(&self) -> u64 {
+        self.offset + self.len as u64
+    }
+}
+
+impl Writes {
+    /// No writes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forgets all writes, keeps the memory.
+    pub fn clear(&mut self) {
+        self.spans.clear();
+        self.bytes.clear();
+    }
+
+    /// True when nothing is to be written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// The number of writes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Bytes of all writes together.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The writes, `(offset, bytes)`, to be carried out in this order.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        self.spans.iter().map(|span| (span.offset, &self.bytes[span.from..span.from + span.len]))
+    }
+
+    /// Adds a write; one that continues the last one becomes a part of it.
+    pub fn push(&mut self, offset: u64, bytes: &[u8]) {
+        self.begin(offset);
+        self.bytes.extend_from_slice(bytes);
+        self.finish();
+    }
+
+    /// Adds a write of words, little endian.
+    pub(crate) fn push_words(&mut self, offset: u64, words: impl Iterator<Item = u64>) {
+        self.begin(offset);
+        self.bytes.extend(words.flat_map(u64::to_le_bytes));
+        self.finish();
+    }
+
+    fn begin(&mut self, offset: u64) {
+        if self.spans.last().is_none_or(|last| last.end() != offset) {
+            self.spans.push(Span { offset, from: self.bytes.len(), len: 0 });
+        }
+    }
+
+    fn finish(&mut self) {
+        if let Some(last) = self.spans.last_mut() {
+            last.len = self.bytes.len() - last.from;
+        }
+    }
+
+    /// Takes the writes back to what they were when [`Self::mark`] was called.
+    pub(crate) fn rewind(&mut self, mark: Mark) {
+        self.spans.truncate(mark.spans);
+        self.bytes.truncate(mark.bytes);
+        if let Some(last) = self.spans.last_mut() {
+            last.len = self.bytes.len() - last.from;
+        }
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { spans: self.spans.len(), bytes: self.bytes.len() }
+    }
+
+    /// Sorts by offset and joins what touches or overlaps, so that a batch's rows of one archive become one write.
+    pub fn merge(&mut self) {
+        let mut order: Vec<usize> = (0..self.spans.len()).collect();
+        order.sort_by_key(|&index| self.spans[index].offset);
+        let mut merged = Self { spans: Vec::new(), bytes: Vec::with_capacity(self.bytes.len()) };
+        let mut rest = order.as_mut_slice();
+        while !rest.is_empty() {
+            let (count, end) = self.group(rest);
+            let (group, after) = rest.split_at_mut(count);
+            self.join(group, end, &mut merged);
+            rest = after;
+        }
+        *self = merged;
+    }
+
+    /// How many of the spans in `order` touch or overlap the first one (through each other), and where they end.
+    fn group(&self, order: &[usize]) -> (usize, u64) {
+        let mut end = self.spans[order[0]].end();
+        let mut count = 1;
+        for &index in &order[1..] {
+            if self.spans[index].offset > end {
+                break;
+            }
+            end = end.max(self.spans[index].end());
+            count += 1;
+        }
+        (count, end)
+    }
+
+    fn join(&self, group: &mut [usize], end: u64, merged: &mut Self) {
+        let offset = self.spans[group[0]].offset;
+        let from = merged.bytes.len();
+        let len = (end - offset) as usize;
+        merged.bytes.resize(from + len, 0);
+        group.sort_unstable();
+        for &index in &*group {
+            let span = self.spans[index];
+            let at = from + (span.offset - offset) as usize;
+            merged.bytes[at..at + span.len].copy_from_slice(&self.bytes[span.from..span.from + span.len]);
+        }
+        merged.spans.push(Span { offset, from, len });
+    }
+
+    /// Lays the writes over `bytes`, which were read from the file at `offset`: a reader then sees what is not in the
+    /// file yet.
+    pub fn overlay(&self, offset: u64, bytes: &mut [u8]) {
+        let end = offset + bytes.len() as u64;
+        for (at, written) in self.iter() {
+            let from = at.max(offset);
+            let to = (at + written.len() as u64).min(end);
+            if from < to {
+                let source = &written[(from - at) as usize..(to - at) as usize];
+                bytes[(from - offset) as usize..(to - offset) as usize].copy_from_slice(source);
+            }
+        }
+    }
+
+    /// Carries the writes out on a whole file in memory; what lies beyond its end is dropped.
+    pub fn apply(&self, file: &mut [u8]) {
+        self.overlay(0, file);
+    }
+}
+
+/// A place in a [`Writes`] to come back to.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark {
+    spans: usize,
+    bytes: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn listed(writes: &Writes) -> Vec<(u64, Vec<u8>)> {
+        writes.iter().map(|(offset, bytes)| (offset, bytes.to_vec())).collect()
+    }
+
+    #[test]
+    fn a_write_that_continues_the_last_is_joined() {
+        let mut writes = Writes::new();
+        writes.push(8, b"ab");
+        writes.push(10, b"cd");
+        writes.push(8, b"x");
+        assert_eq!(listed(&writes), [(8, b"abcd".to_vec()), (8, b"x".to_vec())]);
+    }
+
+    #[test]
+    fn merging_keeps_the_later_of_two_writes() {
+        let mut writes = Writes::new();
+        writes.push(20, b"zz");
+        writes.push(8, b"abcd");
+        writes.push(9, b"X");
+        writes.push(12, b"e");
+        writes.merge();
+        assert_eq!(listed(&writes), [(8, b"aXcde".to_vec()), (20, b"zz".to_vec())]);
+    }
+
+    proptest! {
+        #[test]
+        fn merging_changes_no_byte(list in prop::collection::vec((0_u64..60, prop::collection::vec(any::<u8>(), 0..12)), 0..20)) {
+            let mut writes = Writes::new();
+            for (offset, bytes) in &list {
+                writes.push(*offset, bytes);
+            }
+            let mut plain = vec![0; 80];
+            writes.apply(&mut plain);
+            let mut merged = vec![0; 80];
+            writes.merge();
+            writes.apply(&mut merged);
+            prop_assert_eq!(plain, merged);
+        }
+
+        #[test]
+        fn an_overlay_equals_reading_after_applying(list in prop::collection::vec((0_u64..60, prop::collection::vec(any::<u8>(), 1..12)), 0..20), from in 0_usize..40, len in 0_usize..40) {
+            let mut writes = Writes::new();
+            for (offset, bytes) in &list {
+                writes.push(*offset, bytes);
+            }
+            let mut file = vec![0; 80];
+            writes.apply(&mut file);
+            let mut part = vec![0; len];
+            writes.overlay(from as u64, &mut part);
+            prop_assert_eq!(&part[..], &file[from..from + len]);
+        }
+    }
+}

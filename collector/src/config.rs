@@ -1,0 +1,154 @@
+//! What `ravenry.toml` and `conf.d/*.toml` say, checked and with every default filled in.
+//!
+//! [`parse`] is pure: texts in, a [`Config`] and every [`Problem`] with its file and line out. [`load`] reads the files. A
+//! configuration with a problem is refused whole; the running one stays in force. One section of the file, one module.
+
+pub mod agent;
+pub mod alerts;
+pub mod group;
+pub mod http;
+pub mod store;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use ravenry_plugins::problem::Problem;
+use ravenry_plugins::settings::{Document, Section};
+
+/// Where the service's configuration is when nothing else is said.
+pub const DEFAULT_FILE: &str = "/etc/ravenry/ravenry.toml";
+/// A configuration file may have this many bytes.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// The whole configuration.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// The data directory; the command line goes before it.
+    pub data: Option<PathBuf>,
+    /// `[http]`
+    pub http: http::Http,
+    /// `[store]`
+    pub store: store::Store,
+    /// `[agent]`: the local agent.
+    pub agent: agent::LocalAgent,
+    /// `[group.NAME]`
+    pub groups: Vec<group::Group>,
+    /// `[alerts]`, `[[threshold]]`, `[contact.NAME]`, `[mail]`
+    pub alerts: alerts::Alerts,
+}
+
+/// Reads `file` and the `conf.d/*.toml` beside it, in the order of their names. A `file` that is not there is an error
+/// only when it was asked for by name, that is when `must_exist`.
+///
+/// # Errors
+/// Every problem of every file.
+pub fn load(file: &Path, must_exist: bool) -> Result<Config, Vec<Problem>> {
+    let mut texts = Vec::new();
+    let mut problems = Vec::new();
+    if must_exist || file.exists() {
+        read_into(file, &mut texts, &mut problems);
+    }
+    for path in conf_d(file, &mut problems) {
+        read_into(&path, &mut texts, &mut problems);
+    }
+    let (config, more) = parse(&texts);
+    problems.extend(more);
+    if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+/// Reads configuration texts, each with the name of its file.
+#[must_use]
+pub fn parse(texts: &[(String, String)]) -> (Config, Vec<Problem>) {
+    let documents: Vec<Document<'_>> =
+        texts.iter().map(|(source, text)| Document::new(source.as_str(), text)).collect();
+    let mut config = Config::default();
+    let mut given = Given::default();
+    for document in &documents {
+        let mut root = document.root();
+        config.read(&mut root, &mut given);
+        root.end();
+    }
+    let problems = documents.into_iter().flat_map(Document::into_problems).collect();
+    (config, problems)
+}
+
+impl Config {
+    fn read(&mut self, root: &mut Section<'_, '_>, given: &mut Given) {
+        if let Some(data) = root.text("data")
+            && given.first_time(root, "data", root.span_of("data"))
+        {
+            self.data = Some(PathBuf::from(data));
+        }
+        given.once(root, "http", |section| self.http.read(section));
+        given.once(root, "store", |section| self.store.read(section));
+        given.once(root, "agent", |section| self.agent.read(section));
+        group::read(root, given, &mut self.groups);
+        self.alerts.read(root, given);
+    }
+}
+
+/// What earlier files have said already, so that nothing is said twice.
+#[derive(Debug, Default)]
+pub struct Given {
+    seen: HashMap<String, ()>,
+}
+
+impl Given {
+    /// Reads a section that may stand in one file only.
+    fn once(&mut self, root: &mut Section<'_, '_>, key: &'static str, read: impl FnOnce(&mut Section<'_, '_>)) {
+        let mut section = root.section(key);
+        if section.is_present() && self.first_time(root, key, section.span()) {
+            read(&mut section);
+            section.end();
+        }
+    }
+
+    /// Whether `name` is said for the first time; if not, that is a problem.
+    fn first_time(&mut self, root: &Section<'_, '_>, name: &str, span: Range<usize>) -> bool {
+        let first = self.seen.insert(name.to_owned(), ()).is_none();
+        if !first {
+            root.report(&span, name, "expected once in all files, found again");
+        }
+        first
+    }
+}
+
+fn read_into(path: &Path, texts: &mut Vec<(String, String)>, problems: &mut Vec<Problem>) {
+    let source = path.display().to_string();
+    match read_bounded(path) {
+        Ok(text) => texts.push((source, text)),
+        Err(error) => problems.push(Problem::new(source, 0, format!("expected a readable file, found: {error}"))),
+    }
+}
+
+fn read_bounded(path: &Path) -> io::Result<String> {
+    let size = fs::metadata(path)?.len();
+    if size > FILE_BYTES_MAX {
+        return Err(io::Error::other(format!("{size} bytes, more than {FILE_BYTES_MAX}")));
+    }
+    fs::read_to_string(path)
+}
+
+fn conf_d(file: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
+    let Some(folder) = file.parent().map(|parent| parent.join("conf.d")).filter(|folder| folder.is_dir()) else {
+        return Vec::new();
+    };
+    let entries = fs::read_dir(&folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let mut paths: Vec<PathBuf> = match entries {
+        Ok(entries) => entries.into_iter().map(|entry| entry.path()).collect(),
+        Err(error) => {
+            let text = format!("expected a readable directory, found: {error}");
+            problems.push(Problem::new(folder.display().to_string(), 0, text));
+            Vec::new()
+        }
+    };
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.sort();
+    paths
+}

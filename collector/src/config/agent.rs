@@ -1,0 +1,49 @@
+//! `[agent]`: the agent inside the collector, which watches the collector's own machine.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ravenry_plugins::name::HostName;
+use ravenry_plugins::settings::Section;
+
+/// The local agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalAgent {
+    /// `enabled`: whether it runs.
+    pub enabled: bool,
+    /// `host`: the name of this machine; by default its host name.
+    pub host: Option<HostName>,
+    /// `plugin_dir`: plugins to run beside the bundled ones.
+    pub plugin_dir: Option<PathBuf>,
+    /// `plugin_conf_dir`: their settings, in Munin's form.
+    pub plugin_conf_dir: Option<PathBuf>,
+    /// `interval`: how often a plugin runs that does not say otherwise.
+    pub interval: Duration,
+}
+
+impl Default for LocalAgent {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            host: None,
+            plugin_dir: None,
+            plugin_conf_dir: None,
+            interval: Duration::from_secs(60),
+        }
+    }
+}
+
+impl LocalAgent {
+    /// Takes what the section says.
+    pub fn read(&mut self, section: &mut Section<'_, '_>) {
+        if let Some(enabled) = section.boolean("enabled") {
+            self.enabled = enabled;
+        }
+        self.host = section.parsed("host").or(self.host.take());
+        self.plugin_dir = section.text("plugin_dir").map(PathBuf::from).or(self.plugin_dir.take());
+        self.plugin_conf_dir = section.text("plugin_conf_dir").map(PathBuf::from).or(self.plugin_conf_dir.take());
+        if let Some(interval) = section.duration("interval", Duration::from_secs(1)..=Duration::from_secs(3600)) {
+            self.interval = interval;
+        }
+    }
+}

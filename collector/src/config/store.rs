@@ -1,0 +1,87 @@
+//! `[store]`: how long history is kept, and when it is written.
+
+use std::time::Duration;
+
+use ravenry_plugins::settings::Section;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// How history is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// `layout`: the archives of files made from now on.
+    pub layout: Layout,
+    /// `flush_interval`: how long readings wait in memory and journal before they are written to the files: the largest
+    /// lag between what the API and what rrdtool shows.
+    pub flush_interval: Duration,
+    /// `reorder_window`: readings younger than this wait for earlier ones of the same graph; what comes later is late.
+    pub reorder_window: Duration,
+    /// `pending_samples_max`: more readings than this are written at once, whatever their age.
+    pub pending_samples_max: u64,
+    /// `journal_bytes_max`: at this size pushes are answered with 503 until a flush succeeds.
+    pub journal_bytes_max: u64,
+    /// `future_max`: how far ahead of the collector's clock a reading may be.
+    pub future_max: Duration,
+    /// `series_max`: new series beyond this many are refused.
+    pub series_max: u64,
+}
+
+/// The archives of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// 1 min for 36 h, 5 min for 8 days, 30 min for 35 days, 6 h for 450 days.
+    #[default]
+    Standard,
+    /// Munin's: 5 min for 2 days, 30 min for 9 days, 2 h for 45 days, 1 day for 450 days.
+    Munin,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            layout: Layout::Standard,
+            flush_interval: 5 * MINUTE,
+            reorder_window: Duration::from_secs(30),
+            pending_samples_max: 4_000_000,
+            journal_bytes_max: 4 << 30,
+            future_max: 10 * MINUTE,
+            series_max: 2_000_000,
+        }
+    }
+}
+
+impl Store {
+    /// Takes what the section says.
+    pub fn read(&mut self, section: &mut Section<'_, '_>) {
+        if let Some(layout) = section.parsed_by("layout", parse_layout) {
+            self.layout = layout;
+        }
+        if let Some(interval) = section.duration("flush_interval", Duration::from_secs(1)..=DAY / 24) {
+            self.flush_interval = interval;
+        }
+        if let Some(window) = section.duration("reorder_window", Duration::ZERO..=DAY / 24) {
+            self.reorder_window = window;
+        }
+        if let Some(samples) = section.integer("pending_samples_max", 1_000..=1_000_000_000) {
+            self.pending_samples_max = samples;
+        }
+        if let Some(bytes) = section.size_bytes("journal_bytes_max", 16 << 20..=1 << 40) {
+            self.journal_bytes_max = bytes;
+        }
+        if let Some(ahead) = section.duration("future_max", MINUTE..=DAY) {
+            self.future_max = ahead;
+        }
+        if let Some(series) = section.integer("series_max", 100..=100_000_000) {
+            self.series_max = series;
+        }
+    }
+}
+
+fn parse_layout(text: &str) -> Result<Layout, String> {
+    match text {
+        "standard" => Ok(Layout::Standard),
+        "munin" => Ok(Layout::Munin),
+        _ => Err(format!("expected \"standard\" or \"munin\", found {text:?}")),
+    }
+}

@@ -1,0 +1,68 @@
+use expect_test::{Expect, expect};
+
+use super::*;
+
+fn problems(text: &str, expect: &Expect) {
+    let (_, problems) = parse(&[("ravenry.toml".to_owned(), text.to_owned())]);
+    expect.assert_eq(&problems.iter().map(|problem| format!("{problem}\n")).collect::<String>());
+}
+
+#[test]
+fn nothing_at_all_is_a_configuration() {
+    assert_eq!(parse(&[]), (Config::default(), Vec::new()));
+    problems("", &expect![""]);
+}
+
+#[test]
+fn what_the_manual_shows_is_understood() {
+    let text = r#"
+        [http]
+        listen = "0.0.0.0:4950"
+        url = "https://ravenry.example.net/"
+
+        [group."Berlin/web"]
+        hosts = ["web*", "proxy1"]
+
+        [[threshold]]
+        host = "web*"
+        graph = "df"
+        warning = 90
+        critical = "none"
+        attempts = 2
+
+        [contact.ops]
+        mail = "ops@example.net"
+        webhook = "http://127.0.0.1:9000/hook"
+        severities = ["critical"]
+    "#;
+    let (config, problems) = parse(&[("ravenry.toml".to_owned(), text.to_owned())]);
+    assert_eq!(problems, []);
+    assert_eq!(config.http.public_url(), "https://ravenry.example.net");
+    assert_eq!(config.alerts.thresholds[0].place, "ravenry.toml:9");
+    assert_eq!(config.alerts.thresholds[0].critical, alerts::Setting::Off);
+    assert_eq!(config.alerts.contacts[0].channels.len(), 2);
+    let groups = |host: &str| {
+        let host = ravenry_plugins::name::HostName::new(host).unwrap();
+        group::groups_of(&config.groups, &host).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(groups("web7"), ["Berlin/web"]);
+    assert_eq!(groups("db1"), ["ungrouped"]);
+}
+
+#[test]
+fn every_problem_is_named_with_its_line() {
+    problems(
+        "[http]\nlisten = 'everywhere'\nlissten = 1\n[store]\nlayout = 'cacti'\nflush_interval = '2d'\n\
+         [[threshold]]\nwarning = 'high'\n[[threshold]]\nhost = 'a'\n[contact.bob]\n[contact.eve]\nmail = 'eve'\n\
+         [group.'a//b']\nhosts = []\n[mail]\nuser = 'x'\n",
+        &expect![[]],
+    );
+}
+
+#[test]
+fn a_section_in_two_files_is_a_problem_of_the_second() {
+    let file = |name: &str| (name.to_owned(), "[http]\nlisten = '127.0.0.1:1'\n".to_owned());
+    let (_, problems) = parse(&[file("ravenry.toml"), file("conf.d/a.toml")]);
+    let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(texts, ["conf.d/a.toml:1: http: expected once in all files, found again"]);
+}
