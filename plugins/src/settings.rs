@@ -19,7 +19,7 @@
 //! ```
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
@@ -52,7 +52,7 @@ impl<'t> Document<'t> {
 
     /// The top of the file.
     pub fn root(&self) -> Section<'_, 't> {
-        Section { document: self, path: String::new(), table: Some(&self.root), span: 0..0, taken: Vec::new() }
+        Section::new(self, String::new(), Some(&self.root), 0..0)
     }
 
     /// Adds a problem that the reader of the values found.
@@ -81,6 +81,7 @@ pub struct Section<'d, 't> {
     table: Option<&'d DeTable<'t>>,
     span: Range<usize>,
     taken: Vec<&'static str>,
+    has_problems: Cell<bool>,
 }
 
 /// A value and where it stands.
@@ -93,6 +94,10 @@ pub struct Located<T> {
 }
 
 impl<'d, 't> Section<'d, 't> {
+    fn new(document: &'d Document<'t>, path: String, table: Option<&'d DeTable<'t>>, span: Range<usize>) -> Self {
+        Self { document, path, table, span, taken: Vec::new(), has_problems: Cell::new(false) }
+    }
+
     /// A text.
     pub fn text(&mut self, key: &'static str) -> Option<String> {
         self.located(key, "a text", |value| value.as_str().map(str::to_owned)).map(|found| found.value)
@@ -110,13 +115,22 @@ impl<'d, 't> Section<'d, 't> {
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
         let text = self.located(key, "a text", |value| value.as_str().map(str::to_owned))?;
-        match parse(&text.value) {
-            Ok(parsed) => Some(parsed),
-            Err(error) => {
-                self.report(&text.span, key, error);
-                None
-            }
-        }
+        parse(&text.value).map_err(|error| self.report(&text.span, key, error)).ok()
+    }
+
+    /// A text or a number, parsed as text; what `parse` says otherwise becomes the problem.
+    pub fn scalar_by<T, E: Display>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let text = self.located(key, "a number or a text", |value| match value {
+            DeValue::String(text) => Some(text.to_string()),
+            DeValue::Integer(integer) => Some(integer.as_str().replace('_', "")),
+            DeValue::Float(float) => Some(float.as_str().replace('_', "")),
+            DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
+        })?;
+        parse(&text.value).map_err(|error| self.report(&text.span, key, error)).ok()
     }
 
     /// `true` or `false`.
@@ -186,7 +200,7 @@ impl<'d, 't> Section<'d, 't> {
         let value = self.take(key);
         let table = value.and_then(|value| self.table_of(key, value));
         let span = value.map_or(0..0, Spanned::span);
-        Section { document: self.document, path: self.path_of(key), table, span, taken: Vec::new() }
+        Section::new(self.document, self.path_of(key), table, span)
     }
 
     /// The tables in table `key`, with their names, in the order of the file.
@@ -198,9 +212,7 @@ impl<'d, 't> Section<'d, 't> {
             let name = Located { value: name.get_ref().to_string(), span: name.span() };
             match value.get_ref().as_table() {
                 Some(table) => {
-                    let span = value.span();
-                    let section =
-                        Section { document: self.document, path, table: Some(table), span, taken: Vec::new() };
+                    let section = Section::new(self.document, path, Some(table), value.span());
                     sections.push((name, section));
                 }
                 None => {
@@ -222,13 +234,7 @@ impl<'d, 't> Section<'d, 't> {
         };
         let tables = items.iter().filter_map(|item| Some((item.span(), self.table_of(key, item)?)));
         tables
-            .map(|(span, table)| Section {
-                document: self.document,
-                path: self.path_of(key),
-                table: Some(table),
-                span,
-                taken: Vec::new(),
-            })
+            .map(|(span, table)| Section::new(self.document, self.path_of(key), Some(table), span))
             .collect()
     }
 
@@ -250,8 +256,21 @@ impl<'d, 't> Section<'d, 't> {
         self.table.and_then(|table| table.get(key)).map_or(self.span(), Spanned::span)
     }
 
+    /// Whether anything was wrong with the values taken so far.
+    #[must_use]
+    pub fn has_problems(&self) -> bool {
+        self.has_problems.get()
+    }
+
+    /// Where the table stands, for messages: `file:line`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.document.source, self.document.line_of(self.span.start))
+    }
+
     /// Adds a problem about `key` of this table.
     pub fn report(&self, span: &Range<usize>, key: &str, problem: impl Display) {
+        self.has_problems.set(true);
         self.document.report(span.clone(), format!("{}: {problem}", self.path_of(key)));
     }
 
