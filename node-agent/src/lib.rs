@@ -1,3 +1,4 @@
 //! The agent on every host: decides when plugins run ([`schedule`]), and sees to it that what they say reaches the
 //! collector ([`session`]).
 pub mod config;
+pub mod schedule;
