@@ -9,9 +9,12 @@
 
 pub mod clock;
 pub mod declaration;
+pub mod graph;
+pub mod munin;
 pub mod name;
 pub mod pattern;
 pub mod problem;
+pub mod range;
 pub mod reading;
 pub mod settings;
 pub mod timestamp;

@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn what_plugins_print_is_understood() {
         let check = |text: &str, expect: Option<Reading>| {
-            assert_eq!(Reading::parse(text), expect, "{text}")
+            assert_eq!(Reading::parse(text), expect, "{text}");
         };
         check("U", Some(Reading::Unknown));
         check("12", Some(Reading::Count(12)));

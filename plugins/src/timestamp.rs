@@ -57,11 +57,7 @@ impl Timestamp {
     /// The microseconds beyond [`Self::seconds`], 0 to 999,999.
     #[must_use]
     pub const fn subsec_micros(self) -> u32 {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "rem_euclid by 10^6 fits"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "rem_euclid by 10^6 fits")]
         {
             self.micros.rem_euclid(MICROS) as u32
         }
