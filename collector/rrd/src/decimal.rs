@@ -39,7 +39,10 @@ pub fn leading(text: &[u8]) -> Option<(f64, &[u8])> {
         return None;
     }
     let number = digits.value();
-    Some((scale(if negative { -number } else { number }, exponent), rest))
+    Some((
+        scale(if negative { -number } else { number }, exponent),
+        rest,
+    ))
 }
 
 /// The value of a run of digits, rounded at every digit as rrdtool does.
@@ -57,7 +60,10 @@ trait TrimC {
 
 impl TrimC for [u8] {
     fn trim_ascii_start_c(&self) -> &[u8] {
-        let blanks = self.iter().take_while(|byte| matches!(byte, b' ' | b'\t'..=b'\r')).count();
+        let blanks = self
+            .iter()
+            .take_while(|byte| matches!(byte, b' ' | b'\t'..=b'\r'))
+            .count();
         &self[blanks..]
     }
 }
@@ -77,8 +83,10 @@ fn exponent(text: &[u8]) -> (i64, &[u8]) {
     };
     let (negative, rest) = sign(rest);
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let exponent =
-        rest[..digits].iter().fold(0_i64, |sum, byte| sum.saturating_mul(10).saturating_add(i64::from(byte - b'0')));
+    let exponent = rest[..digits].iter().fold(0_i64, |sum, byte| {
+        sum.saturating_mul(10)
+            .saturating_add(i64::from(byte - b'0'))
+    });
     (if negative { -exponent } else { exponent }, &rest[digits..])
 }
 
@@ -101,7 +109,10 @@ fn scale(mut number: f64, exponent: i64) -> f64 {
 
 /// The words; rrdtool swaps the sign of its NaN.
 fn word(text: &[u8]) -> Option<f64> {
-    let begins = |word: &[u8]| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    let begins = |word: &[u8]| {
+        text.get(..word.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(word))
+    };
     if begins(b"-nan") {
         Some(UNKNOWN)
     } else if begins(b"nan") {
@@ -139,7 +150,9 @@ impl Digits {
     fn push(&mut self, digit: u8) {
         match &mut self.rounded {
             Some(number) => *number = *number * 10.0 + f64::from(digit),
-            None if self.exact <= Self::EXACT_MAX => self.exact = self.exact * 10 + u64::from(digit),
+            None if self.exact <= Self::EXACT_MAX => {
+                self.exact = self.exact * 10 + u64::from(digit)
+            }
             None => self.rounded = Some(self.exact as f64 * 10.0 + f64::from(digit)),
         }
     }
@@ -155,12 +168,23 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expect: Option<f64>) {
-        assert_eq!(parse(text.as_bytes()).map(f64::to_bits), expect.map(f64::to_bits), "{text}");
+        assert_eq!(
+            parse(text.as_bytes()).map(f64::to_bits),
+            expect.map(f64::to_bits),
+            "{text}"
+        );
     }
 
     #[test]
     fn plain_numbers_are_themselves() {
-        for (text, number) in [("0", 0.0), ("-0", -0.0), ("42", 42.0), ("+1.5", 1.5), (".5", 0.5), ("5.", 5.0)] {
+        for (text, number) in [
+            ("0", 0.0),
+            ("-0", -0.0),
+            ("42", 42.0),
+            ("+1.5", 1.5),
+            (".5", 0.5),
+            ("5.", 5.0),
+        ] {
             check(text, Some(number));
         }
     }
@@ -182,7 +206,9 @@ mod tests {
 
     #[test]
     fn many_digits_round_one_by_one() {
-        let expected = b"123456789012345678901".iter().fold(0.0, |sum, byte| sum * 10.0 + f64::from(byte - b'0'));
+        let expected = b"123456789012345678901"
+            .iter()
+            .fold(0.0, |sum, byte| sum * 10.0 + f64::from(byte - b'0'));
         check("123456789012345678901", Some(expected));
     }
 
@@ -203,7 +229,18 @@ mod tests {
 
     #[test]
     fn everything_else_is_refused() {
-        for text in ["", "-", ".", "e5", "0x10", "1.2.3", "1e1025", "1e-1022", "1e99999999999999999999", "five"] {
+        for text in [
+            "",
+            "-",
+            ".",
+            "e5",
+            "0x10",
+            "1.2.3",
+            "1e1025",
+            "1e-1022",
+            "1e99999999999999999999",
+            "five",
+        ] {
             check(text, None);
         }
     }

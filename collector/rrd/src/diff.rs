@@ -37,7 +37,11 @@ pub(crate) fn difference(new: Whole, old: Whole) -> f64 {
         return UNKNOWN;
     }
     let size = rounded(new.magnitude.abs_diff(old.magnitude));
-    let size = if new.magnitude < old.magnitude { -size } else { size };
+    let size = if new.magnitude < old.magnitude {
+        -size
+    } else {
+        size
+    };
     if new.negative { size * -1.0 } else { size }
 }
 
@@ -64,10 +68,19 @@ struct Digits<'a> {
 
 impl<'a> Digits<'a> {
     fn find(text: &'a [u8]) -> Self {
-        let start = text.iter().position(u8::is_ascii_digit).unwrap_or(text.len());
+        let start = text
+            .iter()
+            .position(u8::is_ascii_digit)
+            .unwrap_or(text.len());
         let (before, from) = text.split_at(start);
-        let end = from.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(from.len());
-        Self { negative: before.contains(&b'-'), digits: &from[..end] }
+        let end = from
+            .iter()
+            .position(|byte| !byte.is_ascii_digit())
+            .unwrap_or(from.len());
+        Self {
+            negative: before.contains(&b'-'),
+            digits: &from[..end],
+        }
     }
 
     /// As an integer when it has few enough digits for 64 bits.
@@ -75,8 +88,14 @@ impl<'a> Digits<'a> {
         if self.digits.is_empty() || self.digits.len() > 19 {
             return None;
         }
-        let magnitude = self.digits.iter().fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0'));
-        Some(Whole { negative: self.negative, magnitude })
+        let magnitude = self
+            .digits
+            .iter()
+            .fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0'));
+        Some(Whole {
+            negative: self.negative,
+            magnitude,
+        })
     }
 }
 
@@ -84,9 +103,13 @@ impl<'a> Digits<'a> {
 fn magnitude(new: &[u8], old: &[u8]) -> f64 {
     let width = new.len().max(old.len());
     let column = |digits: &[u8], at: usize| {
-        (at + digits.len()).checked_sub(width).map_or(0, |index| digits[index] - b'0')
+        (at + digits.len())
+            .checked_sub(width)
+            .map_or(0, |index| digits[index] - b'0')
     };
-    let smaller = (0..width).map(|at| column(new, at)).lt((0..width).map(|at| column(old, at)));
+    let smaller = (0..width)
+        .map(|at| column(new, at))
+        .lt((0..width).map(|at| column(old, at)));
     let (large, small) = if smaller { (old, new) } else { (new, old) };
     let mut result = [b'0'; DIGITS_MAX];
     let mut borrow = 0;
@@ -106,14 +129,26 @@ mod tests {
 
     #[track_caller]
     fn check(new: &str, old: &str, expect: f64) {
-        assert_eq!(diff(new.as_bytes(), old.as_bytes()).to_bits(), expect.to_bits(), "{new} - {old}");
+        assert_eq!(
+            diff(new.as_bytes(), old.as_bytes()).to_bits(),
+            expect.to_bits(),
+            "{new} - {old}"
+        );
     }
 
     #[test]
     fn digits_are_subtracted_exactly() {
         check("18446744073709551615", "18446744073709551614", 1.0);
-        check("100000000000000000000000000000", "99999999999999999999999999999", 1.0);
-        check("99999999999999999999999999999", "100000000000000000000000000000", -1.0);
+        check(
+            "100000000000000000000000000000",
+            "99999999999999999999999999999",
+            1.0,
+        );
+        check(
+            "99999999999999999999999999999",
+            "100000000000000000000000000000",
+            -1.0,
+        );
         check("7", "12", -5.0);
         check("0012", "7", 5.0);
     }

@@ -70,7 +70,11 @@ pub(crate) const UNKNOWN_BITS: u64 = 0xfff8_0000_0000_0000;
 /// The bits that rrdtool would store for a number: every NaN is the same one.
 #[inline]
 pub(crate) fn stored(number: f64) -> u64 {
-    if number.is_nan() { UNKNOWN_BITS } else { number.to_bits() }
+    if number.is_nan() {
+        UNKNOWN_BITS
+    } else {
+        number.to_bits()
+    }
 }
 
 /// Bytes of the live part for so many data sources and archives.
@@ -90,5 +94,8 @@ pub(crate) fn live_offset(sources: usize, archives: usize) -> usize {
 
 /// Little-endian word `index` of `bytes`, 0 beyond the end.
 pub(crate) fn word(bytes: &[u8], offset: usize) -> u64 {
-    bytes.get(offset..offset + 8).and_then(|eight| eight.try_into().ok()).map_or(0, u64::from_le_bytes)
+    bytes
+        .get(offset..offset + 8)
+        .and_then(|eight| eight.try_into().ok())
+        .map_or(0, u64::from_le_bytes)
 }

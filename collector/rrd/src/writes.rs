@@ -55,7 +55,9 @@ impl Writes {
 
     /// The writes, `(offset, bytes)`, to be carried out in this order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
-        self.spans.iter().map(|span| (span.offset, &self.bytes[span.from..span.from + span.len]))
+        self.spans
+            .iter()
+            .map(|span| (span.offset, &self.bytes[span.from..span.from + span.len]))
     }
 
     /// Adds a write; one that continues the last one becomes a part of it.
@@ -68,13 +70,19 @@ impl Writes {
     /// Adds a write of words, little endian.
     pub(crate) fn push_words(&mut self, offset: u64, words: impl Iterator<Item = u64>) {
         self.begin(offset);
-        self.bytes.extend(words.flat_map(u64::to_le_bytes));
+        for word in words {
+            self.bytes.extend_from_slice(&word.to_le_bytes());
+        }
         self.finish();
     }
 
     fn begin(&mut self, offset: u64) {
         if self.spans.last().is_none_or(|last| last.end() != offset) {
-            self.spans.push(Span { offset, from: self.bytes.len(), len: 0 });
+            self.spans.push(Span {
+                offset,
+                from: self.bytes.len(),
+                len: 0,
+            });
         }
     }
 
@@ -84,24 +92,14 @@ impl Writes {
         }
     }
 
-    /// Takes the writes back to what they were when [`Self::mark`] was called.
-    pub(crate) fn rewind(&mut self, mark: Mark) {
-        self.spans.truncate(mark.spans);
-        self.bytes.truncate(mark.bytes);
-        if let Some(last) = self.spans.last_mut() {
-            last.len = self.bytes.len() - last.from;
-        }
-    }
-
-    pub(crate) fn mark(&self) -> Mark {
-        Mark { spans: self.spans.len(), bytes: self.bytes.len() }
-    }
-
     /// Sorts by offset and joins what touches or overlaps, so that a batch's rows of one archive become one write.
     pub fn merge(&mut self) {
         let mut order: Vec<usize> = (0..self.spans.len()).collect();
         order.sort_by_key(|&index| self.spans[index].offset);
-        let mut merged = Self { spans: Vec::new(), bytes: Vec::with_capacity(self.bytes.len()) };
+        let mut merged = Self {
+            spans: Vec::new(),
+            bytes: Vec::with_capacity(self.bytes.len()),
+        };
         let mut rest = order.as_mut_slice();
         while !rest.is_empty() {
             let (count, end) = self.group(rest);
@@ -135,7 +133,8 @@ impl Writes {
         for &index in &*group {
             let span = self.spans[index];
             let at = from + (span.offset - offset) as usize;
-            merged.bytes[at..at + span.len].copy_from_slice(&self.bytes[span.from..span.from + span.len]);
+            merged.bytes[at..at + span.len]
+                .copy_from_slice(&self.bytes[span.from..span.from + span.len]);
         }
         merged.spans.push(Span { offset, from, len });
     }
@@ -160,13 +159,6 @@ impl Writes {
     }
 }
 
-/// A place in a [`Writes`] to come back to.
-#[derive(Clone, Copy)]
-pub(crate) struct Mark {
-    spans: usize,
-    bytes: usize,
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -174,7 +166,10 @@ mod tests {
     use super::*;
 
     fn listed(writes: &Writes) -> Vec<(u64, Vec<u8>)> {
-        writes.iter().map(|(offset, bytes)| (offset, bytes.to_vec())).collect()
+        writes
+            .iter()
+            .map(|(offset, bytes)| (offset, bytes.to_vec()))
+            .collect()
     }
 
     #[test]
@@ -194,7 +189,10 @@ mod tests {
         writes.push(9, b"X");
         writes.push(12, b"e");
         writes.merge();
-        assert_eq!(listed(&writes), [(8, b"aXcde".to_vec()), (20, b"zz".to_vec())]);
+        assert_eq!(
+            listed(&writes),
+            [(8, b"aXcde".to_vec()), (20, b"zz".to_vec())]
+        );
     }
 
     proptest! {
