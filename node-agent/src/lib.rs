@@ -1,4 +1,6 @@
 //! The agent on every host: decides when plugins run ([`schedule`]), and sees to it that what they say reaches the
 //! collector ([`session`]).
 pub mod config;
+pub mod gather;
 pub mod schedule;
+pub mod session;
