@@ -1,14 +1,15 @@
 //! What a plugin declares: a graph and its fields, each with the attributes it printed, in their order and unresolved.
 //! What they mean, with defaults filled in, is [`crate::graph`]'s part.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::name::{FieldName, GraphName, HostName};
+use crate::wire::{ATTRIBUTES_MAX, FIELDS_MAX, bounded};
 
 /// Attribute names and their texts, in the order in which the plugin printed them; a name appears once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Attributes(Vec<(String, String)>);
+pub struct Attributes(#[serde(deserialize_with = "attributes")] Vec<(String, String)>);
 
 impl Attributes {
     /// The text of attribute `name`.
@@ -69,7 +70,7 @@ pub struct Declaration {
     #[serde(default)]
     pub attributes: Attributes,
     /// Its fields in the order in which they appeared.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "fields")]
     pub fields: Vec<FieldDeclaration>,
 }
 
@@ -81,4 +82,14 @@ pub struct FieldDeclaration {
     /// Attributes of the field (`label`, `type`, `warning`, ...).
     #[serde(default)]
     pub attributes: Attributes,
+}
+
+fn attributes<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<(String, String)>, D::Error> {
+    bounded(deserializer, "attributes", ATTRIBUTES_MAX)
+}
+
+fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<FieldDeclaration>, D::Error> {
+    bounded(deserializer, "fields of a graph", FIELDS_MAX)
 }

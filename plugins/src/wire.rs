@@ -1,6 +1,7 @@
 //! The wire form of a push, version 1: `POST /api/v1/push` with a [`Batch`] as MessagePack (named) or JSON.
 //!
 //! Samples are columns and name their series by index, so that a name travels once a batch however many readings it has.
+//! [`encode`] and [`decode`] are the only ways to and from bytes; what arrives is hostile until `decode` has taken it.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,29 @@ use crate::name::{FieldName, GraphName, HostName};
 use crate::problem::Problem;
 use crate::reading::Reading;
 use crate::timestamp::Timestamp;
+
+mod bounded;
+mod codec;
+
+pub(crate) use bounded::bounded;
+pub use codec::{Encoding, Limits, WireError, decode, encode, gzip};
+
+/// Graphs that one batch declares at most; an agent with more sends them over several batches.
+pub const GRAPHS_MAX: usize = 5_000;
+/// Fields of one graph at most.
+pub const FIELDS_MAX: usize = 1_000;
+/// Attributes of one graph or field at most.
+pub const ATTRIBUTES_MAX: usize = 100;
+/// Graphs, fields and attributes that one batch declares at most, all together.
+pub const DECLARED_MAX: usize = 500_000;
+/// Series of one batch at most.
+pub const SERIES_MAX: usize = 50_000;
+/// Samples of one batch at most.
+pub const SAMPLES_MAX: usize = 100_000;
+/// Runs that one batch reports at most.
+pub const RUNS_MAX: usize = 5_000;
+/// Bytes of an agent's id or a plugin's name at most.
+pub const ID_BYTES_MAX: usize = 255;
 
 /// The only version there is.
 pub const VERSION: u32 = 1;
@@ -24,7 +48,11 @@ pub struct Batch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Key>,
     /// Graphs that are new or changed, and all of them after a start.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "bounded::graphs"
+    )]
     pub graphs: Vec<Declaration>,
     /// The series that `samples` refers to.
     #[serde(default)]
@@ -33,7 +61,11 @@ pub struct Batch {
     #[serde(default)]
     pub samples: Samples,
     /// How the plugins ran that this batch stems from.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "bounded::runs"
+    )]
     pub runs: Vec<RunReport>,
 }
 
@@ -52,13 +84,17 @@ pub struct Key {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Series {
     /// Graph of each series.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::series")]
     pub graph: Vec<GraphName>,
     /// Field of each series.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::series")]
     pub field: Vec<FieldName>,
     /// Host of each series where it is not the batch's; empty when all are.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "bounded::series"
+    )]
     pub host: Vec<Option<HostName>>,
 }
 
@@ -66,13 +102,13 @@ pub struct Series {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Samples {
     /// Index into [`Series`].
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::samples")]
     pub series: Vec<u32>,
     /// When it was read.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::samples")]
     pub time: Vec<Timestamp>,
     /// What was read; null is unknown.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::samples")]
     pub value: Vec<Reading>,
 }
 
@@ -89,7 +125,11 @@ pub struct RunReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Lines of its output that were not understood; at most [`PROBLEMS_MAX`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "bounded::problems"
+    )]
     pub problems: Vec<Problem>,
 }
 
