@@ -2,5 +2,7 @@
 //! collector ([`session`]).
 pub mod config;
 pub mod gather;
+pub mod identity;
 pub mod schedule;
 pub mod session;
+pub mod uplink;
