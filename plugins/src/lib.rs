@@ -9,6 +9,7 @@
 
 pub mod clock;
 pub mod declaration;
+pub mod disk;
 pub mod graph;
 pub mod munin;
 pub mod name;
