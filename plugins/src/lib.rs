@@ -7,6 +7,7 @@
 //! Pure, that is without clock, file, socket, environment, randomness or logger: everything but [`clock`], [`disk`],
 //! [`spool`], [`run`], [`exec`] and [`bundled`].
 
+pub mod bundled;
 pub mod clock;
 pub mod declaration;
 pub mod disk;

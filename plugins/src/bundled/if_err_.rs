@@ -1,0 +1,138 @@
+//! `if_err_INTERFACE`: errors, drops and collisions of a network interface.
+
+use crate::declaration::Declaration;
+use crate::name::GraphName;
+
+use super::draft::Draft;
+use super::environment::Environment;
+use super::if_::{Counter, DEV, interface_of, interfaces, read};
+use super::{BundledError, Entry};
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "if_err_",
+    summary: "errors, drops and collisions of a network interface",
+    automatic: true,
+    config: |request| {
+        let interface = interface_of(request, ENTRY.name)?;
+        Ok(vec![declare(
+            request.graph,
+            request.environment,
+            interface,
+        )?])
+    },
+    fetch: |request| {
+        let interface = interface_of(request, ENTRY.name)?;
+        read(request.system(), request.graph, interface, &COUNTERS)
+    },
+    autoconf: |system| system.autoconf_if_readable(DEV),
+    suggest: interfaces,
+};
+
+const COUNTERS: [Counter; 5] = [
+    Counter {
+        field: "rcvd",
+        file: "rx_errors",
+        column: 2,
+    },
+    Counter {
+        field: "trans",
+        file: "tx_errors",
+        column: 10,
+    },
+    Counter {
+        field: "rxdrop",
+        file: "rx_dropped",
+        column: 3,
+    },
+    Counter {
+        field: "txdrop",
+        file: "tx_dropped",
+        column: 11,
+    },
+    Counter {
+        field: "collisions",
+        file: "collisions",
+        column: 13,
+    },
+];
+
+fn declare(
+    graph: &GraphName,
+    environment: &Environment,
+    interface: &str,
+) -> Result<Declaration, BundledError> {
+    let title = format!("{interface} errors");
+    let info = format!(
+        "Packets that the network interface {interface} received or sent with errors or had to drop, and collisions."
+    );
+    let mut draft = Draft::new(
+        graph,
+        &[
+            ("graph_order", "rcvd trans"),
+            ("graph_title", &title),
+            ("graph_args", "--base 1000"),
+            (
+                "graph_vlabel",
+                "packets in (-) / out (+) per ${graph_period}",
+            ),
+            ("graph_category", "network"),
+            ("graph_info", &info),
+        ],
+    );
+    draft
+        .field(
+            "rcvd",
+            &[
+                ("label", "errors"),
+                ("type", "COUNTER"),
+                ("graph", "no"),
+                ("warning", "1"),
+            ],
+        )?
+        .set("info", "Packets that arrived damaged")
+        .limits(environment);
+    draft
+        .field(
+            "trans",
+            &[
+                ("label", "errors"),
+                ("type", "COUNTER"),
+                ("negative", "rcvd"),
+                ("warning", "1"),
+            ],
+        )?
+        .set(
+            "info",
+            "Packets that could not be sent, and below zero those that arrived damaged",
+        )
+        .limits(environment);
+    draft
+        .field(
+            "rxdrop",
+            &[("label", "drops"), ("type", "COUNTER"), ("graph", "no")],
+        )?
+        .set(
+            "info",
+            "Packets that arrived and were dropped, for want of room or of a receiver",
+        );
+    draft
+        .field(
+            "txdrop",
+            &[
+                ("label", "drops"),
+                ("type", "COUNTER"),
+                ("negative", "rxdrop"),
+            ],
+        )?
+        .set(
+            "info",
+            "Packets dropped before they were sent, and below zero those dropped on arrival",
+        );
+    draft
+        .field(
+            "collisions",
+            &[("label", "collisions"), ("type", "COUNTER")],
+        )?
+        .set("info", "Collisions, which only half-duplex links have");
+    Ok(draft.finish())
+}
