@@ -30,6 +30,8 @@ pub mod diff;
 pub mod fetch;
 pub mod header;
 pub mod layout;
+pub mod print;
+pub mod rpn;
 pub mod update;
 pub mod writes;
 

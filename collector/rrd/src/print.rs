@@ -1,0 +1,495 @@
+//! A file as text, letter by letter as rrdtool prints it: `fetch`, `info`, `lastupdate`, `dump`. Values in, text out; the
+//! dates in a dump's comments are UTC.
+
+use std::fmt::{self, Write};
+
+use crate::definition::{Cf, Kind};
+use crate::fetch::Fetched;
+use crate::header::{Archive, Header, Source};
+use crate::layout::{CDP_PRIMARY, CDP_SECONDARY, CDP_UNKNOWN, CDP_VALUE};
+use crate::rpn;
+
+/// The beginning of a dump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// Names the document type.
+    Dtd,
+    /// Names the schema.
+    Xsd,
+    /// Neither, and no XML declaration.
+    None,
+}
+
+/// C's `%0.10e`: ten decimals and an exponent of at least two digits; a NaN shows its sign.
+#[derive(Clone, Copy, Debug)]
+pub struct Scientific(pub f64);
+
+impl fmt::Display for Scientific {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = self.0;
+        let sign = if number.is_sign_negative() { "-" } else { "" };
+        if number.is_nan() {
+            return write!(f, "{sign}nan");
+        }
+        if number.is_infinite() {
+            return write!(f, "{sign}inf");
+        }
+        let text = format!("{number:.10e}");
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let (sign, exponent) = exponent
+            .strip_prefix('-')
+            .map_or(("+", exponent), |rest| ("-", rest));
+        write!(f, "{digits}e{sign}{exponent:0>2}")
+    }
+}
+
+/// As [`Scientific`], but every NaN is `NaN`.
+#[derive(Clone, Copy)]
+struct Known(f64);
+
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_nan() {
+            f.write_str("NaN")
+        } else {
+            Scientific(self.0).fmt(f)
+        }
+    }
+}
+
+/// As [`Known`], but zero has no sign: dumps are printed by another function than the rest.
+#[derive(Clone, Copy)]
+struct Unsigned(f64);
+
+impl fmt::Display for Unsigned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Known(if self.0 == 0.0 { 0.0 } else { self.0 }).fmt(f)
+    }
+}
+
+/// What `fetch` prints.
+#[must_use]
+pub fn fetched(fetched: &Fetched) -> String {
+    let mut out = " ".repeat(11);
+    for name in &fetched.names {
+        let _ = write!(out, "{name:>20}");
+    }
+    out.push_str("\n\n");
+    for (time, values) in fetched.rows() {
+        let _ = write!(out, "{time:>10}:");
+        for &value in values {
+            let _ = write!(out, " {}", Scientific(value));
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// What `lastupdate` prints.
+#[must_use]
+pub fn last_inputs(header: &Header) -> String {
+    let mut out = String::new();
+    for source in header.sources() {
+        let _ = write!(out, " {}", source.name());
+    }
+    let _ = write!(out, "\n\n{:>10}:", header.last_update().0);
+    for index in 0..header.sources().len() {
+        let _ = write!(out, " {}", last_input(header, index));
+    }
+    out.push('\n');
+    out
+}
+
+fn last_input(header: &Header, index: usize) -> String {
+    String::from_utf8_lossy(&header.last_input(index)).into_owned()
+}
+
+/// What `info` prints for a file of this name.
+#[must_use]
+pub fn info(header: &Header, filename: &str) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_info(header, filename, &mut out);
+    out
+}
+
+fn write_info(header: &Header, filename: &str, out: &mut String) -> fmt::Result {
+    writeln!(out, "filename = \"{filename}\"")?;
+    writeln!(out, "rrd_version = \"{:04}\"", header.version())?;
+    writeln!(out, "step = {}", header.step())?;
+    writeln!(out, "last_update = {}", header.last_update().0)?;
+    writeln!(out, "header_size = {}", header.len())?;
+    for (index, source) in header.sources().iter().enumerate() {
+        info_source(header, index, source, out)?;
+    }
+    for (index, archive) in header.archives().iter().enumerate() {
+        info_archive(header, index, archive, out)?;
+        for source in 0..header.sources().len() {
+            let key = format!("rra[{index}].cdp_prep[{source}]");
+            info_state(&key, archive, header.consolidating(index, source), out)?;
+        }
+    }
+    Ok(())
+}
+
+fn info_source(header: &Header, index: usize, source: &Source, out: &mut String) -> fmt::Result {
+    let key = format!("ds[{}]", source.name());
+    writeln!(out, "{key}.index = {index}")?;
+    writeln!(out, "{key}.type = \"{}\"", source.kind)?;
+    if source.kind == Kind::Compute {
+        writeln!(out, "{key}.cdef = \"{}\"", formula(header, source))?;
+    } else {
+        writeln!(out, "{key}.minimal_heartbeat = {}", source.heartbeat)?;
+        writeln!(out, "{key}.min = {}", Known(source.min))?;
+        writeln!(out, "{key}.max = {}", Known(source.max))?;
+    }
+    let (unknown, value) = header.gathered(index);
+    writeln!(out, "{key}.last_ds = \"{}\"", last_input(header, index))?;
+    writeln!(out, "{key}.value = {}", Known(value))?;
+    writeln!(out, "{key}.unknown_sec = {unknown}")
+}
+
+fn formula(header: &Header, source: &Source) -> String {
+    let names: Vec<&str> = header.sources().iter().map(Source::name).collect();
+    rpn::packed_text(&source.parameters, &names)
+}
+
+fn info_archive(header: &Header, index: usize, archive: &Archive, out: &mut String) -> fmt::Result {
+    let key = format!("rra[{index}]");
+    writeln!(out, "{key}.cf = \"{}\"", archive.cf)?;
+    writeln!(out, "{key}.rows = {}", archive.rows)?;
+    writeln!(out, "{key}.cur_row = {}", header.current_row(index))?;
+    writeln!(out, "{key}.pdp_per_row = {}", archive.steps)?;
+    let number = |index: usize| Known(f64::from_bits(archive.parameters[index]));
+    match archive.cf {
+        Cf::Average | Cf::Min | Cf::Max | Cf::Last => writeln!(out, "{key}.xff = {}", number(0)),
+        Cf::HwPredict | Cf::MhwPredict => {
+            writeln!(out, "{key}.alpha = {}", number(1))?;
+            writeln!(out, "{key}.beta = {}", number(2))
+        }
+        Cf::Seasonal | Cf::DevSeasonal => {
+            writeln!(out, "{key}.gamma = {}", number(1))?;
+            if header.version() >= 4 {
+                writeln!(out, "{key}.smoothing_window = {}", number(2))?;
+            }
+            Ok(())
+        }
+        Cf::DevPredict => Ok(()),
+        Cf::Failures => {
+            writeln!(out, "{key}.delta_pos = {}", number(1))?;
+            writeln!(out, "{key}.delta_neg = {}", number(2))?;
+            writeln!(out, "{key}.failure_threshold = {}", archive.parameters[5])?;
+            writeln!(out, "{key}.window_length = {}", archive.parameters[4])
+        }
+    }
+}
+
+fn info_state(key: &str, archive: &Archive, state: &[u64], out: &mut String) -> fmt::Result {
+    let number = |index: usize| Known(f64::from_bits(state[index]));
+    match archive.cf {
+        Cf::Average | Cf::Min | Cf::Max | Cf::Last => {
+            writeln!(out, "{key}.value = {}", number(CDP_VALUE))?;
+            writeln!(out, "{key}.unknown_datapoints = {}", state[CDP_UNKNOWN])
+        }
+        Cf::HwPredict | Cf::MhwPredict => {
+            writeln!(out, "{key}.intercept = {}", number(2))?;
+            writeln!(out, "{key}.slope = {}", number(4))?;
+            writeln!(out, "{key}.NaN_count = {}", state[6])
+        }
+        Cf::Seasonal => writeln!(out, "{key}.seasonal = {}", number(2)),
+        Cf::DevSeasonal => writeln!(out, "{key}.deviation = {}", number(2)),
+        Cf::DevPredict => Ok(()),
+        Cf::Failures => writeln!(out, "{key}.history = \"{}\"", history(archive, state)),
+    }
+}
+
+/// The flags of FAILURES, newest first: at most 28, whatever the file says.
+fn history(archive: &Archive, state: &[u64]) -> String {
+    let flags = state.iter().flat_map(|word| word.to_le_bytes());
+    flags
+        .take(archive.parameters[4].min(28) as usize)
+        .map(|flag| if flag == 0 { '0' } else { '1' })
+        .collect()
+}
+
+/// What `dump` prints, for a whole `file` in memory. Cells that the file is too short for are unknown.
+///
+/// # Errors
+/// Those of `out`.
+pub fn dump(header: &Header, file: &[u8], head: Head, out: &mut impl Write) -> fmt::Result {
+    dump_head(head, out)?;
+    writeln!(out, "\t<version>{:04}</version>", header.version().max(3))?;
+    writeln!(out, "\t<step>{}</step> <!-- Seconds -->", header.step())?;
+    let last = header.last_update().0;
+    writeln!(
+        out,
+        "\t<lastupdate>{last}</lastupdate> <!-- {} -->\n",
+        Date(last)
+    )?;
+    for (index, source) in header.sources().iter().enumerate() {
+        dump_source(header, index, source, out)?;
+    }
+    out.write_str("\t<!-- Round Robin Archives -->\n")?;
+    for (index, archive) in header.archives().iter().enumerate() {
+        out.write_str("\t<rra>\n")?;
+        dump_archive(header, index, archive, out)?;
+        dump_rows(header, index, archive, file, out)?;
+        out.write_str("\t</rra>\n")?;
+    }
+    out.write_str("</rrd>\n")
+}
+
+fn dump_head(head: Head, out: &mut impl Write) -> fmt::Result {
+    let declaration = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n";
+    let comment = "<!-- Round Robin Database Dump -->\n";
+    match head {
+        Head::None => write!(out, "{comment}<rrd>\n"),
+        Head::Dtd => write!(
+            out,
+            "{declaration}<!DOCTYPE rrd SYSTEM \"https://oss.oetiker.ch/rrdtool/rrdtool.dtd\">\n{comment}<rrd>\n"
+        ),
+        Head::Xsd => write!(
+            out,
+            "{declaration}{comment}<rrd xmlns=\"https://oss.oetiker.ch/rrdtool/rrdtool-dump.xml\" \
+             xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"\n\
+             \txsi:schemaLocation=\"https://oss.oetiker.ch/rrdtool/rrdtool-dump.xml \
+             https://oss.oetiker.ch/rrdtool/rrdtool-dump.xsd\">\n"
+        ),
+    }
+}
+
+fn dump_source(
+    header: &Header,
+    index: usize,
+    source: &Source,
+    out: &mut impl Write,
+) -> fmt::Result {
+    out.write_str("\t<ds>\n")?;
+    writeln!(out, "\t\t<name> {} </name>", source.name())?;
+    writeln!(out, "\t\t<type> {} </type>", source.kind)?;
+    if source.kind == Kind::Compute {
+        writeln!(out, "\t\t<cdef> {} </cdef>", formula(header, source))?;
+    } else {
+        writeln!(
+            out,
+            "\t\t<minimal_heartbeat>{}</minimal_heartbeat>",
+            source.heartbeat
+        )?;
+        writeln!(out, "\t\t<min>{}</min>", Unsigned(source.min))?;
+        writeln!(out, "\t\t<max>{}</max>", Unsigned(source.max))?;
+    }
+    let (unknown, value) = header.gathered(index);
+    writeln!(out, "\n\t\t<!-- PDP Status -->")?;
+    writeln!(out, "\t\t<last_ds>{}</last_ds>", last_input(header, index))?;
+    writeln!(out, "\t\t<value>{}</value>", Unsigned(value))?;
+    writeln!(out, "\t\t<unknown_sec> {unknown} </unknown_sec>")?;
+    out.write_str("\t</ds>\n\n")
+}
+
+fn dump_archive(
+    header: &Header,
+    index: usize,
+    archive: &Archive,
+    out: &mut impl Write,
+) -> fmt::Result {
+    let seconds = header.step() * archive.steps;
+    writeln!(out, "\t\t<cf>{}</cf>", archive.cf)?;
+    writeln!(
+        out,
+        "\t\t<pdp_per_row>{}</pdp_per_row> <!-- {seconds} seconds -->\n",
+        archive.steps
+    )?;
+    out.write_str("\t\t<params>\n")?;
+    dump_parameters(header.version(), archive, out)?;
+    out.write_str("\t\t</params>\n\t\t<cdp_prep>\n")?;
+    for source in 0..header.sources().len() {
+        out.write_str("\t\t\t<ds>\n")?;
+        dump_state(archive, header.consolidating(index, source), out)?;
+        out.write_str("\t\t\t</ds>\n")?;
+    }
+    out.write_str("\t\t</cdp_prep>\n")
+}
+
+fn dump_parameters(version: u8, archive: &Archive, out: &mut impl Write) -> fmt::Result {
+    let parameters = &archive.parameters;
+    let mut number = |tag: &str, index: usize| {
+        writeln!(
+            out,
+            "\t\t<{tag}>{}</{tag}>",
+            Unsigned(f64::from_bits(parameters[index]))
+        )
+    };
+    match archive.cf {
+        Cf::Average | Cf::Min | Cf::Max | Cf::Last => return number("xff", 0),
+        Cf::HwPredict | Cf::MhwPredict => {
+            number("hw_alpha", 1)?;
+            number("hw_beta", 2)?;
+        }
+        Cf::Seasonal | Cf::DevSeasonal => {
+            number("seasonal_gamma", 1)?;
+            writeln!(
+                out,
+                "\t\t<seasonal_smooth_idx>{}</seasonal_smooth_idx>",
+                parameters[4]
+            )?;
+            if version >= 4 {
+                writeln!(
+                    out,
+                    "\t\t<smoothing_window>{}</smoothing_window>",
+                    Unsigned(f64::from_bits(parameters[2]))
+                )?;
+            }
+        }
+        Cf::DevPredict => {}
+        Cf::Failures => {
+            number("delta_pos", 1)?;
+            number("delta_neg", 2)?;
+            writeln!(out, "\t\t<window_len>{}</window_len>", parameters[4])?;
+            writeln!(
+                out,
+                "\t\t<failure_threshold>{}</failure_threshold>",
+                parameters[5]
+            )?;
+        }
+    }
+    writeln!(
+        out,
+        "\t\t<dependent_rra_idx>{}</dependent_rra_idx>",
+        parameters[3]
+    )
+}
+
+fn dump_state(archive: &Archive, state: &[u64], out: &mut impl Write) -> fmt::Result {
+    let mut number = |tag: &str, index: usize| {
+        writeln!(
+            out,
+            "\t\t\t<{tag}>{}</{tag}>",
+            Unsigned(f64::from_bits(state[index]))
+        )
+    };
+    number("primary_value", CDP_PRIMARY)?;
+    number("secondary_value", CDP_SECONDARY)?;
+    match archive.cf {
+        Cf::Average | Cf::Min | Cf::Max | Cf::Last => {
+            number("value", CDP_VALUE)?;
+            writeln!(
+                out,
+                "\t\t\t<unknown_datapoints>{}</unknown_datapoints>",
+                state[CDP_UNKNOWN]
+            )
+        }
+        Cf::HwPredict | Cf::MhwPredict => {
+            number("intercept", 2)?;
+            number("last_intercept", 3)?;
+            number("slope", 4)?;
+            number("last_slope", 5)?;
+            writeln!(out, "\t\t\t<nan_count>{}</nan_count>", state[6])?;
+            writeln!(out, "\t\t\t<last_nan_count>{}</last_nan_count>", state[7])
+        }
+        Cf::Seasonal | Cf::DevSeasonal => {
+            number("seasonal", 2)?;
+            number("last_seasonal", 3)?;
+            writeln!(out, "\t\t\t<init_flag>{}</init_flag>", state[6])
+        }
+        Cf::DevPredict => Ok(()),
+        Cf::Failures => writeln!(out, "\t\t\t<history>{}</history>", history(archive, state)),
+    }
+}
+
+/// All rows, the oldest first.
+fn dump_rows(
+    header: &Header,
+    index: usize,
+    archive: &Archive,
+    file: &[u8],
+    out: &mut impl Write,
+) -> fmt::Result {
+    out.write_str("\t\t<database>\n")?;
+    let seconds = (header.step() * archive.steps) as i64;
+    let width = header.sources().len();
+    let mut time = header.first(index);
+    for age in 0..archive.rows {
+        let row = (header.current_row(index) + 1 + age) % archive.rows;
+        let offset = archive.offset as usize + row as usize * 8 * width;
+        write!(out, "\t\t\t<!-- {} / {time} --> <row>", Date(time))?;
+        for source in 0..width {
+            let at = offset + 8 * source;
+            let cell = file.get(at..at + 8).map_or(crate::UNKNOWN, |eight| {
+                f64::from_bits(crate::layout::word(eight, 0))
+            });
+            write!(out, "<v>{}</v>", Unsigned(cell))?;
+        }
+        out.write_str("</row>\n")?;
+        time += seconds;
+    }
+    out.write_str("\t\t</database>\n")
+}
+
+/// UTC seconds as `2001-09-09 01:46:40 UTC`.
+#[derive(Clone, Copy)]
+struct Date(i64);
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, seconds) = (self.0.div_euclid(86_400), self.0.rem_euclid(86_400));
+        let (year, month, day) = civil(days);
+        let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC"
+        )
+    }
+}
+
+/// Year, month and day of a day counted from 1970-01-01. Counting from a 1st of March puts the leap day last.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let from_march_0000 = days + 719_468;
+    let era = from_march_0000.div_euclid(146_097);
+    let day_of_era = from_march_0000.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_look_as_c_prints_them() {
+        for (number, text) in [
+            (0.0, "0.0000000000e+00"),
+            (-0.0, "-0.0000000000e+00"),
+            (12.5, "1.2500000000e+01"),
+            (1e-300, "1.0000000000e-300"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (crate::UNKNOWN, "-nan"),
+            (-crate::UNKNOWN, "nan"),
+        ] {
+            assert_eq!(Scientific(number).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (seconds, text) in [
+            (0, "1970-01-01 00:00:00 UTC"),
+            (1_000_000_000, "2001-09-09 01:46:40 UTC"),
+            (951_782_399, "2000-02-28 23:59:59 UTC"),
+            (951_782_400, "2000-02-29 00:00:00 UTC"),
+            (4_107_542_400, "2100-03-01 00:00:00 UTC"),
+            (-1, "1969-12-31 23:59:59 UTC"),
+        ] {
+            assert_eq!(Date(seconds).to_string(), text);
+        }
+    }
+}
