@@ -161,8 +161,10 @@ pub fn decode(
     }
     check_version(body, encoding)?;
     let batch: Batch = match encoding {
-        Encoding::MessagePack => Batch::deserialize(&mut message_pack(body)).map_err(of_rmp)?,
-        Encoding::Json => serde_json::from_slice(body).map_err(of_json)?,
+        Encoding::MessagePack => {
+            Batch::deserialize(&mut message_pack(body)).map_err(|error| of_rmp(&error))?
+        }
+        Encoding::Json => serde_json::from_slice(body).map_err(|error| of_json(&error))?,
     };
     check(&batch).map_err(|text| WireError::Malformed { text })?;
     Ok(batch)
@@ -201,10 +203,10 @@ fn check_version(body: &[u8], encoding: Encoding) -> Result<(), WireError> {
     let end = match encoding {
         Encoding::MessagePack => message_pack(body)
             .deserialize_map(VersionOnly { found: &mut found })
-            .map_err(of_rmp),
+            .map_err(|error| of_rmp(&error)),
         Encoding::Json => serde_json::Deserializer::from_slice(body)
             .deserialize_map(VersionOnly { found: &mut found })
-            .map_err(of_json),
+            .map_err(|error| of_json(&error)),
     };
     match (found, end) {
         // That the reading stopped in the middle is an error to the parser, and none to us.
@@ -324,23 +326,23 @@ fn check_id(column: &str, id: &str) -> Result<(), String> {
     ))
 }
 
-fn of_json(error: serde_json::Error) -> WireError {
+fn of_json(error: &serde_json::Error) -> WireError {
     if error.is_eof() {
         WireError::Truncated
     } else {
-        malformed(&error)
+        malformed(error)
     }
 }
 
-fn of_rmp(error: rmp_serde::decode::Error) -> WireError {
+fn of_rmp(error: &rmp_serde::decode::Error) -> WireError {
     use rmp_serde::decode::Error::{InvalidDataRead, InvalidMarkerRead};
-    match &error {
+    match error {
         InvalidDataRead(read) | InvalidMarkerRead(read)
             if read.kind() == io::ErrorKind::UnexpectedEof =>
         {
             WireError::Truncated
         }
-        _ => malformed(&error),
+        _ => malformed(error),
     }
 }
 
