@@ -1,4 +1,8 @@
 //! The collector: receives and polls, journals, stores, judges, and answers pages.
 
+pub mod catalog;
 pub mod config;
-pub mod judge;
+pub mod database;
+pub mod entry;
+pub mod journal;
+pub mod store;

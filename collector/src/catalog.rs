@@ -1,0 +1,373 @@
+//! Everything known of hosts, graphs and fields, in memory: a deterministic machine over the entries of the journal.
+//!
+//! [`Catalog::apply`] takes an entry and says what came of it; an entry that is applied again changes nothing. No clock,
+//! no file: [`crate::checkpoint`] writes what waits in it, [`crate::database`] keeps what a restart must know.
+
+use std::collections::btree_map::Entry as Slot;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use ravenry_alerts::rate::{Previous, Scale, Value};
+use ravenry_plugins::declaration::{Attributes, Declaration, FieldDeclaration};
+use ravenry_plugins::graph::{Graph, Kind};
+use ravenry_plugins::name::{FieldName, GraphName, HostName, SeriesName};
+use ravenry_plugins::reading::Reading;
+use ravenry_plugins::timestamp::Timestamp;
+use ravenry_plugins::wire::{Ack, Batch, Key, PROBLEMS_MAX, RunReport};
+
+use crate::config::store::{Layout, Store};
+use crate::entry::Entry;
+use crate::store::layout;
+use crate::store::pending::{Pending, Taken};
+
+/// A host remembers this many plugins' last runs.
+const RUNS_MAX: usize = 1_000;
+
+/// All that is known.
+#[derive(Debug)]
+pub struct Catalog {
+    /// By name.
+    pub hosts: BTreeMap<HostName, Host>,
+    /// The last batch of each agent, by its id.
+    pub agents: HashMap<String, Sent>,
+    /// The last entry that was applied.
+    pub position: u64,
+    /// Since the start.
+    pub counts: Counts,
+    layout: Layout,
+    series_max: u64,
+}
+
+/// The last batch that an agent sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sent {
+    /// Which start of the agent.
+    pub incarnation: u64,
+    /// Which batch since then.
+    pub sequence: u64,
+}
+
+/// What has been counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Readings taken.
+    pub accepted: u64,
+    /// Readings refused.
+    pub refused: u64,
+    /// Readings that came too late, or a second time.
+    pub late: u64,
+    /// Readings that are not in the files yet.
+    pub pending: u64,
+    /// Series.
+    pub series: u64,
+}
+
+/// One host.
+#[derive(Debug, Default)]
+pub struct Host {
+    /// When its agent was last heard of.
+    pub last_contact: Option<Timestamp>,
+    /// By name.
+    pub graphs: BTreeMap<GraphName, StoredGraph>,
+    /// The last run of each of its plugins.
+    pub runs: BTreeMap<String, RunReport>,
+    /// Whether the database does not know it yet.
+    pub unsaved: bool,
+}
+
+/// One graph of a host.
+#[derive(Debug)]
+pub struct StoredGraph {
+    /// As it came, or as it follows from the readings that came.
+    pub declaration: Declaration,
+    /// Whether anybody declared it.
+    pub declared: bool,
+    /// What that means.
+    pub graph: Arc<Graph>,
+    /// Its columns in the order in which they became known; they only grow.
+    pub columns: Vec<Column>,
+    /// What waits to be written.
+    pub pending: Pending,
+    /// Whether the database does not know its declaration yet.
+    pub unsaved: bool,
+}
+
+/// One field of a graph.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Its name.
+    pub field: FieldName,
+    /// Its last reading.
+    pub last: Option<Previous>,
+    /// What that reading stands for; `None` when unknown.
+    pub value: Option<f64>,
+}
+
+/// What came of an entry.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// The answer to who pushed it.
+    pub ack: Ack,
+    /// Readings to judge, in order.
+    pub readings: Vec<(SeriesName, Reading, Timestamp)>,
+    /// Graphs that are new or changed.
+    pub declared: Vec<(HostName, Arc<Graph>)>,
+    /// The host that was heard of.
+    pub contact: Option<HostName>,
+}
+
+impl Catalog {
+    /// Nothing known yet.
+    #[must_use]
+    pub fn new(store: &Store) -> Self {
+        Self {
+            hosts: BTreeMap::new(),
+            agents: HashMap::new(),
+            position: 0,
+            counts: Counts::default(),
+            layout: store.layout,
+            series_max: store.series_max,
+        }
+    }
+
+    /// The archives of new files.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// The graph, if there is one.
+    #[must_use]
+    pub fn graph(&self, host: &HostName, graph: &GraphName) -> Option<&StoredGraph> {
+        self.hosts.get(host)?.graphs.get(graph)
+    }
+
+    /// Whether a batch with this key has been applied.
+    #[must_use]
+    pub fn has_seen(&self, key: &Key) -> bool {
+        let sent = Sent { incarnation: key.incarnation, sequence: key.sequence };
+        self.agents.get(&key.agent).is_some_and(|last| sent <= *last)
+    }
+
+    /// Takes an entry of the journal. One at or before [`Self::position`] changes nothing.
+    pub fn apply(&mut self, position: u64, entry: &Entry) -> Applied {
+        let batch = &entry.batch;
+        if position <= self.position || batch.key.as_ref().is_some_and(|key| self.has_seen(key)) {
+            self.position = self.position.max(position);
+            return Applied { ack: Ack { duplicate: true, ..Ack::default() }, ..Applied::default() };
+        }
+        self.position = position;
+        let mut applied = Applied::default();
+        if let Some(key) = &batch.key {
+            let sent = Sent { incarnation: key.incarnation, sequence: key.sequence };
+            self.agents.insert(key.agent.clone(), sent);
+            self.hear(&batch.host, entry, &mut applied);
+        }
+        for declaration in &batch.graphs {
+            self.declare(&batch.host, declaration, &mut applied);
+        }
+        self.take_samples(position, batch, &mut applied);
+        applied
+    }
+
+    fn hear(&mut self, host: &HostName, entry: &Entry, applied: &mut Applied) {
+        let known = self.hosts.entry(host.clone()).or_default();
+        known.last_contact = known.last_contact.max(Some(entry.received));
+        known.unsaved = true;
+        for run in &entry.batch.runs {
+            if known.runs.len() < RUNS_MAX || known.runs.contains_key(&run.plugin) {
+                known.runs.insert(run.plugin.clone(), run.clone());
+            }
+        }
+        applied.contact = Some(host.clone());
+    }
+
+    fn declare(&mut self, host: &HostName, declaration: &Declaration, applied: &mut Applied) {
+        let host = declaration.host.as_ref().unwrap_or(host);
+        let graphs = &mut self.hosts.entry(host.clone()).or_default().graphs;
+        let known = graphs.get(&declaration.graph);
+        if known.is_some_and(|known| known.declared && known.declaration == *declaration) {
+            return;
+        }
+        let columns_known = known.map_or(0, |known| known.columns.len() as u64);
+        if self.counts.series - columns_known + declaration.fields.len() as u64 > self.series_max {
+            let limit = format!("{} with {} fields", declaration.graph, declaration.fields.len());
+            refuse(&mut applied.ack, 0, || format!("graph {limit}: more than {} series in all", self.series_max));
+            return;
+        }
+        self.keep(host, declaration.clone(), true, applied);
+    }
+
+    fn keep(&mut self, host: &HostName, declaration: Declaration, declared: bool, applied: &mut Applied) {
+        let graphs = &mut self.hosts.entry(host.clone()).or_default().graphs;
+        let stored = match graphs.entry(declaration.graph.clone()) {
+            Slot::Occupied(known) => known.into_mut(),
+            Slot::Vacant(place) => place.insert(StoredGraph::new(&declaration)),
+        };
+        self.counts.series += stored.redeclare(declaration, declared);
+        applied.declared.push((host.clone(), Arc::clone(&stored.graph)));
+    }
+
+    fn take_samples(&mut self, position: u64, batch: &Batch, applied: &mut Applied) {
+        let places: Vec<Option<Place>> =
+            (0..batch.series.graph.len()).map(|series| self.place(batch, series, applied)).collect();
+        let samples = &batch.samples;
+        for (i, &series) in samples.series.iter().enumerate() {
+            let Some(Some(place)) = places.get(series as usize) else {
+                self.counts.refused += 1;
+                applied.ack.refused += 1;
+                continue;
+            };
+            self.take_sample(position, place, samples.time[i], samples.value[i], applied);
+        }
+        if !applied.ack.undeclared.is_empty() {
+            let count = applied.ack.undeclared.len();
+            refuse(&mut applied.ack, 0, || format!("{count} graphs have not been declared: declare them, then push again"));
+        }
+    }
+
+    fn take_sample(&mut self, position: u64, place: &Place, time: Timestamp, reading: Reading, applied: &mut Applied) {
+        let series = &place.series;
+        let Some(stored) = self.hosts.get_mut(&series.host).and_then(|host| host.graphs.get_mut(&series.graph)) else {
+            return;
+        };
+        if !fits(place.kind, reading) {
+            self.counts.refused += 1;
+            refuse(&mut applied.ack, 1, || {
+                format!("{series}: expected a whole number for a counter, found {reading}")
+            });
+            return;
+        }
+        match stored.pending.take(time, place.column, reading, position) {
+            Taken::New => {
+                stored.see(place.column, reading, time);
+                self.counts.accepted += 1;
+                self.counts.pending += 1;
+                applied.ack.accepted += 1;
+                applied.readings.push((series.clone(), reading, time));
+            }
+            Taken::Repeated => self.counts.late += 1,
+            Taken::Late => {
+                self.counts.late += 1;
+                refuse(&mut applied.ack, 1, || format!("{series}: {time} is late: later readings have been stored"));
+            }
+        }
+    }
+
+    /// Where the samples of a series go. A graph that nobody declared is made when the batch comes without a key (from a
+    /// person), and asked for when it comes from an agent, which has a declaration.
+    fn place(&mut self, batch: &Batch, index: usize, applied: &mut Applied) -> Option<Place> {
+        let host = batch.series.host.get(index).and_then(Option::as_ref).unwrap_or(&batch.host);
+        let (graph, field) = (batch.series.graph.get(index)?, batch.series.field.get(index)?);
+        if self.column(host, graph, field).is_none() {
+            if batch.key.is_some() {
+                let undeclared = &mut applied.ack.undeclared;
+                if undeclared.len() < PROBLEMS_MAX && !undeclared.contains(graph) {
+                    undeclared.push(graph.clone());
+                }
+                return None;
+            }
+            self.declare_implied(host, graph, field, applied);
+        }
+        let (column, kind) = self.column(host, graph, field)?;
+        let series = SeriesName { host: host.clone(), graph: graph.clone(), field: field.clone() };
+        Some(Place { series, column, kind })
+    }
+
+    fn column(&self, host: &HostName, graph: &GraphName, field: &FieldName) -> Option<(usize, Kind)> {
+        let stored = self.graph(host, graph)?;
+        let column = stored.columns.iter().position(|column| column.field == *field)?;
+        Some((column, stored.graph.field(field.as_str())?.kind))
+    }
+
+    fn declare_implied(&mut self, host: &HostName, graph: &GraphName, field: &FieldName, applied: &mut Applied) {
+        if self.counts.series >= self.series_max {
+            let series_max = self.series_max;
+            refuse(&mut applied.ack, 0, || format!("{host}/{graph}/{field}: more than {series_max} series in all"));
+            return;
+        }
+        let known = self.graph(host, graph);
+        let declared = known.is_some_and(|known| known.declared);
+        let mut declaration = known.map_or_else(
+            || Declaration { host: None, graph: graph.clone(), attributes: Attributes::default(), fields: Vec::new() },
+            |known| known.declaration.clone(),
+        );
+        declaration.fields.push(FieldDeclaration { field: field.clone(), attributes: Attributes::default() });
+        self.keep(host, declaration, declared, applied);
+    }
+}
+
+/// Where the samples of a series go.
+struct Place {
+    series: SeriesName,
+    column: usize,
+    kind: Kind,
+}
+
+/// rrdtool takes only whole numbers for what is counted.
+fn fits(kind: Kind, reading: Reading) -> bool {
+    match (kind, reading) {
+        (Kind::Counter, Reading::Number(_)) => false,
+        (Kind::Derive, Reading::Number(number)) => number.fract() == 0.0,
+        _ => true,
+    }
+}
+
+fn refuse(ack: &mut Ack, readings: u64, text: impl FnOnce() -> String) {
+    ack.refused += readings;
+    if ack.problems.len() < PROBLEMS_MAX {
+        ack.problems.push(text());
+    }
+}
+
+impl StoredGraph {
+    fn new(declaration: &Declaration) -> Self {
+        Self {
+            graph: Arc::new(Graph::resolve(declaration).0),
+            declaration: declaration.clone(),
+            declared: false,
+            columns: Vec::new(),
+            pending: Pending::default(),
+            unsaved: true,
+        }
+    }
+
+    /// A graph that the database knows.
+    #[must_use]
+    pub fn restored(declaration: Declaration, declared: bool) -> Self {
+        let mut stored = Self::new(&declaration);
+        stored.redeclare(declaration, declared);
+        stored.unsaved = false;
+        stored
+    }
+
+    /// Takes a declaration; fields that are new get a column. Says how many.
+    fn redeclare(&mut self, declaration: Declaration, declared: bool) -> u64 {
+        self.graph = Arc::new(Graph::resolve(&declaration).0);
+        self.declaration = declaration;
+        self.declared = declared;
+        self.unsaved = true;
+        let before = self.columns.len();
+        for field in &self.graph.fields {
+            if !self.columns.iter().any(|column| column.field == field.name) {
+                self.columns.push(Column { field: field.name.clone(), last: None, value: None });
+            }
+        }
+        (self.columns.len() - before) as u64
+    }
+
+    /// Remembers the last reading and what it stands for.
+    fn see(&mut self, column: usize, reading: Reading, at: Timestamp) {
+        let column = &mut self.columns[column];
+        if column.last.is_some_and(|last| last.at > at) {
+            return;
+        }
+        let Some(field) = self.graph.field(column.field.as_str()) else { return };
+        let step = layout::step(&self.graph, Layout::Standard);
+        column.value = match Scale::of(field, step).value(column.last, reading, at) {
+            Value::Known(number) => Some(number),
+            Value::Unknown | Value::Pending => None,
+        };
+        column.last = Some(Previous { at, reading });
+    }
+}
