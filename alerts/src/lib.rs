@@ -1,7 +1,16 @@
 //! Decides who is told what, and tells them.
 //!
-//! The engine is pure: check results, silence, commands and `now` go in, transitions, incidents, notices and reasons come
-//! out. Only [`channel`] speaks to the outside. The collector's loop stores what the engine returns and carries it out.
+//! The engine is pure: readings, contacts, declarations and `now` go in; transitions, incidents, notices and reasons come
+//! out ([`engine`]). What is told waits in the pure plan of [`outbox`]; only [`channel`] speaks to the outside. The
+//! collector's loop stores what both return and carries it out.
 
+pub mod channel;
 pub mod check;
+pub mod engine;
+pub mod gate;
+pub mod incident;
+pub mod notice;
+pub mod outbox;
+pub mod rate;
+pub mod rule;
 pub mod severity;

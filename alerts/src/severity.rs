@@ -25,6 +25,18 @@ impl Severity {
     /// All of them, best first.
     pub const ALL: [Self; 4] = [Self::Ok, Self::Unknown, Self::Warning, Self::Critical];
 
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub const fn is_ok(self) -> bool {
+        matches!(self, Self::Ok)
+    }
+
+    /// Whether it cannot be told.
+    #[must_use]
+    pub const fn is_unknown(self) -> bool {
+        matches!(self, Self::Unknown)
+    }
+
     /// Lowercase, as in the configuration and the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -1,0 +1,224 @@
+//! What an engine keeps: a row a check that was ever judged, a row an incident. Rows are stored as they change, and in
+//! whole at a clean stop; an engine restored from them goes on as if nothing had been.
+//!
+//! After a crash the row of a check may be older than its last readings: those changed nothing, so judging them again
+//! when the journal is replayed changes nothing either.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use ravenry_plugins::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Check, Engine, GraphChecks, Host};
+use crate::check::{CheckName, State};
+use crate::incident::Incident;
+use crate::rate::Previous;
+use crate::rule::Rules;
+
+/// A row, in the form in which it is stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Record {
+    /// Where a check stands.
+    Check(CheckRecord),
+    /// An incident, open or closed.
+    Incident(Incident),
+}
+
+/// The identity of a [`Record`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RecordKey {
+    /// Of a check.
+    Check(CheckName),
+    /// Of an incident.
+    Incident(u64),
+}
+
+/// Where a check stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckRecord {
+    /// Its name.
+    name: CheckName,
+    /// Its state.
+    state: State,
+    /// The last value that was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    value: Option<f64>,
+    /// When the last reading was taken that was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last: Option<Timestamp>,
+    /// That reading, for rates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    previous: Option<Previous>,
+    /// The incident that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    incident: Option<u64>,
+}
+
+impl Record {
+    /// Its identity.
+    #[must_use]
+    pub fn key(&self) -> RecordKey {
+        match self {
+            Self::Check(check) => RecordKey::Check(check.name.clone()),
+            Self::Incident(incident) => RecordKey::Incident(incident.id),
+        }
+    }
+}
+
+impl Engine {
+    /// The engine that stored these records: all of checks, all open incidents, and at least the newest incident.
+    /// Graphs are declared to it again; what it hears of in the meantime counts from then on, and silence only from a
+    /// grace after `now`.
+    #[must_use]
+    pub fn restore(rules: Arc<Rules>, records: Vec<Record>, now: Timestamp) -> Self {
+        let mut engine = Self::new(rules);
+        engine.now = Some(now);
+        for record in records {
+            match record {
+                Record::Check(check) => engine.restore_check(check, now),
+                Record::Incident(incident) => engine.restore_incident(incident),
+            }
+        }
+        engine.mend();
+        engine
+    }
+
+    /// All rows, for a clean stop.
+    #[must_use]
+    pub fn records(&self) -> Vec<Record> {
+        let mut records: Vec<Record> = self
+            .incidents
+            .values()
+            .cloned()
+            .map(Record::Incident)
+            .collect();
+        for (name, host) in &self.hosts {
+            let names =
+                std::iter::once(CheckName::Host(name.clone())).chain(host.field_names(name));
+            records.extend(names.filter_map(|name| self.check_record(&name)));
+        }
+        records
+    }
+
+    pub(super) fn record(&self, key: &RecordKey) -> Option<Record> {
+        match key {
+            RecordKey::Check(name) => self.check_record(name),
+            RecordKey::Incident(id) => self.incidents.get(id).cloned().map(Record::Incident),
+        }
+    }
+
+    fn check_record(&self, name: &CheckName) -> Option<Record> {
+        let check = self.check(name)?;
+        if check.state == State::default() && check.last.is_none() {
+            return None;
+        }
+        Some(Record::Check(CheckRecord {
+            name: name.clone(),
+            state: check.state,
+            value: check.value.filter(|value| value.is_finite()),
+            last: check.last,
+            previous: check.previous,
+            incident: check.incident,
+        }))
+    }
+
+    fn restore_check(&mut self, record: CheckRecord, now: Timestamp) {
+        let check = Check {
+            judged_by: None,
+            state: record.state,
+            value: record.value,
+            last: record.last,
+            previous: record.previous,
+            heard: None,
+            incident: record.incident,
+        };
+        let rules = Arc::clone(&self.rules);
+        let host = self.host_entry(record.name.host(), now);
+        match &record.name {
+            CheckName::Host(name) => {
+                host.liveness = check;
+                host.expect(&rules, now + rules.start_grace);
+                host.has_alarm = host.expected_by.is_some();
+                let alarm = host.expected_by.map(|by| (by, name.clone()));
+                self.alarms.extend(alarm);
+            }
+            CheckName::Field(series) => {
+                let step = rules.step;
+                let graph = host.graphs.entry(series.graph.clone());
+                let graph = graph.or_insert_with(|| GraphChecks::undeclared(step));
+                graph.fields.insert(series.field.clone(), check);
+            }
+        }
+    }
+
+    fn restore_incident(&mut self, incident: Incident) {
+        self.next_incident = self.next_incident.max(incident.id + 1);
+        if incident.closed.is_some() {
+            return;
+        }
+        self.holds
+            .extend(incident.held_until.map(|until| (until, incident.id)));
+        self.incidents.insert(incident.id, incident);
+    }
+
+    /// A row that was lost must not leave a check waiting for an incident that does not exist, or the reverse.
+    fn mend(&mut self) {
+        let open: BTreeSet<u64> = self.incidents.keys().copied().collect();
+        for check in self.hosts.values_mut().flat_map(Host::checks_mut) {
+            check.incident = check.incident.filter(|id| open.contains(id));
+        }
+        let attached: Vec<(u64, CheckName)> = self
+            .incidents
+            .values()
+            .flat_map(|it| {
+                it.explains
+                    .iter()
+                    .chain([&it.cause])
+                    .map(|name| (it.id, name.clone()))
+            })
+            .collect();
+        for (id, name) in attached {
+            match self.check_mut(&name) {
+                Some(check) if check.incident == Some(id) => {}
+                Some(check) if check.incident.is_none() && !check.state.severity.is_ok() => {
+                    check.incident = Some(id);
+                }
+                Some(_) | None => self.orphan(id, &name),
+            }
+        }
+    }
+
+    /// An incident's check is gone or belongs elsewhere: without its cause the incident cannot end, so it is not kept.
+    fn orphan(&mut self, id: u64, name: &CheckName) {
+        let Some(incident) = self.incidents.get_mut(&id) else {
+            return;
+        };
+        incident.explains.remove(name);
+        if incident.cause == *name {
+            self.incidents.remove(&id);
+            self.holds.retain(|(_, held)| *held != id);
+        }
+    }
+}
+
+impl GraphChecks {
+    fn undeclared(step: std::time::Duration) -> Self {
+        Self {
+            graph: None,
+            step,
+            fields: std::collections::BTreeMap::new(),
+        }
+    }
+}
+
+impl Host {
+    fn checks_mut(&mut self) -> impl Iterator<Item = &mut Check> {
+        let fields = self
+            .graphs
+            .values_mut()
+            .flat_map(|it| it.fields.values_mut());
+        std::iter::once(&mut self.liveness).chain(fields)
+    }
+}

@@ -1,0 +1,173 @@
+//! What pages show of an engine: where each check stands, and why somebody was told of it or not.
+
+use ravenry_plugins::name::HostName;
+use ravenry_plugins::timestamp::Timestamp;
+
+use super::{Check, Engine, Host};
+use crate::check::CheckName;
+use crate::incident::Incident;
+use crate::notice::clock_time;
+use crate::severity::{HostState, Severity};
+
+/// A check as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckSnapshot {
+    /// Its name.
+    pub name: CheckName,
+    /// The confirmed severity.
+    pub severity: Severity,
+    /// Since when; `None` while nothing has been judged.
+    pub since: Option<Timestamp>,
+    /// The last value that was judged.
+    pub value: Option<f64>,
+    /// The thresholds in words; empty for a host.
+    pub threshold: String,
+    /// Why somebody was told of it or not, one sentence.
+    pub reason: String,
+    /// The incident that it belongs to.
+    pub incident: Option<u64>,
+}
+
+impl Engine {
+    /// The host's own check, then those of its fields by name; nothing for a host that is not known.
+    #[must_use]
+    pub fn checks_of(&self, name: &HostName) -> Vec<CheckSnapshot> {
+        let Some(host) = self.hosts.get(name) else {
+            return Vec::new();
+        };
+        let names = std::iter::once(CheckName::Host(name.clone())).chain(host.field_names(name));
+        names.filter_map(|name| self.snapshot(name)).collect()
+    }
+
+    /// Whether the host is heard of.
+    #[must_use]
+    pub fn host_state(&self, name: &HostName) -> HostState {
+        match self
+            .hosts
+            .get(name)
+            .map(|host| (host.liveness.state.since, host.liveness.state.severity))
+        {
+            None | Some((None, _)) => HostState::Pending,
+            Some((Some(_), Severity::Ok)) => HostState::Up,
+            Some((Some(_), Severity::Unknown | Severity::Warning | Severity::Critical)) => {
+                HostState::Down
+            }
+        }
+    }
+
+    /// When the host was last heard of since the start.
+    #[must_use]
+    pub fn last_contact(&self, name: &HostName) -> Option<Timestamp> {
+        self.hosts.get(name).and_then(|host| host.last_contact)
+    }
+
+    /// The open incidents, oldest first.
+    pub fn incidents(&self) -> impl Iterator<Item = &Incident> {
+        self.incidents.values()
+    }
+
+    fn snapshot(&self, name: CheckName) -> Option<CheckSnapshot> {
+        let check = self.check(&name)?;
+        let threshold = check.judged_by.as_ref().map(|by| by.spec.in_words());
+        Some(CheckSnapshot {
+            severity: check.state.severity,
+            since: check.state.since,
+            value: check.value,
+            threshold: threshold.unwrap_or_default(),
+            reason: self.reason(&name, check),
+            incident: check.incident,
+            name,
+        })
+    }
+
+    fn reason(&self, name: &CheckName, check: &Check) -> String {
+        let waiting = match (name, self.hosts.get(name.host())) {
+            (CheckName::Host(_), Some(host)) => host.waiting(),
+            (CheckName::Field(_), _) => check.waiting(),
+            (CheckName::Host(_), None) => None,
+        };
+        match check.incident.and_then(|id| self.incidents.get(&id)) {
+            Some(incident) if incident.cause == *name => incident.reason(),
+            Some(incident) => format!(
+                "not told: incident {} explains it ({})",
+                incident.id, incident.summary
+            ),
+            None => waiting.unwrap_or_else(|| String::from("nothing to tell")),
+        }
+    }
+}
+
+impl Check {
+    /// What its next change waits for.
+    fn waiting(&self) -> Option<String> {
+        let Some(by) = &self.judged_by else {
+            return Some(String::from(
+                "its graph has not been declared since the start",
+            ));
+        };
+        let patience = by.spec.patience;
+        match (self.state.suspect, self.state.unknowns, self.state.severity) {
+            (0, 0, _) if self.state.since.is_none() => Some(String::from("nothing to judge yet")),
+            (0, 0, Severity::Ok | Severity::Warning | Severity::Critical) => None,
+            (0, _, Severity::Unknown) => Some(String::from(
+                "not told yet: its host was down and fresh readings are awaited",
+            )),
+            (0, unknown, _) => {
+                let limit = patience.unknown_limit;
+                Some(format!(
+                    "not told yet: {unknown} unknown readings in a row of {limit}"
+                ))
+            }
+            (suspect, _, _) => {
+                let attempts = patience.attempts;
+                Some(format!(
+                    "not told yet: outside its thresholds {suspect} times in a row of {attempts}"
+                ))
+            }
+        }
+    }
+}
+
+impl Host {
+    fn waiting(&self) -> Option<String> {
+        match (self.last_contact, self.expected_by) {
+            (None, _) => Some(String::from("nothing has been heard of it since the start")),
+            (Some(last), Some(by)) => Some(format!(
+                "last heard of {}, down if nothing is heard by {}",
+                clock_time(last),
+                clock_time(by)
+            )),
+            (Some(last), None) => Some(format!(
+                "last heard of {}, it may be silent as long as it likes",
+                clock_time(last)
+            )),
+        }
+    }
+}
+
+impl Incident {
+    /// Who was told of it and who was not, in one sentence.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let told = self.told.iter().map(|(contact, told)| {
+            format!(
+                "{contact} was told of {} at {}",
+                told.severity,
+                clock_time(told.at)
+            )
+        });
+        let not_told = self
+            .not_told
+            .iter()
+            .map(|(contact, reason)| format!("{contact} was not told: {reason}"));
+        let all: Vec<String> = told.chain(not_told).collect();
+        if all.is_empty() {
+            return format!(
+                "incident {}: not told: {}",
+                self.id,
+                crate::gate::Reason::NoContact
+            );
+        }
+        format!("incident {}: {}", self.id, all.join("; "))
+    }
+}

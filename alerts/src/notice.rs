@@ -1,0 +1,312 @@
+//! A notice: one message to one contact about an incident, and its words. Pure.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::DateTime;
+use ravenry_plugins::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::check::CheckName;
+use crate::rule::ContactName;
+use crate::severity::Severity;
+
+/// By which a notice is known for ever: the same key is the same notice, however often it is sent.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NoticeKey {
+    /// The incident's number; 0 is a test.
+    pub incident: u64,
+    /// Who is told.
+    pub contact: ContactName,
+    /// Counts the notices of an incident to a contact, from 1.
+    pub sequence: u64,
+}
+
+impl fmt::Display for NoticeKey {
+    /// `12-ops-1`; what is neither a letter nor a digit in the contact's name becomes `_`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let contact: String = self
+            .contact
+            .as_str()
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+            .collect();
+        write!(f, "{}-{contact}-{}", self.incident, self.sequence)
+    }
+}
+
+/// What a notice is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Something is wrong.
+    Problem,
+    /// It is worse than what the contact was told.
+    Worse,
+    /// It is over.
+    Recovery,
+    /// It is not watched any more: its threshold or its host was taken away.
+    Withdrawn,
+    /// Somebody wants to see whether notices arrive.
+    Test,
+}
+
+impl Kind {
+    /// Whether it says that something is wrong (and is not out of date when it is over).
+    #[must_use]
+    pub fn is_problem(self) -> bool {
+        match self {
+            Self::Problem | Self::Worse => true,
+            Self::Recovery | Self::Withdrawn | Self::Test => false,
+        }
+    }
+
+    /// Lowercase, as in webhooks.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Problem => "problem",
+            Self::Worse => "worse",
+            Self::Recovery => "recovery",
+            Self::Withdrawn => "withdrawn",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// One message to one contact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Its identity.
+    pub key: NoticeKey,
+    /// What it is about.
+    pub kind: Kind,
+    /// The cause; nothing for a test.
+    pub check: Option<CheckName>,
+    /// How bad it is now.
+    pub severity: Severity,
+    /// How bad it was before.
+    pub was: Severity,
+    /// The check in people's words, without the host: `df /`; empty for a host.
+    pub label: String,
+    /// The value that was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// The threshold in words.
+    pub threshold: String,
+    /// Since when the problem lasts, or lasted.
+    pub since: Timestamp,
+    /// When this was decided.
+    pub at: Timestamp,
+    /// How many checks it explains that are told nothing of.
+    #[serde(default)]
+    pub hidden: usize,
+}
+
+/// Where pages are found, for links.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Links {
+    /// The collector's address as people reach it, without a slash at the end: `http://127.0.0.1:4950`.
+    pub base: String,
+}
+
+impl Links {
+    /// The page of the check: a graph's, or a host's.
+    #[must_use]
+    pub fn check(&self, check: &CheckName) -> String {
+        match check {
+            CheckName::Host(host) => format!("{}/hosts/{host}", self.base),
+            CheckName::Field(series) => {
+                format!("{}/hosts/{}/{}", self.base, series.host, series.graph)
+            }
+        }
+    }
+
+    /// The page of all incidents.
+    #[must_use]
+    pub fn incidents(&self) -> String {
+        format!("{}/problems", self.base)
+    }
+}
+
+impl Notice {
+    /// A message that only proves that messages arrive.
+    #[must_use]
+    pub fn test(contact: ContactName, now: Timestamp) -> Self {
+        Self {
+            key: NoticeKey {
+                incident: 0,
+                contact,
+                sequence: now.micros().unsigned_abs(),
+            },
+            kind: Kind::Test,
+            check: None,
+            severity: Severity::Ok,
+            was: Severity::Ok,
+            label: String::new(),
+            value: None,
+            threshold: String::new(),
+            since: now,
+            at: now,
+            hidden: 0,
+        }
+    }
+
+    /// One line: `[critical] web1: df / is 99.1 (critical above 98)`.
+    ///
+    /// `over` is when the problem ended, where the contact hears of both only now.
+    #[must_use]
+    pub fn subject(&self, over: Option<Timestamp>) -> String {
+        let tag = match (over, self.kind, &self.check) {
+            (Some(_), _, _) => "recovered meanwhile",
+            (None, Kind::Test, _) => "test",
+            (None, Kind::Withdrawn, _) => "not watched any more",
+            (None, Kind::Problem | Kind::Worse, Some(CheckName::Host(_))) => "down",
+            (None, Kind::Recovery, Some(CheckName::Host(_))) => "up",
+            (None, Kind::Problem | Kind::Worse | Kind::Recovery, _) => self.severity.as_str(),
+        };
+        match &self.check {
+            None => format!("[{tag}] Ravenry can reach {}", self.key.contact),
+            Some(check) => format!("[{tag}] {}: {}", check.host(), self.sentence()),
+        }
+    }
+
+    /// What is wrong or over, without the host.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let lasted = words(self.at.since(self.since));
+        match (&self.check, self.kind) {
+            (None, _) | (_, Kind::Test) => String::from("this is a test, nothing is wrong"),
+            (Some(CheckName::Host(_)), Kind::Problem | Kind::Worse) => {
+                String::from("nothing is heard of the host")
+            }
+            (Some(CheckName::Host(_)), Kind::Recovery) => {
+                format!("the host is heard of again after {lasted}")
+            }
+            (Some(CheckName::Host(_)), Kind::Withdrawn) => {
+                String::from("the host was taken out while it was down")
+            }
+            (Some(CheckName::Field(_)), Kind::Problem | Kind::Worse) => {
+                problem(&self.label, self.severity, self.value, &self.threshold)
+            }
+            (Some(CheckName::Field(_)), Kind::Recovery) => {
+                let value = self
+                    .value
+                    .map_or_else(String::new, |value| format!(" is {}", number(value)));
+                format!("{}{value} (was {} for {lasted})", self.label, self.was)
+            }
+            (Some(CheckName::Field(_)), Kind::Withdrawn) => {
+                format!(
+                    "{} is not judged any more (was {} for {lasted})",
+                    self.label, self.was
+                )
+            }
+        }
+    }
+
+    /// The message below the subject.
+    #[must_use]
+    pub fn text(&self, over: Option<Timestamp>, links: &Links) -> String {
+        let mut lines = vec![self.subject(over), String::new()];
+        let mut say = |name: &str, text: String| lines.push(format!("{name:<10} {text}"));
+        if let Some(check) = &self.check {
+            say("Check", check.to_string());
+            if let Some(value) = self.value {
+                say("Value", number(value));
+            }
+            if !self.threshold.is_empty() {
+                say("Threshold", self.threshold.clone());
+            }
+            say("Since", clock_time(self.since));
+            if let Some(over) = over {
+                say("Over", clock_time(over));
+            } else if !self.kind.is_problem() {
+                say("Over", clock_time(self.at));
+            }
+            if self.hidden > 0 {
+                say(
+                    "Explains",
+                    format!("{} checks that are not told one by one", self.hidden),
+                );
+            }
+            say("Page", links.check(check));
+            say(
+                "Incident",
+                format!("{} at {}", self.key.incident, links.incidents()),
+            );
+        }
+        say(
+            "Notice",
+            format!("{} decided {}", self.key, clock_time(self.at)),
+        );
+        lines.push(String::new());
+        lines.join("\n")
+    }
+}
+
+/// A problem of a field in words: `df / is 99.1 (critical above 98)`.
+#[must_use]
+pub(crate) fn problem(
+    label: &str,
+    severity: Severity,
+    value: Option<f64>,
+    threshold: &str,
+) -> String {
+    match (severity, value) {
+        (Severity::Unknown, _) => format!("{label} has no value"),
+        (Severity::Ok | Severity::Warning | Severity::Critical, Some(value)) => {
+            format!("{label} is {} ({threshold})", number(value))
+        }
+        (Severity::Ok | Severity::Warning | Severity::Critical, None) => {
+            format!("{label} is {severity} ({threshold})")
+        }
+    }
+}
+
+/// A number as people read it: five significant digits, no zeros behind.
+#[must_use]
+pub fn number(number: f64) -> String {
+    let size = number.abs();
+    if size != 0.0 && !(1e-4..1e15).contains(&size) {
+        return format!("{number:.4e}");
+    }
+    let decimals = match size {
+        _ if size >= 10_000.0 => 0,
+        _ if size >= 1000.0 => 1,
+        _ if size >= 100.0 => 2,
+        _ if size >= 10.0 => 3,
+        _ if size >= 1.0 => 4,
+        _ => 7,
+    };
+    let text = format!("{number:.decimals$}");
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
+/// A duration as people read it, the two largest units: `3d 4h`, `12m 5s`.
+#[must_use]
+pub fn words(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let two = |large: u64, name: &str, small: u64, unit: &str| match small {
+        0 => format!("{large}{name}"),
+        _ => format!("{large}{name} {small}{unit}"),
+    };
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => two(seconds / 60, "m", seconds % 60, "s"),
+        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "m"),
+        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+    }
+}
+
+/// A moment as people read it, in UTC.
+#[must_use]
+pub fn clock_time(at: Timestamp) -> String {
+    DateTime::from_timestamp(at.seconds(), 0).map_or_else(
+        || at.to_string(),
+        |time| time.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+    )
+}

@@ -1,0 +1,507 @@
+//! The rules: by what a check is judged, and who is told. Plain values; the collector's configuration builds them.
+//!
+//! Defaults come first, then what the plugin declares (`warning`, `critical`, `unknown_limit`), then the overrides in
+//! their order: each sets what it names, so the last one that matches wins, setting by setting. Pure.
+
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use ravenry_plugins::graph::Field;
+use ravenry_plugins::name::{HostName, SeriesName};
+use ravenry_plugins::pattern::Pattern;
+use ravenry_plugins::range::Range;
+use serde::{Deserialize, Serialize};
+
+use crate::check::{Patience, Verdict};
+use crate::notice::number;
+use crate::severity::Severity;
+
+/// Everything that the engine is told about what to judge and whom to tell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    /// Three results in a row for a worse severity, three unknown readings for unknown, where nothing else is said: with
+    /// the default step a problem of three minutes is told, a spike is not.
+    pub patience: Patience,
+    /// Overrides for fields, in order.
+    pub fields: Vec<FieldRule>,
+    /// Overrides for hosts, in order.
+    pub hosts: Vec<HostRule>,
+    /// Everybody who can be told, in order.
+    pub contacts: Vec<Contact>,
+    /// Nobody is told anything.
+    pub muted: bool,
+    /// The time between readings where a graph does not say.
+    pub step: Duration,
+    /// A host is down when nothing was heard of it for so many of its shortest steps (5).
+    pub host_steps: u32,
+    /// A field is unknown when its host spoke, but not of it, for so many of its steps (3).
+    pub field_steps: u32,
+    /// Nothing is silent that was heard of within this (3 minutes), however short its step.
+    pub silence_min: Duration,
+    /// Added to every silence after a start (2 minutes): those who speak need time to find us again.
+    pub start_grace: Duration,
+    /// A problem that is confirmed by readings older than this (5 minutes, or 3 steps) is not told before fresh ones
+    /// confirm it, or [`Self::settle`] has passed.
+    pub late_after: Duration,
+    /// How long fresh readings are awaited (2 minutes).
+    pub settle: Duration,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            patience: Patience {
+                attempts: 3,
+                unknown_limit: 3,
+            },
+            fields: Vec::new(),
+            hosts: Vec::new(),
+            contacts: Vec::new(),
+            muted: false,
+            step: Duration::from_secs(60),
+            host_steps: 5,
+            field_steps: 3,
+            silence_min: Duration::from_secs(180),
+            start_grace: Duration::from_secs(120),
+            late_after: Duration::from_secs(300),
+            settle: Duration::from_secs(120),
+        }
+    }
+}
+
+/// Settings for the fields whose names match; `None` leaves what was said before.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FieldRule {
+    /// Which hosts.
+    pub host: Pattern,
+    /// Which graphs.
+    pub graph: Pattern,
+    /// Which fields.
+    pub field: Pattern,
+    /// When it is a warning.
+    pub warning: Option<Limit>,
+    /// When it is critical.
+    pub critical: Option<Limit>,
+    /// Results in a row before a worse severity counts.
+    pub attempts: Option<u32>,
+    /// Unknown readings in a row before it is unknown.
+    pub unknown_limit: Option<u32>,
+    /// Who is told; an empty list is nobody.
+    pub contacts: Option<Vec<ContactName>>,
+    /// Whether nobody is told.
+    pub muted: Option<bool>,
+}
+
+/// Settings for the liveness of the hosts whose names match; `None` leaves what was said before.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HostRule {
+    /// Which hosts.
+    pub host: Pattern,
+    /// When it is down.
+    pub down_after: Option<DownAfter>,
+    /// Who is told; an empty list is nobody.
+    pub contacts: Option<Vec<ContactName>>,
+    /// Whether nobody is told.
+    pub muted: Option<bool>,
+}
+
+/// A threshold as an override sets it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Limit {
+    /// Readings that the range says alert.
+    Range(Range),
+    /// None, whatever the plugin says.
+    Off,
+}
+
+/// How long a host may be silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DownAfter {
+    /// That long.
+    Silence(Duration),
+    /// For ever: it speaks when it likes.
+    Never,
+}
+
+/// The name of a contact, as the configuration says it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ContactName(String);
+
+impl ContactName {
+    /// The contact of this name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ContactName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl Borrow<str> for ContactName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Somebody who can be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// By which rules and the ledger name them.
+    pub name: ContactName,
+    /// By which means, in the order in which they are tried.
+    pub channels: Vec<Address>,
+    /// They hear of this severity and worse.
+    pub severity_min: Severity,
+}
+
+impl Contact {
+    /// A contact without channels who hears of everything.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: ContactName::new(name),
+            channels: Vec::new(),
+            severity_min: Severity::Unknown,
+        }
+    }
+}
+
+/// A contact on one channel.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Address {
+    /// By mail to this mailbox (`ops@example.net` or `Ops <ops@example.net>`).
+    Mail {
+        /// The mailbox.
+        to: String,
+    },
+    /// By an HTTP POST to this URL.
+    Webhook {
+        /// The URL, which may hold a secret.
+        url: String,
+    },
+}
+
+impl fmt::Display for Address {
+    /// For the ledger: what may be a secret in a URL is left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mail { to } => write!(f, "mail to {to}"),
+            Self::Webhook { url } => {
+                let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+                let place = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+                let place = place.rsplit_once('@').map_or(place, |(_, host)| host);
+                write!(f, "webhook {scheme}://{place}")
+            }
+        }
+    }
+}
+
+/// By what one field is judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckSpec {
+    /// When it is a warning.
+    pub warning: Option<Range>,
+    /// When it is critical; asked first.
+    pub critical: Option<Range>,
+    /// How many results it takes.
+    pub patience: Patience,
+    /// Who is told.
+    pub route: Route,
+}
+
+/// Who is told of a check.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    /// These contacts; `None` is all of them.
+    pub contacts: Option<Vec<ContactName>>,
+    /// Nobody, for now.
+    pub muted: bool,
+}
+
+/// By what a host's liveness is judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostSpec {
+    /// How long it may be silent; `None` is [`Rules::host_steps`] steps.
+    pub down_after: Option<DownAfter>,
+    /// Who is told.
+    pub route: Route,
+}
+
+impl Rules {
+    /// By what a field is judged: the plugin's word, then the overrides.
+    #[must_use]
+    pub fn resolve(&self, series: &SeriesName, field: &Field) -> CheckSpec {
+        let mut spec = CheckSpec {
+            warning: field.warning,
+            critical: field.critical,
+            patience: self.patience,
+            route: Route::default(),
+        };
+        if let Some(limit) = field.unknown_limit {
+            spec.patience.unknown_limit = limit;
+        }
+        for rule in self.fields.iter().filter(|rule| rule.matches(series)) {
+            rule.apply(&mut spec);
+        }
+        spec
+    }
+
+    /// By what a host's liveness is judged.
+    #[must_use]
+    pub fn resolve_host(&self, host: &HostName) -> HostSpec {
+        let mut spec = HostSpec {
+            down_after: None,
+            route: Route::default(),
+        };
+        let matching = |rule: &&HostRule| rule.host.matches(host.as_str());
+        for rule in self.hosts.iter().filter(matching) {
+            spec.down_after = rule.down_after.or(spec.down_after);
+            spec.route.apply(rule.contacts.as_ref(), rule.muted);
+        }
+        spec
+    }
+
+    /// The contacts of a route, in their order.
+    pub fn contacts_of<'a>(&'a self, route: &'a Route) -> impl Iterator<Item = &'a Contact> {
+        self.contacts.iter().filter(|contact| {
+            let named = |names: &Vec<ContactName>| names.contains(&contact.name);
+            route.contacts.as_ref().is_none_or(named)
+        })
+    }
+
+    /// The channels of each contact.
+    #[must_use]
+    pub fn channels(&self) -> BTreeMap<ContactName, Vec<Address>> {
+        self.contacts
+            .iter()
+            .map(|contact| (contact.name.clone(), contact.channels.clone()))
+            .collect()
+    }
+}
+
+impl FieldRule {
+    /// Whether the rule is about this field.
+    #[must_use]
+    pub fn matches(&self, series: &SeriesName) -> bool {
+        self.host.matches(series.host.as_str())
+            && self.graph.matches(series.graph.as_str())
+            && self.field.matches(series.field.as_str())
+    }
+
+    fn apply(&self, spec: &mut CheckSpec) {
+        if let Some(limit) = self.warning {
+            spec.warning = limit.range();
+        }
+        if let Some(limit) = self.critical {
+            spec.critical = limit.range();
+        }
+        spec.patience.attempts = self.attempts.unwrap_or(spec.patience.attempts);
+        spec.patience.unknown_limit = self.unknown_limit.unwrap_or(spec.patience.unknown_limit);
+        spec.route.apply(self.contacts.as_ref(), self.muted);
+    }
+}
+
+impl Route {
+    fn apply(&mut self, contacts: Option<&Vec<ContactName>>, muted: Option<bool>) {
+        if let Some(contacts) = contacts {
+            self.contacts = Some(contacts.clone());
+        }
+        self.muted = muted.unwrap_or(self.muted);
+    }
+}
+
+impl Limit {
+    fn range(self) -> Option<Range> {
+        match self {
+            Self::Range(range) => Some(range),
+            Self::Off => None,
+        }
+    }
+}
+
+impl CheckSpec {
+    /// Whether there is anything to judge by.
+    #[must_use]
+    pub fn judges(&self) -> bool {
+        self.warning.is_some() || self.critical.is_some()
+    }
+
+    /// What a value is: critical is asked first, then warning; the ends of a range are good.
+    #[must_use]
+    pub fn judge(&self, value: f64) -> Verdict {
+        let violated = |range: Option<Range>| range.is_some_and(|range| range.violated_by(value));
+        if violated(self.critical) {
+            Verdict::Critical
+        } else if violated(self.warning) {
+            Verdict::Warning
+        } else {
+            Verdict::Ok
+        }
+    }
+
+    /// All thresholds in words: `warning above 92, critical above 98`.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let both = [("warning", self.warning), ("critical", self.critical)];
+        let words: Vec<String> = both
+            .into_iter()
+            .filter_map(|(name, range)| {
+                range.map(|range| format!("{name} {}", limit_words(range, None)))
+            })
+            .collect();
+        words.join(", ")
+    }
+
+    /// The threshold that `severity` is about, in words, the side on which `value` lies: `critical above 98`.
+    #[must_use]
+    pub fn violated_words(&self, severity: Severity, value: Option<f64>) -> String {
+        let range = match severity {
+            Severity::Ok | Severity::Unknown => None,
+            Severity::Warning => self.warning,
+            Severity::Critical => self.critical,
+        };
+        match range {
+            Some(range) => format!("{severity} {}", limit_words(range, value)),
+            None => self.in_words(),
+        }
+    }
+}
+
+fn limit_words(range: Range, value: Option<f64>) -> String {
+    let below = |start: f64| format!("below {}", number(start));
+    let above = |end: f64| format!("above {}", number(end));
+    match (range.inside(), range.start(), range.end()) {
+        (false, Some(start), Some(_)) if value.is_some_and(|value| value < start) => below(start),
+        (false, Some(_), Some(end)) if value.is_some_and(|value| value > end) => above(end),
+        (false, Some(start), Some(end)) => format!("outside {} to {}", number(start), number(end)),
+        (false, Some(start), None) => below(start),
+        (false, None, Some(end)) => above(end),
+        (true, Some(start), Some(end)) => format!("from {} to {}", number(start), number(end)),
+        (true, Some(start), None) => format!("from {} up", number(start)),
+        (true, None, Some(end)) => format!("up to {}", number(end)),
+        (false, None, None) => String::from("never"),
+        (true, None, None) => String::from("always"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ravenry_plugins::declaration::{Attributes, Declaration, FieldDeclaration};
+    use ravenry_plugins::graph::Graph;
+    use ravenry_plugins::name::{FieldName, GraphName};
+
+    use super::*;
+
+    fn field(attributes: &[(&str, &str)]) -> Field {
+        let mut given = Attributes::default();
+        for (name, text) in attributes {
+            given.keep_last(name, text);
+        }
+        let declaration = Declaration {
+            host: None,
+            graph: GraphName::new("df").unwrap(),
+            attributes: Attributes::default(),
+            fields: vec![FieldDeclaration {
+                field: FieldName::new("root").unwrap(),
+                attributes: given,
+            }],
+        };
+        Graph::resolve(&declaration).0.fields.remove(0)
+    }
+
+    fn series() -> SeriesName {
+        SeriesName {
+            host: HostName::new("web1").unwrap(),
+            graph: GraphName::new("df").unwrap(),
+            field: FieldName::new("root").unwrap(),
+        }
+    }
+
+    fn rule(host: &str, field: &str) -> FieldRule {
+        FieldRule {
+            host: Pattern::new(host),
+            field: Pattern::new(field),
+            ..FieldRule::default()
+        }
+    }
+
+    #[test]
+    fn the_last_override_that_matches_wins_setting_by_setting() {
+        let range = |text: &str| Some(Limit::Range(Range::parse_munin(text).unwrap()));
+        let rules = Rules {
+            fields: vec![
+                FieldRule {
+                    warning: range("80"),
+                    attempts: Some(5),
+                    ..rule("web*", "*")
+                },
+                FieldRule {
+                    warning: range("85"),
+                    critical: Some(Limit::Off),
+                    ..rule("*", "root")
+                },
+                FieldRule {
+                    attempts: Some(1),
+                    ..rule("db*", "*")
+                },
+            ],
+            ..Rules::default()
+        };
+        let spec = rules.resolve(&series(), &field(&[("warning", "92"), ("critical", "98")]));
+        assert_eq!(spec.in_words(), "warning above 85");
+        assert_eq!(spec.patience.attempts, 5);
+        assert_eq!(spec.patience.unknown_limit, 3);
+    }
+
+    #[test]
+    fn the_plugins_word_counts_where_nothing_overrides_it() {
+        let given = [
+            ("warning", "10:20"),
+            ("critical", ":30"),
+            ("unknown_limit", "7"),
+        ];
+        let spec = Rules::default().resolve(&series(), &field(&given));
+        assert_eq!(
+            spec.in_words(),
+            "warning outside 10 to 20, critical above 30"
+        );
+        assert_eq!(spec.patience.unknown_limit, 7);
+        let check = |value: f64, expect: Verdict| assert_eq!(spec.judge(value), expect, "{value}");
+        check(9.9, Verdict::Warning);
+        check(10.0, Verdict::Ok);
+        check(20.0, Verdict::Ok);
+        check(20.1, Verdict::Warning);
+        check(30.1, Verdict::Critical);
+        assert_eq!(
+            spec.violated_words(Severity::Warning, Some(9.9)),
+            "warning below 10"
+        );
+        assert!(!Rules::default().resolve(&series(), &field(&[])).judges());
+    }
+
+    #[test]
+    fn an_address_shows_no_secret() {
+        let check = |url: &str, expect: &str| {
+            let address = Address::Webhook {
+                url: url.to_owned(),
+            };
+            assert_eq!(address.to_string(), expect);
+        };
+        check(
+            "https://hooks.example/T0/secret",
+            "webhook https://hooks.example",
+        );
+        check("http://user:secret@h:81?token=x", "webhook http://h:81");
+    }
+}
