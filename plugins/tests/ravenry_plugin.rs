@@ -1,5 +1,7 @@
 //! The program `ravenry-plugin`: what it answers to which words, and with which exit code.
 
+#![expect(clippy::unwrap_used, reason = "in a test, panicking is reporting")]
+
 use std::process::{Command, Output};
 
 #[expect(

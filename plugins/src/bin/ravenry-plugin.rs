@@ -25,6 +25,7 @@ enum Failure {
 
 fn main() -> ExitCode {
     ravenry_plugins::exec::dispatch();
+    ravenry_plugins::exec::dispatch();
     let arguments = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     let (link, words) = call(arguments.collect());
     let words: Vec<&str> = words.iter().map(String::as_str).collect();

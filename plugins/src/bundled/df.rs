@@ -244,20 +244,39 @@ fn shown(mounts: &str, filter: &Filter, space: impl Fn(&str) -> Option<Space>) -
             None => once.push((mount, space)),
         }
     }
-    once.into_iter()
-        .filter(|(mount, space)| space.bytes > 0 && filter.shows(mount))
-        .map(|(mount, space)| Shown {
-            field: field_of(if SOURCES_WITHOUT_NAME.contains(&mount.source.as_str()) {
-                &mount.point
-            } else {
-                &mount.source
-            }),
-            source: mount.source,
-            point: mount.point,
-            kind: mount.kind,
-            space,
-        })
-        .collect()
+    let mut shown: Vec<Shown> = Vec::new();
+    for (mount, space) in once {
+        if space.bytes == 0 || !filter.shows(&mount) {
+            continue;
+        }
+        let is_free = |name: &String| shown.iter().all(|one| one.field != *name);
+        if let Some(field) = fields_of(&mount).into_iter().find(is_free) {
+            let Mount {
+                source,
+                point,
+                kind,
+            } = mount;
+            shown.push(Shown {
+                field,
+                source,
+                point,
+                kind,
+                space,
+            });
+        }
+    }
+    shown
+}
+
+/// What a mount's field may be called: as its source, unless that says nothing; else, where another has that name (the
+/// `overlay` of containers, subvolumes), as its mount point.
+fn fields_of(mount: &Mount) -> Vec<String> {
+    let by_point = field_of(&mount.point);
+    if SOURCES_WITHOUT_NAME.contains(&mount.source.as_str()) {
+        vec![by_point]
+    } else {
+        vec![field_of(&mount.source), by_point]
+    }
 }
 
 /// Which of two mounts of one file system speaks for it: the one of a real device, the one mounted over the other, else
@@ -352,6 +371,8 @@ tmpfs /dev/shm tmpfs rw,relatime 0 0
 cgroup2 /sys/fs/cgroup/unified cgroup2 rw,relatime 0 0
 files:/export /mnt/nfs nfs4 rw 0 0
 //files/share /mnt/smb cifs rw 0 0
+overlay /c/one overlay rw 0 0
+overlay /c/two overlay rw 0 0
 /dev/sdb1 /mnt/two\\040words xfs rw 0 0
 empty /mnt/empty tmpfs rw 0 0
 ";
@@ -364,6 +385,8 @@ empty /mnt/empty tmpfs rw 0 0
             "/" | "/srv/bound" => (3, 100),
             "/mnt/two words" => (4, 1000),
             "/mnt/empty" => (5, 0),
+            "/c/one" => (6, 100),
+            "/c/two" => (7, 100),
             other => panic!("{other} was asked"),
         };
         Some(Space {
@@ -396,6 +419,8 @@ empty /mnt/empty tmpfs rw 0 0
             &[
                 "_dev_shm /dev/shm",
                 "_dev_vda /",
+                "overlay /c/one",
+                "_c_two /c/two",
                 "_dev_sdb1 /mnt/two words",
             ],
         );
@@ -404,10 +429,13 @@ empty /mnt/empty tmpfs rw 0 0
     #[test]
     fn types_and_patterns_leave_file_systems_out() {
         check(
-            &[("exclude", "tmpfs xfs")],
+            &[("exclude", "tmpfs xfs overlay")],
             &["devtmpfs /dev", "_dev_vda /"],
         );
-        check(&[("exclude_re", "^/dev/s ^/mnt")], &["_dev_vda /"]);
+        check(
+            &[("exclude_re", "^/dev/s ^/mnt ^/c/one")],
+            &["_dev_vda /", "overlay /c/two"],
+        );
         check(
             &[("exclude_re", "."), ("include_re", "^/$")],
             &["_dev_vda /"],

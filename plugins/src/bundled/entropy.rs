@@ -13,7 +13,8 @@ const ENTROPY: &str = "/proc/sys/kernel/random/entropy_avail";
 pub(super) const ENTRY: Entry = Entry {
     name: "entropy",
     summary: "what the random number generator holds",
-    automatic: true,
+    // On today's kernels a constant, which nobody needs to be offered.
+    automatic: false,
     config: |request| Ok(vec![declare(request.graph, request.environment)?]),
     fetch: |request| read(request.graph, &request.text(ENTROPY)?),
     autoconf: |system| system.autoconf_if_readable(ENTROPY),

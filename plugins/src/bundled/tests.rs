@@ -308,7 +308,6 @@ fn suggestions_leave_out_plumbing_and_what_is_not_there() {
             "proc_pri",
             "processes",
             "threads",
-            "users"
         ]
     );
 }

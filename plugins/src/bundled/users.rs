@@ -7,7 +7,7 @@ use crate::reading::Reading;
 use super::draft::{Draft, sample};
 use super::environment::Environment;
 use super::system::System;
-use super::{BundledError, Entry, PluginSample, always, no_instances};
+use super::{Autoconf, BundledError, Entry, PluginSample, no_instances};
 
 const UTMP: [&str; 2] = ["/run/utmp", "/var/run/utmp"];
 
@@ -20,7 +20,7 @@ pub(super) const ENTRY: Entry = Entry {
         let lines = lines_in_use(request.system());
         read(request.graph, &lines)
     },
-    autoconf: always,
+    autoconf,
     suggest: no_instances,
 };
 
@@ -121,6 +121,14 @@ fn lines_in_use(system: &System) -> Vec<String> {
         .collect()
 }
 
+fn autoconf(system: &System) -> Autoconf {
+    if UTMP.iter().any(|path| system.exists(path)) {
+        Autoconf::Yes
+    } else {
+        Autoconf::No(Some(format!("no {}", UTMP[0])))
+    }
+}
+
 #[derive(Debug, PartialEq, Eq)]
 struct Session {
     process: i32,
@@ -130,8 +138,8 @@ struct Session {
 /// Length of a record of utmp(5): on some architectures its times have 64 bits.
 const RECORD_BYTES: usize = if cfg!(any(
     target_arch = "aarch64",
-    target_arch = "riscv64",
-    target_arch = "loongarch64"
+    target_arch = "loongarch64",
+    target_arch = "s390x"
 )) {
     400
 } else {
