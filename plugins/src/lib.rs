@@ -21,5 +21,6 @@ pub mod range;
 pub mod reading;
 pub mod run;
 pub mod settings;
+pub mod spool;
 pub mod timestamp;
 pub mod wire;

@@ -1,5 +1,7 @@
 //! Real scripts that misbehave in every way the runner knows, run through the helper.
 
+#![expect(clippy::unwrap_used, reason = "in a test, panicking is reporting")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
