@@ -1,3 +1,100 @@
 //! Graphs, pages and the JSON API. Asks through [`source::Source`] and never sees a file.
+//!
+//! [`router`] answers `GET` and `HEAD` and changes nothing. A page is rendered whole on the server and works without the
+//! script; a picture depends on the last row that it shows and is drawn once for all who look. Questions to the source
+//! and drawing happen on a bounded number of blocking threads, never on the async runtime.
+//!
+//! The tree of addresses:
+//!
+//! ```text
+//! /                                      overview; /group/GROUP the same for one group
+//! /host/HOST
+//! /graph/HOST/GRAPH                      four periods; ?start=&end= for a stretch of one's own
+//! /graph/HOST/GRAPH/PERIOD.FORM          day week month year range . svg png csv json
+//! /category/CATEGORY  /compare/GRAPH     over all hosts
+//! /incidents  /agents
+//! /api/v1/...                            docs/api.md
+//! /assets/NAME-HASH.EXTENSION            kept for ever
+//! ```
 
+mod answer;
+mod api;
+mod asset;
+mod cache;
+mod drawing;
+mod etag;
+pub mod graph;
+mod live;
+mod options;
+mod pages;
+mod parameter;
+mod period;
+mod picture;
+mod refusal;
+mod shot;
+mod site;
 pub mod source;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{OriginalUri, Request, State};
+use axum::http::HeaderMap;
+use axum::middleware;
+use axum::response::Response;
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+
+pub use options::Options;
+
+use crate::parameter::Segments;
+use crate::refusal::Refusal;
+use crate::site::Site;
+use crate::source::Source;
+
+/// All pages, pictures and the JSON API over `source`. Other routes can be merged beside it.
+pub fn router(source: Arc<dyn Source>, options: Options) -> Router {
+    let site = Arc::new(Site::new(source, options));
+    Router::new()
+        .route("/", get(pages::overview::all))
+        .route("/group/{*group}", get(pages::overview::group))
+        .route("/host/{host}", get(pages::host::answer))
+        .route("/graph/{host}/{graph}", get(pages::graph::answer))
+        .route("/graph/{host}/{graph}/{file}", get(picture::answer))
+        .route("/category/{category}", get(pages::gallery::category))
+        .route("/compare/{graph}", get(pages::gallery::compare))
+        .route("/incidents", get(pages::incidents::answer))
+        .route("/agents", get(pages::agents::answer))
+        .route("/assets/{file}", get(asset_file))
+        .nest("/api/v1", api())
+        .fallback(no_page)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(CatchPanicLayer::new())
+        .layer(middleware::from_fn_with_state(Arc::clone(&site), refusal::dress))
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn(answer::seal))
+        .with_state(site)
+}
+
+fn api() -> Router<Arc<Site>> {
+    Router::new()
+        .route("/hosts", get(api::hosts::answer))
+        .route("/hosts/{host}", get(api::host::answer))
+        .route("/hosts/{host}/graphs/{graph}", get(api::graph::answer))
+        .route("/hosts/{host}/graphs/{graph}/data", get(api::data::answer))
+        .route("/incidents", get(api::incidents::answer))
+        .route("/checks", get(api::checks::answer))
+}
+
+async fn asset_file(headers: HeaderMap, segments: Segments) -> Result<Response, Refusal> {
+    asset::answer(&headers, segments.text("file"))
+}
+
+async fn no_page(OriginalUri(uri): OriginalUri) -> Refusal {
+    Refusal::NoPage(uri.path().chars().take(200).collect())
+}
+
+async fn wrong_method(State(_): State<Arc<Site>>, request: Request) -> Refusal {
+    Refusal::Method(request.method().to_string())
+}

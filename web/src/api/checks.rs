@@ -1,0 +1,93 @@
+//! `GET /api/v1/checks`: every check with its severity and why it was or was not told.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use ravenry_alerts::check::CheckName;
+use ravenry_alerts::severity::Severity;
+use ravenry_plugins::name::{FieldName, GraphName, HostName};
+use ravenry_plugins::timestamp::Timestamp;
+use serde::Serialize;
+
+use crate::parameter::Parameters;
+use crate::refusal::Refusal;
+use crate::site::Site;
+use crate::source::CheckView;
+
+#[derive(Serialize)]
+struct Checks {
+    checks: Vec<Check>,
+}
+
+/// A check. A host's own has no graph and no field.
+#[derive(Serialize)]
+pub(crate) struct Check {
+    #[serde(flatten)]
+    name: Name,
+    severity: Severity,
+    since: Option<Timestamp>,
+    value: Option<f64>,
+    threshold: String,
+    reason: String,
+}
+
+/// What a check is about.
+#[derive(Serialize)]
+pub(crate) struct Name {
+    host: HostName,
+    graph: Option<GraphName>,
+    field: Option<FieldName>,
+}
+
+impl From<CheckName> for Name {
+    fn from(name: CheckName) -> Self {
+        match name {
+            CheckName::Host(host) => Self {
+                host,
+                graph: None,
+                field: None,
+            },
+            CheckName::Field(series) => Self {
+                host: series.host,
+                graph: Some(series.graph),
+                field: Some(series.field),
+            },
+        }
+    }
+}
+
+impl From<CheckView> for Check {
+    fn from(check: CheckView) -> Self {
+        Self {
+            name: check.name.into(),
+            severity: check.severity,
+            since: check.since,
+            value: check.value,
+            threshold: check.threshold,
+            reason: check.reason,
+        }
+    }
+}
+
+fn severity(text: &str) -> Option<Severity> {
+    Severity::ALL.into_iter().find(|severity| severity.as_str() == text)
+}
+
+/// Answers it.
+pub(crate) async fn answer(
+    State(site): State<Arc<Site>>,
+    headers: HeaderMap,
+    mut parameters: Parameters,
+) -> Result<Response, Refusal> {
+    let wanted = parameters.take("severity", "ok, unknown, warning or critical", severity)?;
+    parameters.finish("severity")?;
+    site.ask(move |source| {
+        let mut checks = source.checks();
+        checks.retain(|check| wanted.is_none_or(|wanted| check.severity == wanted));
+        let checks = checks.into_iter().map(Check::from).collect();
+        super::answer(&headers, &Checks { checks })
+    })
+    .await?
+}

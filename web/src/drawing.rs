@@ -1,0 +1,181 @@
+//! From a graph and a stretch of time to a picture or the numbers beside it: asks for history and hands it to [`graph`].
+//!
+//! A graph that has been declared and not stored yet is drawn empty; one whose file cannot be read is an error.
+
+use std::io::Write;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use ravenry_plugins::timestamp::Timestamp;
+
+use crate::answer::Encoded;
+use crate::graph::{Input, Legend, Model, Options, Scale, Size as DrawnSize, Theme, png, svg};
+use crate::live;
+use crate::period::{Period, Stretch};
+use crate::picture::{self, Format, Wanted};
+use crate::refusal::Refusal;
+use crate::shot::Size;
+use crate::source::{Consolidation, FetchError, GraphDetail, History, Source};
+
+/// What the reader chose.
+#[derive(Clone, Debug)]
+pub(crate) struct Look {
+    /// Of the whole picture; without it the plot has the graph's own size or Munin's, and the rest comes around it.
+    pub(crate) size: Option<Size>,
+    pub(crate) scale: Scale,
+    pub(crate) theme: Theme,
+    pub(crate) zone: Tz,
+    pub(crate) legend: bool,
+    pub(crate) title_suffix: Option<&'static str>,
+}
+
+/// The picture. SVG is kept compressed too, so that it is compressed once.
+pub(crate) fn draw(source: &dyn Source, wanted: &Wanted) -> Result<Encoded, Refusal> {
+    let histories = Histories::fetch(source, &wanted.detail, &wanted.stretch, wanted.look.legend)?;
+    let model = histories.model(&wanted.detail, &options(wanted));
+    match wanted.format {
+        Format::Png => Ok(Encoded::plain(png(&model))),
+        Format::Svg => {
+            let text = svg(&model);
+            let mut gzip = GzEncoder::new(Vec::new(), Compression::new(4));
+            let written = gzip.write_all(text.as_bytes()).and_then(|()| gzip.finish());
+            Ok(Encoded {
+                plain: text.into(),
+                gzip: written.ok().map(Into::into),
+            })
+        }
+        Format::Csv | Format::Json => Err(Refusal::Broken("a table is not drawn".to_owned())),
+    }
+}
+
+fn options(wanted: &Wanted) -> Options {
+    let (look, graph) = (&wanted.look, &wanted.detail.graph);
+    let plot = |own: Option<u32>, munins: u32| own.unwrap_or(munins);
+    Options {
+        size: match look.size {
+            Some(Size { width, height }) => DrawnSize::Picture(width, height),
+            None => DrawnSize::Plot(plot(graph.width, 400), plot(graph.height, 175)),
+        },
+        scale: look.scale,
+        theme: look.theme,
+        zone: look.zone,
+        title_suffix: look.title_suffix.map(str::to_owned),
+        legend: look.legend,
+        ..Options::new(wanted.stretch.start, wanted.stretch.end)
+    }
+}
+
+/// What a picture is made of.
+struct Histories {
+    average: History,
+    min: Option<History>,
+    max: Option<History>,
+}
+
+impl Histories {
+    fn fetch(
+        source: &dyn Source,
+        detail: &GraphDetail,
+        stretch: &Stretch,
+        extremes: bool,
+    ) -> Result<Self, Refusal> {
+        let fetch = |consolidation| match source.fetch(&picture::query(detail, stretch, consolidation)) {
+            Ok(history) => Ok(history),
+            Err(FetchError::NotStored { .. }) => Ok(empty(stretch)),
+            Err(error @ FetchError::Unreadable { .. }) => Err(Refusal::from(error)),
+        };
+        let extreme = |consolidation| extremes.then(|| fetch(consolidation)).transpose();
+        Ok(Self {
+            average: fetch(Consolidation::Average)?,
+            min: extreme(Consolidation::Min)?,
+            max: extreme(Consolidation::Max)?,
+        })
+    }
+
+    fn model(&self, detail: &GraphDetail, options: &Options) -> Model {
+        let input = Input {
+            graph: &detail.graph,
+            average: &self.average,
+            min: self.min.as_ref(),
+            max: self.max.as_ref(),
+            last_update: detail.last_update,
+        };
+        Model::resolve(&input, options)
+    }
+}
+
+fn empty(stretch: &Stretch) -> History {
+    History {
+        start: stretch.start,
+        end: stretch.end,
+        step: stretch.resolution,
+        columns: Vec::new(),
+    }
+}
+
+/// The legend over the last readings alone, as if they were a row: labels, colours, and the numbers as the graph shows
+/// them.
+pub(crate) fn legend_of_latest(detail: &GraphDetail) -> Legend {
+    let end = detail.last_update.unwrap_or_default();
+    let step = Duration::from_secs(1);
+    let average = History {
+        start: end - step,
+        end,
+        step,
+        columns: detail
+            .latest
+            .iter()
+            .map(|latest| (latest.field.clone(), vec![latest.value.unwrap_or(f64::NAN)]))
+            .collect(),
+    };
+    let histories = Histories {
+        average,
+        min: None,
+        max: None,
+    };
+    histories.model(detail, &Options::new(end - step, end)).legend
+}
+
+/// A line of the table of numbers.
+pub(crate) struct LegendRow {
+    pub(crate) label: String,
+    /// `#rrggbb`.
+    pub(crate) colour: String,
+    pub(crate) now: String,
+    /// Least, mean, greatest of each period.
+    pub(crate) periods: Vec<[String; 3]>,
+}
+
+/// The table of numbers of the four periods. A period that cannot be read has dashes; its picture says why.
+pub(crate) fn legend(source: &dyn Source, detail: &GraphDetail, now: Timestamp) -> Vec<LegendRow> {
+    let periods = Period::ALL.map(|period| {
+        let stretch = Stretch::of_period(period, detail.step, detail.last_update, now);
+        let options = Options::new(stretch.start, stretch.end);
+        let histories = Histories::fetch(source, detail, &stretch, true).ok();
+        histories.map(|histories| histories.model(detail, &options).legend)
+    });
+    let latest = legend_of_latest(detail);
+    latest
+        .rows
+        .iter()
+        .enumerate()
+        .map(|(i, row)| LegendRow {
+            label: live::label(row),
+            colour: row.paint.light.css(),
+            now: live::text(row),
+            periods: periods.iter().map(|legend| extremes(legend.as_ref(), i)).collect(),
+        })
+        .collect()
+}
+
+fn extremes(legend: Option<&Legend>, row: usize) -> [String; 3] {
+    match legend.and_then(|legend| legend.rows.get(row)) {
+        Some(row) => {
+            let [_, min, average, max] = &row.cells;
+            [min, average, max].map(ToString::to_string)
+        }
+        None => ["–", "–", "–"].map(str::to_owned),
+    }
+}

@@ -1,0 +1,68 @@
+//! What surrounds every page: its head, the bar at the top, the line at the bottom.
+
+use chrono_tz::Tz;
+use ravenry_plugins::timestamp::Timestamp;
+
+use crate::asset;
+use crate::pages::show::Moment;
+use crate::site::Site;
+use crate::source::{IncidentView, Source};
+
+/// Incidents that a page asks for at most.
+pub(crate) const INCIDENTS_MAX: usize = 500;
+
+/// What the layout needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub(crate) title: String,
+    /// Which entry of the bar this is.
+    pub(crate) here: &'static str,
+    pub(crate) zone: Tz,
+    /// Open incidents, where the page could ask.
+    pub(crate) open: Option<usize>,
+    /// How often the script looks for news.
+    pub(crate) refresh_seconds: u64,
+    pub(crate) style: &'static str,
+    pub(crate) script: &'static str,
+    pub(crate) icon: &'static str,
+    pub(crate) version: &'static str,
+}
+
+impl Frame {
+    /// For a page that asks nothing.
+    pub(crate) fn without_counts(site: &Site, zone: Tz, here: &'static str) -> Self {
+        Self {
+            title: site.options.title.clone(),
+            here,
+            zone,
+            open: None,
+            refresh_seconds: 60,
+            style: asset::SITE_CSS,
+            script: asset::SITE_JS,
+            icon: asset::ICON_SVG,
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+
+    /// With the number of open incidents.
+    pub(crate) fn with_counts(self, source: &dyn Source) -> Self {
+        self.with_incidents(&source.incidents(INCIDENTS_MAX))
+    }
+
+    /// With the number of those that are open.
+    pub(crate) fn with_incidents(mut self, incidents: &[IncidentView]) -> Self {
+        let open = incidents.iter().filter(|incident| incident.closed.is_none());
+        self.open = Some(open.count());
+        self
+    }
+
+    /// A time in the zone of the one who looks.
+    pub(crate) fn time(&self, time: &Timestamp) -> Moment {
+        Moment::at(*time, self.zone)
+    }
+
+    /// The same, which the script turns into an age.
+    pub(crate) fn age(&self, time: &Timestamp) -> Moment {
+        Moment::at(*time, self.zone).as_age()
+    }
+}

@@ -1,0 +1,162 @@
+//! `/category/{category}`: the graphs of a category on all hosts. `/compare/{graph}`: one graph on all hosts that have it.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use ravenry_alerts::severity::Severity;
+use ravenry_plugins::name::GraphName;
+
+use crate::pages::frame::Frame;
+use crate::pages::show;
+use crate::parameter::{Parameters, Segments};
+use crate::period::Period;
+use crate::refusal::Refusal;
+use crate::shot::Shot;
+use crate::site::Site;
+use crate::source::{GraphDetail, Source};
+
+/// Graphs on one page; it says how many more there are.
+const GRAPHS_MAX: usize = 200;
+
+#[derive(Template)]
+#[template(path = "gallery.html")]
+struct Gallery {
+    frame: Frame,
+    title: String,
+    /// This page's path, for the links to its other periods.
+    path: String,
+    period: &'static str,
+    periods: [&'static str; 4],
+    cards: Vec<Card>,
+    hidden: usize,
+}
+
+struct Card {
+    graph: GraphDetail,
+    shot: Shot,
+}
+
+/// Which graphs are wanted.
+enum Wanted {
+    Category(String),
+    Graph(GraphName),
+}
+
+impl Wanted {
+    fn title(&self) -> String {
+        match self {
+            Self::Category(category) => category.clone(),
+            Self::Graph(graph) => graph.to_string(),
+        }
+    }
+
+    fn path(&self, segment: &str) -> String {
+        match self {
+            Self::Category(_) => format!("/category/{segment}"),
+            Self::Graph(graph) => format!("/compare/{graph}"),
+        }
+    }
+
+    fn none(&self) -> Refusal {
+        Refusal::NothingStored(match self {
+            Self::Category(category) => format!("no category {category:?}: no graph is in it"),
+            Self::Graph(graph) => format!("no graph \"{graph}\" on any host"),
+        })
+    }
+
+    fn graphs(&self, source: &dyn Source) -> Vec<GraphDetail> {
+        let hosts = source.hosts();
+        match self {
+            Self::Category(category) => hosts
+                .iter()
+                .filter_map(|host| source.host(&host.name))
+                .flat_map(|host| host.graphs)
+                .filter(|detail| detail.graph.draws && detail.graph.category == *category)
+                .collect(),
+            Self::Graph(graph) => hosts
+                .iter()
+                .filter_map(|host| source.graph(&host.name, graph))
+                .collect(),
+        }
+    }
+}
+
+/// Answers `/category/{category}`.
+pub(crate) async fn category(
+    State(site): State<Arc<Site>>,
+    headers: HeaderMap,
+    segments: Segments,
+    parameters: Parameters,
+) -> Result<Response, Refusal> {
+    let category = segments.text("category").to_owned();
+    answer(site, headers, Wanted::Category(category), parameters).await
+}
+
+/// Answers `/compare/{graph}`.
+pub(crate) async fn compare(
+    State(site): State<Arc<Site>>,
+    headers: HeaderMap,
+    segments: Segments,
+    parameters: Parameters,
+) -> Result<Response, Refusal> {
+    let text = segments.text("graph");
+    let graph = GraphName::new(text).map_err(|_| {
+        let name: String = text.chars().take(80).collect();
+        Refusal::NothingStored(format!("no graph {name:?} on any host"))
+    })?;
+    answer(site, headers, Wanted::Graph(graph), parameters).await
+}
+
+async fn answer(
+    site: Arc<Site>,
+    headers: HeaderMap,
+    wanted: Wanted,
+    mut parameters: Parameters,
+) -> Result<Response, Refusal> {
+    let period = parameters
+        .take("period", "day, week, month or year", Period::parse)?
+        .unwrap_or(Period::Day);
+    parameters.finish("period")?;
+    let frame = Frame::without_counts(&site, site.viewer_zone(&headers), "");
+    site.ask(move |source| {
+        let page = Gallery::of(source, frame, &wanted, period)?;
+        super::answer(&headers, &page)
+    })
+    .await?
+}
+
+impl Gallery {
+    fn of(
+        source: &dyn Source,
+        frame: Frame,
+        wanted: &Wanted,
+        period: Period,
+    ) -> Result<Self, Refusal> {
+        let mut graphs = wanted.graphs(source);
+        if graphs.is_empty() {
+            return Err(wanted.none());
+        }
+        let hidden = graphs.len().saturating_sub(GRAPHS_MAX);
+        graphs.truncate(GRAPHS_MAX);
+        let (zone, now) = (frame.zone, source.now());
+        let segment = show::path_segment(&wanted.title());
+        Ok(Self {
+            frame: frame.with_counts(source),
+            title: wanted.title(),
+            path: wanted.path(&segment),
+            period: period.as_str(),
+            periods: Period::ALL.map(Period::as_str),
+            cards: graphs
+                .into_iter()
+                .map(|graph| Card {
+                    shot: Shot::of(&graph, period, zone, now, Shot::PANEL),
+                    graph,
+                })
+                .collect(),
+            hidden,
+        })
+    }
+}

@@ -1,0 +1,112 @@
+//! `/host/{host}`: what is wrong with it, all its graphs by category, day beside week beside the last readings, all its
+//! checks, and how its plugins ran.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use ravenry_alerts::severity::Severity;
+use ravenry_plugins::timestamp::Timestamp;
+
+use crate::live::{self, Live};
+use crate::pages::frame::Frame;
+use crate::pages::show;
+use crate::parameter::{Parameters, Segments};
+use crate::period::Period;
+use crate::refusal::Refusal;
+use crate::shot::Shot;
+use crate::site::Site;
+use crate::source::{CheckView, GraphDetail, HostDetail};
+
+#[derive(Template)]
+#[template(path = "host.html")]
+struct HostPage {
+    frame: Frame,
+    host: HostDetail,
+    /// Checks that are not ok, worst first.
+    wrong: Vec<CheckView>,
+    categories: Vec<Category>,
+    failing: usize,
+}
+
+struct Category {
+    name: String,
+    worst: Severity,
+    panels: Vec<Panel>,
+}
+
+struct Panel {
+    graph: GraphDetail,
+    shots: [Shot; 2],
+    live: Vec<Live>,
+}
+
+/// Answers `/host/{host}`.
+pub(crate) async fn answer(
+    State(site): State<Arc<Site>>,
+    headers: HeaderMap,
+    segments: Segments,
+    parameters: Parameters,
+) -> Result<Response, Refusal> {
+    let name = segments.host()?;
+    parameters.finish("no parameters")?;
+    let frame = Frame::without_counts(&site, site.viewer_zone(&headers), "");
+    site.ask(move |source| {
+        let host = source
+            .host(&name)
+            .ok_or_else(|| Refusal::NoHost(name.to_string()))?;
+        let page = HostPage::of(host, frame.with_counts(source), source.now());
+        super::answer(&headers, &page)
+    })
+    .await?
+}
+
+impl HostPage {
+    fn of(mut host: HostDetail, mut frame: Frame, now: Timestamp) -> Self {
+        let graphs = std::mem::take(&mut host.graphs);
+        if let Some(step) = graphs.iter().map(|graph| graph.step).min() {
+            frame.refresh_seconds = step.as_secs().clamp(5, 300);
+        }
+        let mut wrong: Vec<CheckView> = host
+            .checks
+            .iter()
+            .filter(|check| check.severity != Severity::Ok)
+            .cloned()
+            .collect();
+        wrong.sort_by_key(|check| std::cmp::Reverse(check.severity));
+        Self {
+            categories: categories(graphs, &frame, now),
+            failing: host.runs.iter().filter(|run| run.error.is_some()).count(),
+            wrong,
+            frame,
+            host,
+        }
+    }
+}
+
+/// The graphs come sorted by category.
+fn categories(graphs: Vec<GraphDetail>, frame: &Frame, now: Timestamp) -> Vec<Category> {
+    let mut categories: Vec<Category> = Vec::new();
+    for graph in graphs.into_iter().filter(|detail| detail.graph.draws) {
+        let name = &graph.graph.category;
+        if categories.last().is_none_or(|last| last.name != *name) {
+            categories.push(Category {
+                name: name.clone(),
+                worst: Severity::Ok,
+                panels: Vec::new(),
+            });
+        }
+        if let Some(category) = categories.last_mut() {
+            category.worst = category.worst.max(graph.worst());
+            category.panels.push(Panel {
+                shots: [Period::Day, Period::Week]
+                    .map(|period| Shot::of(&graph, period, frame.zone, now, Shot::PANEL)),
+                live: live::readings(&graph),
+                graph,
+            });
+        }
+    }
+    categories
+}

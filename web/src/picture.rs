@@ -1,0 +1,289 @@
+//! `/graph/{host}/{graph}/{file}`: a graph as a file. `{file}` is `day`, `week`, `month`, `year` or `range` (with `start`
+//! and `end`), and `.svg`, `.png`, `.csv` or `.json`. A graph's name may hold `.`, `:` and `-`, but never `/`: the file is
+//! a segment of its own, and no name is mistaken for another.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use chrono_tz::Tz;
+use ravenry_plugins::timestamp::Timestamp;
+
+use crate::answer::{self, Encoded, Freshness};
+use crate::api::{data, graph};
+use crate::drawing::{self, Look};
+use crate::etag::{Tag, TagMaker};
+use crate::graph::{Scale, Theme};
+use crate::parameter::{Parameters, Segments};
+use crate::period::{Period, Stretch};
+use crate::refusal::Refusal;
+use crate::shot::Size;
+use crate::site::Site;
+use crate::source::{Consolidation, GraphDetail, Query};
+
+/// What a file's name ends in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Format {
+    /// For browsers.
+    Svg,
+    /// For mail and wikis.
+    Png,
+    /// For spreadsheets.
+    Csv,
+    /// For programs.
+    Json,
+}
+
+impl Format {
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Svg => "image/svg+xml",
+            Self::Png => "image/png",
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Json => "application/json",
+        }
+    }
+}
+
+/// `day.svg` and the like; no period is a range of one's own.
+fn parse_file(file: &str) -> Option<(Option<Period>, Format)> {
+    let (name, extension) = file.split_once('.')?;
+    let format = match extension {
+        "svg" => Format::Svg,
+        "png" => Format::Png,
+        "csv" => Format::Csv,
+        "json" => Format::Json,
+        _ => return None,
+    };
+    match name {
+        "range" => Some((None, format)),
+        _ => Some((Some(Period::parse(name)?), format)),
+    }
+}
+
+/// Answers it.
+pub(crate) async fn answer(
+    State(site): State<Arc<Site>>,
+    headers: HeaderMap,
+    segments: Segments,
+    parameters: Parameters,
+) -> Result<Response, Refusal> {
+    let (host, name) = segments.graph()?;
+    let file = segments.text("file");
+    let Some((period, format)) = parse_file(file) else {
+        return Err(Refusal::NoPage(format!("/graph/{host}/{name}/{file}")));
+    };
+    let zone = site.options.zone;
+    let wanted = site
+        .ask(move |source| {
+            let detail = graph::find(source, &host, &name)?;
+            Wanted::read(detail, period, format, parameters, source.now(), zone)
+        })
+        .await??;
+    let freshness = Freshness::For(wanted.stretch.fresh);
+    let tag = wanted.tag();
+    if let Some(response) = answer::not_modified(&headers, tag, freshness) {
+        return Ok(response);
+    }
+    let file = match format {
+        Format::Svg | Format::Png => {
+            let draw = || async { site.ask(move |source| drawing::draw(source, &wanted)).await? };
+            site.pictures.picture(tag, draw).await?
+        }
+        Format::Csv | Format::Json => site.ask(move |source| table(source, wanted)).await??,
+    };
+    Ok(answer::full(&headers, tag, freshness, format.content_type(), file))
+}
+
+/// Everything that a file depends on.
+pub(crate) struct Wanted {
+    pub(crate) detail: GraphDetail,
+    pub(crate) stretch: Stretch,
+    pub(crate) format: Format,
+    pub(crate) look: Look,
+}
+
+/// Pixels that a picture may have, as it is asked for.
+const WIDTHS: (u32, u32) = (160, 4000);
+const HEIGHTS: (u32, u32) = (80, 2000);
+
+impl Wanted {
+    fn read(
+        detail: GraphDetail,
+        period: Option<Period>,
+        format: Format,
+        mut parameters: Parameters,
+        now: Timestamp,
+        zone: Tz,
+    ) -> Result<Self, Refusal> {
+        let stretch = match period {
+            Some(period) => Stretch::of_period(period, detail.step, detail.last_update, now),
+            None => range(&mut parameters, &detail, now)?
+                .ok_or_else(|| Refusal::parameter("start", "UTC seconds since 1970", ""))?,
+        };
+        let look = match format {
+            Format::Svg | Format::Png => look(&mut parameters, format, period, zone)?,
+            Format::Csv | Format::Json => Look::of_table(),
+        };
+        parameters.take("row", "any text", |_| Some(()))?;
+        parameters.finish(match (format, period) {
+            (Format::Svg, Some(_)) => "width, height, theme, tz or legend",
+            (Format::Png, Some(_)) => "width, height, scale, theme, tz or legend",
+            (Format::Svg | Format::Png, None) => "start, end, width, height, theme, tz, ...",
+            (Format::Csv | Format::Json, None) => "start or end",
+            (Format::Csv | Format::Json, Some(_)) => "no parameters",
+        })?;
+        Ok(Self {
+            detail,
+            stretch,
+            format,
+            look,
+        })
+    }
+
+    fn tag(&self) -> Tag {
+        let mut tag = TagMaker::new();
+        tag.part(self.detail.host.as_str().as_bytes());
+        tag.debug(&self.detail.graph);
+        tag.debug(&(self.stretch.start, self.stretch.end, self.stretch.resolution));
+        tag.debug(&(self.stretch.last_row, self.detail.step, self.format));
+        tag.debug(&self.look);
+        tag.finish()
+    }
+
+    pub(crate) fn query(&self, consolidation: Consolidation) -> Query {
+        query(&self.detail, &self.stretch, consolidation)
+    }
+}
+
+/// The question for the rows of a stretch.
+pub(crate) fn query(detail: &GraphDetail, stretch: &Stretch, consolidation: Consolidation) -> Query {
+    Query {
+        host: detail.host.clone(),
+        graph: detail.graph.name.clone(),
+        start: stretch.start,
+        end: stretch.end,
+        resolution: stretch.resolution,
+        consolidation,
+    }
+}
+
+/// `start` and `end`, where there are any: the stretch between them, ending now when only `start` is given.
+pub(crate) fn range(
+    parameters: &mut Parameters,
+    detail: &GraphDetail,
+    now: Timestamp,
+) -> Result<Option<Stretch>, Refusal> {
+    let end = parameters.take_time("end", now)?;
+    let Some(start) = parameters.take_time("start", now)? else {
+        return match end {
+            None => Ok(None),
+            Some(_) => Err(Refusal::parameter("start", "UTC seconds since 1970 beside end", "")),
+        };
+    };
+    let end = end.unwrap_or(now);
+    if end.since(start) < detail.step {
+        let expected = format!("a time at least {} s before end", detail.step.as_secs());
+        return Err(Refusal::parameter("start", expected, &start.to_string()));
+    }
+    Ok(Some(Stretch::of_times(
+        start,
+        end,
+        detail.step,
+        detail.last_update,
+        now,
+    )))
+}
+
+impl Look {
+    /// A table looks the same to everyone.
+    fn of_table() -> Self {
+        Self {
+            size: None,
+            scale: Scale::One,
+            theme: Theme::Light,
+            zone: Tz::UTC,
+            legend: false,
+            title_suffix: None,
+        }
+    }
+}
+
+fn look(
+    parameters: &mut Parameters,
+    format: Format,
+    period: Option<Period>,
+    zone: Tz,
+) -> Result<Look, Refusal> {
+    let theme = parameters.take("theme", "light, dark or auto", |text| match text {
+        "light" => Some(Theme::Light),
+        "dark" => Some(Theme::Dark),
+        "auto" => Some(Theme::Auto),
+        _ => None,
+    })?;
+    let scale = match format {
+        Format::Png => parameters.take("scale", "1 or 2", |text| match text {
+            "1" => Some(Scale::One),
+            "2" => Some(Scale::Two),
+            _ => None,
+        })?,
+        Format::Svg | Format::Csv | Format::Json => None,
+    };
+    let legend = parameters.take("legend", "yes or no", |text| match text {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    })?;
+    let own_zone = parameters.take("tz", "a time zone such as Europe/Berlin", |text| text.parse().ok())?;
+    Ok(Look {
+        size: size(parameters)?,
+        scale: scale.unwrap_or_default(),
+        theme: theme.unwrap_or_default(),
+        zone: own_zone.unwrap_or(zone),
+        legend: legend.unwrap_or(true),
+        title_suffix: period.map(Period::by),
+    })
+}
+
+/// Both or neither: half a size would be a guess.
+fn size(parameters: &mut Parameters) -> Result<Option<Size>, Refusal> {
+    let width = parameters.take_number("width", WIDTHS.0, WIDTHS.1)?;
+    let height = parameters.take_number("height", HEIGHTS.0, HEIGHTS.1)?;
+    match (width, height) {
+        (Some(width), Some(height)) => Ok(Some(Size { width, height })),
+        (None, None) => Ok(None),
+        (Some(width), None) => {
+            Err(Refusal::parameter("height", "pixels beside width", &format!("width={width} alone")))
+        }
+        (None, Some(height)) => {
+            Err(Refusal::parameter("width", "pixels beside height", &format!("height={height} alone")))
+        }
+    }
+}
+
+fn table(source: &dyn crate::source::Source, wanted: Wanted) -> Result<Encoded, Refusal> {
+    let query = wanted.query(Consolidation::Average);
+    let history = source.fetch(&query)?;
+    if wanted.format == Format::Csv {
+        return Ok(Encoded::plain(data::csv(&history)));
+    }
+    let json = serde_json::to_vec(&data::Data::of(query, history));
+    Ok(Encoded::plain(json.map_err(|error| Refusal::Broken(error.to_string()))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_a_period_and_a_form() {
+        let check = |file: &str, expect| assert_eq!(parse_file(file), expect, "{file}");
+        check("day.svg", Some((Some(Period::Day), Format::Svg)));
+        check("year.csv", Some((Some(Period::Year), Format::Csv)));
+        check("range.json", Some((None, Format::Json)));
+        for file in ["day", "day.gif", "day.svg.gz", "decade.svg", ".svg", "svg", ""] {
+            check(file, None);
+        }
+    }
+}

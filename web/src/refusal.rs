@@ -1,0 +1,185 @@
+//! Why a request is not answered: one sentence and the status code that means it. Handlers return it; [`dress`] turns it
+//! into a page, JSON or plain text by what was asked for.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use ravenry_plugins::name::{GraphName, HostName};
+
+use crate::pages::frame::Frame;
+use crate::site::Site;
+use crate::source::FetchError;
+
+/// Why there is no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// 404.
+    #[error("no page {0:?}")]
+    NoPage(String),
+    /// 404.
+    #[error("no host {0:?}: nothing has been heard of a host of that name")]
+    NoHost(String),
+    /// 404.
+    #[error("no graph {graph:?} on host {host}: its plugins have not declared one of that name")]
+    NoGraph {
+        /// The host, which exists.
+        host: HostName,
+        /// What was asked for.
+        graph: String,
+    },
+    /// 404.
+    #[error("{0}")]
+    NothingStored(String),
+    /// 400: the parameter, what was expected, what was found.
+    #[error("parameter {name}: expected {expected}, found {found:?}")]
+    Parameter {
+        /// Its name.
+        name: String,
+        /// What it may be.
+        expected: String,
+        /// What it was.
+        found: String,
+    },
+    /// 405.
+    #[error("{0} is not possible here: expected GET or HEAD")]
+    Method(String),
+    /// 500.
+    #[error("{0}")]
+    Unreadable(String),
+    /// 503, try again.
+    #[error("too many requests are waiting ({0}): try again in a moment")]
+    Busy(usize),
+    /// 500; the cause is in the log.
+    #[error("this page could not be made: {0}")]
+    Broken(String),
+}
+
+impl Refusal {
+    /// The graph of that host, as far as it exists.
+    pub(crate) fn no_graph(host: &HostName, graph: &GraphName) -> Self {
+        Self::NoGraph {
+            host: host.clone(),
+            graph: graph.to_string(),
+        }
+    }
+
+    pub(crate) fn parameter(
+        name: impl Into<String>,
+        expected: impl Into<String>,
+        found: &str,
+    ) -> Self {
+        Self::Parameter {
+            name: name.into(),
+            expected: expected.into(),
+            found: found.chars().take(80).collect(),
+        }
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::NoPage(_) | Self::NoHost(_) | Self::NoGraph { .. } | Self::NothingStored(_) => {
+                StatusCode::NOT_FOUND
+            }
+            Self::Parameter { .. } => StatusCode::BAD_REQUEST,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Unreadable(_) | Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+impl From<FetchError> for Refusal {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::NotStored { .. } => Self::NothingStored(error.to_string()),
+            FetchError::Unreadable { .. } => Self::Unreadable(error.to_string()),
+        }
+    }
+}
+
+impl From<askama::Error> for Refusal {
+    fn from(error: askama::Error) -> Self {
+        Self::Broken(error.to_string())
+    }
+}
+
+impl IntoResponse for Refusal {
+    /// Undressed: the status, and the refusal itself for [`dress`].
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
+#[derive(Template)]
+#[template(path = "refusal.html")]
+struct RefusalPage {
+    frame: Frame,
+    title: &'static str,
+    sentence: String,
+}
+
+/// Gives a refusal the form of what was asked for.
+pub(crate) async fn dress(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let (parts, body) = request.into_parts();
+    let zone = site.viewer_zone(&parts.headers);
+    let response = next.run(Request::from_parts(parts, body)).await;
+    let Some(refusal) = response.extensions().get::<Arc<Refusal>>().cloned() else {
+        return response;
+    };
+    if refusal.status().is_server_error() {
+        tracing::warn!(path, "{refusal}");
+    }
+    let (content_type, body) = dressed(&site, &path, zone, &refusal);
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = refusal.status();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    match *refusal {
+        Refusal::Busy(_) => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        Refusal::Method(_) => {
+            headers.insert(axum::http::header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        Refusal::NoPage(_)
+        | Refusal::NoHost(_)
+        | Refusal::NoGraph { .. }
+        | Refusal::NothingStored(_)
+        | Refusal::Parameter { .. }
+        | Refusal::Unreadable(_)
+        | Refusal::Broken(_) => {}
+    }
+    response
+}
+
+fn dressed(site: &Site, path: &str, zone: chrono_tz::Tz, refusal: &Refusal) -> (&'static str, String) {
+    let sentence = refusal.to_string();
+    let file = path.rsplit('/').next().unwrap_or_default();
+    let picture_path = path.starts_with("/graph/") && path.matches('/').count() == 4;
+    if path.starts_with("/api/") || (picture_path && file.ends_with(".json")) {
+        let body = serde_json::json!({ "error": sentence });
+        return ("application/json", body.to_string());
+    }
+    if picture_path || path.starts_with("/assets/") {
+        return ("text/plain; charset=utf-8", sentence + "\n");
+    }
+    let page = RefusalPage {
+        frame: Frame::without_counts(site, zone, ""),
+        title: refusal.status().canonical_reason().unwrap_or("Error"),
+        sentence: sentence.clone(),
+    };
+    match page.render() {
+        Ok(html) => ("text/html; charset=utf-8", html),
+        Err(_) => ("text/plain; charset=utf-8", sentence),
+    }
+}
