@@ -56,6 +56,26 @@ const COUNTERS: [Counter; 5] = [
     },
 ];
 
+struct Field {
+    name: &'static str,
+    label: &'static str,
+    attributes: &'static [(&'static str, &'static str)],
+    info: &'static str,
+    /// Whether settings may give it thresholds; those meant for errors would be wrong for drops.
+    has_limits: bool,
+}
+
+const HIDDEN: (&str, &str) = ("graph", "no");
+
+#[rustfmt::skip]
+const FIELDS: [Field; 5] = [
+    Field { name: "rcvd", label: "errors", attributes: &[HIDDEN, ("warning", "1")], info: "Packets that arrived damaged", has_limits: true },
+    Field { name: "trans", label: "errors", attributes: &[("negative", "rcvd"), ("warning", "1")], info: "Packets that could not be sent, and below zero those that arrived damaged", has_limits: true },
+    Field { name: "rxdrop", label: "drops", attributes: &[HIDDEN], info: "Packets that arrived and were dropped, for want of room or of a receiver", has_limits: false },
+    Field { name: "txdrop", label: "drops", attributes: &[("negative", "rxdrop")], info: "Packets dropped before they were sent, and below zero those dropped on arrival", has_limits: false },
+    Field { name: "collisions", label: "collisions", attributes: &[], info: "Collisions, which only half-duplex links have", has_limits: false },
+];
+
 fn declare(
     graph: &GraphName,
     environment: &Environment,
@@ -79,60 +99,15 @@ fn declare(
             ("graph_info", &info),
         ],
     );
-    draft
-        .field(
-            "rcvd",
-            &[
-                ("label", "errors"),
-                ("type", "COUNTER"),
-                ("graph", "no"),
-                ("warning", "1"),
-            ],
-        )?
-        .set("info", "Packets that arrived damaged")
-        .limits(environment);
-    draft
-        .field(
-            "trans",
-            &[
-                ("label", "errors"),
-                ("type", "COUNTER"),
-                ("negative", "rcvd"),
-                ("warning", "1"),
-            ],
-        )?
-        .set(
-            "info",
-            "Packets that could not be sent, and below zero those that arrived damaged",
-        )
-        .limits(environment);
-    draft
-        .field(
-            "rxdrop",
-            &[("label", "drops"), ("type", "COUNTER"), ("graph", "no")],
-        )?
-        .set(
-            "info",
-            "Packets that arrived and were dropped, for want of room or of a receiver",
-        );
-    draft
-        .field(
-            "txdrop",
-            &[
-                ("label", "drops"),
-                ("type", "COUNTER"),
-                ("negative", "rxdrop"),
-            ],
-        )?
-        .set(
-            "info",
-            "Packets dropped before they were sent, and below zero those dropped on arrival",
-        );
-    draft
-        .field(
-            "collisions",
-            &[("label", "collisions"), ("type", "COUNTER")],
-        )?
-        .set("info", "Collisions, which only half-duplex links have");
+    for field in &FIELDS {
+        let mut draft = draft.field(field.name, &[("label", field.label), ("type", "COUNTER")])?;
+        for (attribute, text) in field.attributes {
+            draft = draft.set(attribute, text);
+        }
+        let draft = draft.set("info", field.info);
+        if field.has_limits {
+            draft.limits(environment);
+        }
+    }
     Ok(draft.finish())
 }
