@@ -151,7 +151,7 @@ impl Digits {
         match &mut self.rounded {
             Some(number) => *number = *number * 10.0 + f64::from(digit),
             None if self.exact <= Self::EXACT_MAX => {
-                self.exact = self.exact * 10 + u64::from(digit)
+                self.exact = self.exact * 10 + u64::from(digit);
             }
             None => self.rounded = Some(self.exact as f64 * 10.0 + f64::from(digit)),
         }

@@ -42,7 +42,7 @@ pub(crate) fn difference(new: Whole, old: Whole) -> f64 {
     } else {
         size
     };
-    if new.negative { size * -1.0 } else { size }
+    if new.negative { -size } else { size }
 }
 
 /// A count as rrdtool reads its digits: exact to 2^53, then rounded digit by digit.

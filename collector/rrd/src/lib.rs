@@ -23,14 +23,19 @@
 //! Invariant: after the same updates the bytes equal those of rrdtool 1.7.2 to 1.9.0 on x86-64, apart from the row at
 //! which a new archive starts, which rrdtool draws at random and we do not.
 
+pub mod at;
+mod civil;
+pub mod cli;
 pub mod create;
 pub mod decimal;
 pub mod definition;
 pub mod diff;
 pub mod fetch;
+pub mod file;
 pub mod header;
 pub mod layout;
 pub mod print;
+pub mod reshape;
 pub mod rpn;
 pub mod update;
 pub mod writes;

@@ -3,6 +3,7 @@
 
 use std::fmt::{self, Write};
 
+use crate::civil::Date;
 use crate::definition::{Cf, Kind};
 use crate::fetch::Fetched;
 use crate::header::{Archive, Header, Source};
@@ -57,14 +58,30 @@ impl fmt::Display for Known {
     }
 }
 
-/// As [`Known`], but zero has no sign: dumps are printed by another function than the rest.
+/// As [`Known`], but zero has no sign and a tie rounds away from zero: rrdtool prints dumps with a function of its own.
+/// That one calculates, so with large exponents its eleventh digit may be one beside ours, which is exact.
 #[derive(Clone, Copy)]
 struct Unsigned(f64);
 
 impl fmt::Display for Unsigned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Known(if self.0 == 0.0 { 0.0 } else { self.0 }).fmt(f)
+        let number = if self.0 == 0.0 { 0.0 } else { self.0 };
+        if number.is_finite() && is_tie(number) {
+            // The next float away from zero is beyond the tie.
+            return Known(f64::from_bits(number.to_bits() + 1)).fmt(f);
+        }
+        Known(number).fmt(f)
     }
+}
+
+/// Whether what follows the tenth decimal is exactly a half.
+fn is_tie(number: f64) -> bool {
+    let text = format!("{number:.40e}");
+    let rest = text
+        .split_once('.')
+        .and_then(|(_, decimals)| decimals.get(10..40));
+    rest.and_then(|rest| rest.strip_prefix('5'))
+        .is_some_and(|rest| rest.bytes().all(|digit| digit == b'0'))
 }
 
 /// What `fetch` prints.
@@ -224,7 +241,7 @@ pub fn dump(header: &Header, file: &[u8], head: Head, out: &mut impl Write) -> f
     writeln!(
         out,
         "\t<lastupdate>{last}</lastupdate> <!-- {} -->\n",
-        Date(last)
+        Moment(last)
     )?;
     for (index, source) in header.sources().iter().enumerate() {
         dump_source(header, index, source, out)?;
@@ -243,7 +260,7 @@ fn dump_head(head: Head, out: &mut impl Write) -> fmt::Result {
     let declaration = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n";
     let comment = "<!-- Round Robin Database Dump -->\n";
     match head {
-        Head::None => write!(out, "{comment}<rrd>\n"),
+        Head::None => writeln!(out, "{comment}<rrd>"),
         Head::Dtd => write!(
             out,
             "{declaration}<!DOCTYPE rrd SYSTEM \"https://oss.oetiker.ch/rrdtool/rrdtool.dtd\">\n{comment}<rrd>\n"
@@ -411,7 +428,7 @@ fn dump_rows(
     for age in 0..archive.rows {
         let row = (header.current_row(index) + 1 + age) % archive.rows;
         let offset = archive.offset as usize + row as usize * 8 * width;
-        write!(out, "\t\t\t<!-- {} / {time} --> <row>", Date(time))?;
+        write!(out, "\t\t\t<!-- {} / {time} --> <row>", Moment(time))?;
         for source in 0..width {
             let at = offset + 8 * source;
             let cell = file.get(at..at + 8).map_or(crate::UNKNOWN, |eight| {
@@ -427,36 +444,18 @@ fn dump_rows(
 
 /// UTC seconds as `2001-09-09 01:46:40 UTC`.
 #[derive(Clone, Copy)]
-struct Date(i64);
+struct Moment(i64);
 
-impl fmt::Display for Date {
+impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (days, seconds) = (self.0.div_euclid(86_400), self.0.rem_euclid(86_400));
-        let (year, month, day) = civil(days);
+        let Date { year, month, day } = Date::of_day(days);
         let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
         write!(
             f,
             "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC"
         )
     }
-}
-
-/// Year, month and day of a day counted from 1970-01-01. Counting from a 1st of March puts the leap day last.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let from_march_0000 = days + 719_468;
-    let era = from_march_0000.div_euclid(146_097);
-    let day_of_era = from_march_0000.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
@@ -480,6 +479,18 @@ mod tests {
     }
 
     #[test]
+    fn dumps_round_ties_away_from_zero_and_have_no_negative_zero() {
+        for (number, text) in [
+            (146.939_453_125, "1.4693945313e+02"),
+            (-146.939_453_125, "-1.4693945313e+02"),
+            (-0.0, "0.0000000000e+00"),
+            (crate::UNKNOWN, "NaN"),
+        ] {
+            assert_eq!(Unsigned(number).to_string(), text);
+        }
+    }
+
+    #[test]
     fn dates_are_those_of_the_calendar() {
         for (seconds, text) in [
             (0, "1970-01-01 00:00:00 UTC"),
@@ -489,7 +500,7 @@ mod tests {
             (4_107_542_400, "2100-03-01 00:00:00 UTC"),
             (-1, "1969-12-31 23:59:59 UTC"),
         ] {
-            assert_eq!(Date(seconds).to_string(), text);
+            assert_eq!(Moment(seconds).to_string(), text);
         }
     }
 }

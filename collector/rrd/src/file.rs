@@ -1,0 +1,273 @@
+//! Files on disk: made whole and renamed into place, read through a map, written in place under rrdtool's lock. The bytes
+//! themselves are the business of the pure modules.
+//!
+//! The lock is a record lock on the whole file, as rrdtool takes it, but owned by the open file rather than the process:
+//! it conflicts with rrdtool's in the same way, and is not lost when another descriptor of the file is closed.
+//!
+//! A map of a file that someone truncates kills the process: [`Reader`] is for the command line and for import, not for
+//! files that others may write to a long-running process's harm.
+#![expect(unsafe_code, reason = "memory maps")]
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use memmap2::Mmap;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl, posix_fallocate};
+use nix::libc;
+
+use crate::header::{Header, HeaderError, Outline};
+use crate::layout;
+use crate::writes::Writes;
+
+/// Tries to get a lock, and the pause between them: together a fifth of a second.
+const LOCK_TRIES: u32 = 40;
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
+
+/// Why a file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The system refused.
+    #[error("{doing} '{}': {}", .path.display(), plain(.source))]
+    Io {
+        /// `opening`, `creating` …
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Someone else holds the lock for long: try again later.
+    #[error("'{}': could not lock RRD", .0.display())]
+    Busy(PathBuf),
+    /// The bytes are no RRD file that we can use.
+    #[error("'{}': {source}", .path.display())]
+    Header {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: HeaderError,
+    },
+}
+
+/// The text of a system error without its number.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+    move |source| FileError::Io {
+        doing,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Writes a new file beside `path` and renames it there, so that others see the old file or the new one, whole. Its blocks
+/// are reserved, its mode is 0644. Not synced.
+///
+/// # Errors
+/// [`FileError::Io`]; also when the file exists and `replace` is false.
+pub fn create(path: &Path, bytes: &[u8], replace: bool) -> Result<(), FileError> {
+    let fail = || failed("creating", path);
+    if !replace && path.symlink_metadata().is_ok() {
+        return Err(fail()(io::Error::from(Errno::EEXIST)));
+    }
+    let (temporary, file) = temporary(path).map_err(fail())?;
+    let written = fill(file, bytes).and_then(|()| {
+        if replace {
+            std::fs::rename(&temporary, path)
+        } else {
+            std::fs::hard_link(&temporary, path).and_then(|()| std::fs::remove_file(&temporary))
+        }
+    });
+    if written.is_err() {
+        // The first error is the one to tell.
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written.map_err(fail())
+}
+
+/// A new file in the same directory.
+fn temporary(path: &Path) -> io::Result<(PathBuf, File)> {
+    let mut last = io::Error::from(Errno::EEXIST);
+    for attempt in 0..100 {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{}-{attempt}", std::process::id()));
+        match OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&name)
+        {
+            Ok(file) => return Ok((name.into(), file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last)
+}
+
+fn fill(mut file: File, bytes: &[u8]) -> io::Result<()> {
+    match posix_fallocate(&file, 0, bytes.len() as libc::off_t) {
+        // Not every file system can reserve; writing every byte does it there.
+        Ok(()) | Err(Errno::EOPNOTSUPP | Errno::EINVAL | Errno::ENOSYS) => {}
+        Err(error) => return Err(error.into()),
+    }
+    file.write_all(bytes)?;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+/// What a lock is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockKind {
+    /// Reading: others may read too.
+    Shared,
+    /// Writing: nobody else may do anything. The file must be open for writing.
+    Exclusive,
+}
+
+/// rrdtool's lock on a whole file; released when dropped.
+#[derive(Debug)]
+pub struct Lock<'a> {
+    file: &'a File,
+}
+
+impl<'a> Lock<'a> {
+    /// Takes the lock; a busy one is tried again for a fifth of a second.
+    ///
+    /// # Errors
+    /// `WouldBlock` when it stays busy, and what the system says.
+    pub fn take(file: &'a File, kind: LockKind) -> io::Result<Self> {
+        let word = match kind {
+            LockKind::Shared => libc::F_RDLCK,
+            LockKind::Exclusive => libc::F_WRLCK,
+        };
+        let mut tries = 0;
+        loop {
+            match set_lock(file, word) {
+                Ok(()) => return Ok(Self { file }),
+                Err(Errno::EAGAIN | Errno::EACCES) => tries += 1,
+                Err(error) => return Err(error.into()),
+            }
+            if tries == LOCK_TRIES {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            std::thread::sleep(LOCK_PAUSE);
+        }
+    }
+}
+
+impl Drop for Lock<'_> {
+    fn drop(&mut self) {
+        // Closing the file releases it as well.
+        let _ = set_lock(self.file, libc::F_UNLCK);
+    }
+}
+
+fn set_lock(file: &File, word: libc::c_int) -> Result<(), Errno> {
+    let whole = libc::flock {
+        l_type: word as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    fcntl(file, FcntlArg::F_OFD_SETLK(&whole)).map(drop)
+}
+
+fn locked<'a>(file: &'a File, path: &Path, kind: LockKind) -> Result<Lock<'a>, FileError> {
+    Lock::take(file, kind).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => FileError::Busy(path.to_owned()),
+        _ => failed("locking", path)(error),
+    })
+}
+
+/// A file mapped for reading, under a reader's lock for as long as this lives.
+#[derive(Debug)]
+pub struct Reader {
+    /// The header as it is in the file.
+    pub header: Header,
+    map: Mmap,
+    /// Holds the lock: closing it gives it back.
+    _file: File,
+}
+
+impl Reader {
+    /// Opens, locks and checks a file.
+    ///
+    /// # Errors
+    /// See [`FileError`].
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        let file = File::open(path).map_err(failed("opening", path))?;
+        std::mem::forget(locked(&file, path, LockKind::Shared)?);
+        // SAFETY: the map is private to this reader and only read. That nobody truncates the file meanwhile is what the
+        // module's documentation asks of its users; rrdtool itself never does.
+        let map = unsafe { Mmap::map(&file) }.map_err(failed("mapping", path))?;
+        let header = Header::parse(&map, map.len() as u64).map_err(|source| FileError::Header {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            header,
+            map,
+            _file: file,
+        })
+    }
+
+    /// The whole file.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.map
+    }
+}
+
+/// Changes a file in place: under the writer's lock, `change` is given the header and collects row writes; then these and
+/// the live part are written. What `change` returns is returned.
+///
+/// # Errors
+/// See [`FileError`]; after an error of the system in the middle of writing, the file may have a part of the writes.
+pub fn update<T>(
+    path: &Path,
+    change: impl FnOnce(&mut Header, &mut Writes) -> T,
+) -> Result<T, FileError> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .map_err(failed("opening", path))?;
+    let _lock = locked(&file, path, LockKind::Exclusive)?;
+    let mut header = read_header(&file, path)?;
+    let mut writes = Writes::new();
+    let result = change(&mut header, &mut writes);
+    header.live_write(&mut writes);
+    writes.merge();
+    for (offset, bytes) in writes.iter() {
+        file.write_all_at(bytes, offset)
+            .map_err(failed("writing", path))?;
+    }
+    Ok(result)
+}
+
+fn read_header(file: &File, path: &Path) -> Result<Header, FileError> {
+    let wrong = |source| FileError::Header {
+        path: path.to_owned(),
+        source,
+    };
+    let file_len = file.metadata().map_err(failed("reading", path))?.len();
+    let mut bytes = vec![0; layout::STAT_HEAD.min(usize::try_from(file_len).unwrap_or(usize::MAX))];
+    file.read_exact_at(&mut bytes, 0)
+        .map_err(failed("reading", path))?;
+    let outline = Outline::parse(&bytes, file_len).map_err(wrong)?;
+    bytes.resize(outline.header_len, 0);
+    file.read_exact_at(&mut bytes, 0)
+        .map_err(failed("reading", path))?;
+    Header::parse(&bytes, file_len).map_err(wrong)
+}

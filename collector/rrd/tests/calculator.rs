@@ -1,0 +1,230 @@
+//! Random expressions over a random series, evaluated by rrdtool's `xport` and by us: eleven digits must be equal.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod oracle;
+
+use oracle::{Oracle, Random};
+use ravenry_rrd::print::Scientific;
+use ravenry_rrd::rpn::{Grid, Program};
+
+const ROWS: usize = 24;
+const STEP: u64 = 300;
+const START: i64 = 1_000_000_200;
+
+const PUSH: [&str; 13] = [
+    "a",
+    "b",
+    "a",
+    "b",
+    "3",
+    "-7",
+    "0.25",
+    "INF",
+    "NEGINF",
+    "UNKN",
+    "TIME",
+    "COUNT",
+    "STEPWIDTH",
+];
+const ONE: [&str; 15] = [
+    "UN", "ISINF", "FLOOR", "CEIL", "ABS", "SQRT", "LOG", "EXP", "SIN", "COS", "ATAN", "RAD2DEG",
+    "DEG2RAD", "DUP,+", "PREV,+",
+];
+const TWO: [&str; 20] = [
+    "+", "-", "*", "/", "%", "LT", "LE", "GT", "GE", "EQ", "NE", "MIN", "MAX", "MINNAN", "MAXNAN",
+    "ADDNAN", "ATAN2", "EXC,-", "EXC,POP", "POW",
+];
+const THREE: [&str; 2] = ["IF", "LIMIT"];
+const MANY: [&str; 6] = ["AVG", "SMIN", "SMAX", "MEDIAN", "REV,POP,POP,POP", "STDEV"];
+
+/// An expression that leaves one value.
+fn expression(random: &mut Random) -> String {
+    let mut words = Vec::new();
+    let mut depth = 0;
+    for _ in 0..=random.below(10) {
+        match (random.below(9), depth) {
+            (0 | 1, 1..) => words.push(random.pick(&ONE).to_owned()),
+            (2..=4, 2..) => {
+                words.push(random.pick(&TWO).to_owned());
+                depth -= 1;
+            }
+            (5, 3..) => {
+                words.push(random.pick(&THREE).to_owned());
+                depth -= 2;
+            }
+            (6, 4..) => {
+                words.push(format!("4,{}", random.pick(&MANY)));
+                depth -= 3;
+            }
+            (7, _) => {
+                let trend = random.pick(&["TREND", "TRENDNAN"]);
+                words.push(format!(
+                    "{},{},{trend}",
+                    random.pick(&["a", "b"]),
+                    random.pick(&[1, 300, 301, 900, 1799, 3000])
+                ));
+                depth += 1;
+            }
+            (8, _) => {
+                words.push(format!("PREV({})", random.pick(&["a", "b"])));
+                depth += 1;
+            }
+            (_, _) => {
+                words.push(random.pick(&PUSH).to_owned());
+                depth += 1;
+            }
+        }
+    }
+    words.extend(std::iter::repeat_n("ADDNAN".to_owned(), depth - 1));
+    words.join(",")
+}
+
+/// A file with two gauges of one step a row; what it holds, as columns.
+fn series(oracle: &mut Oracle, random: &mut Random, path: &str) -> [Vec<f64>; 2] {
+    let start = START.to_string();
+    let lines = [
+        "DS:a:GAUGE:600:U:U",
+        "DS:b:GAUGE:600:U:U",
+        "RRA:AVERAGE:0:1:30",
+    ];
+    oracle
+        .run(
+            &[
+                &["create", path, "--step", "300", "--start", &start],
+                &lines[..],
+            ]
+            .concat(),
+        )
+        .unwrap();
+    let mut columns = [Vec::new(), Vec::new()];
+    for row in 1..=ROWS {
+        let values = [0, 1].map(|_| {
+            if random.below(5) == 0 {
+                f64::NAN
+            } else {
+                (random.float(80.0) - 20.0).round() / 4.0
+            }
+        });
+        let texts = values.map(|value| {
+            if value.is_nan() {
+                "U".to_owned()
+            } else {
+                value.to_string()
+            }
+        });
+        let time = START + (row as u64 * STEP) as i64;
+        oracle
+            .run(&["update", path, &format!("{time}:{}", texts.join(":"))])
+            .unwrap();
+        columns[0].push(values[0]);
+        columns[1].push(values[1]);
+    }
+    columns
+}
+
+/// rrdtool's values as it prints them, `NaN` for unknown; `None` when it refuses.
+fn theirs(oracle: &mut Oracle, path: &str, expression: &str) -> Option<Vec<String>> {
+    let end = (START + (ROWS as u64 * STEP) as i64).to_string();
+    let cdef = format!("CDEF:x={expression}");
+    let [a, b] = ["a", "b"].map(|name| format!("DEF:{name}={path}:{name}:AVERAGE"));
+    // Both columns are read before the expression, so that even a constant one has the file's step.
+    let words = [
+        "xport",
+        "-s",
+        &START.to_string(),
+        "-e",
+        &end,
+        &a,
+        &b,
+        &cdef,
+        "XPORT:a",
+        "XPORT:x",
+    ]
+    .map(str::to_owned);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let text = oracle.run(&words).ok()?;
+    let rows = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("<row>"));
+    Some(
+        rows.map(|row| {
+            row.split("<v>")
+                .nth(2)
+                .unwrap()
+                .split('<')
+                .next()
+                .unwrap()
+                .to_owned()
+        })
+        .collect(),
+    )
+}
+
+fn ours(columns: &[Vec<f64>; 2], expression: &str) -> Vec<String> {
+    let program = Program::parse(expression).unwrap();
+    let grid = Grid {
+        first: START + STEP as i64,
+        step: STEP,
+        rows: ROWS,
+        now: 0,
+    };
+    let wanted: Vec<&[f64]> = program
+        .variables()
+        .iter()
+        .map(|name| columns[usize::from(name == "b")].as_slice())
+        .collect();
+    let values = program.evaluate(&wanted, grid).unwrap();
+    values
+        .iter()
+        .map(|value| {
+            if value.is_nan() {
+                "NaN".to_owned()
+            } else {
+                Scientific(*value).to_string()
+            }
+        })
+        .collect()
+}
+
+/// Zeros without a sign, and the last digit with room for one: xport prints with a function of its own.
+fn alike(theirs: &str, ours: &str) -> bool {
+    match (theirs.parse::<f64>(), ours.parse::<f64>()) {
+        (Ok(theirs), Ok(ours)) if theirs.is_finite() => {
+            (theirs - ours).abs() <= 1.01e-10 * ours.abs()
+        }
+        (_, _) => theirs == ours,
+    }
+}
+
+#[test]
+fn random_expressions_give_rrdtools_values() {
+    let Some(mut oracle) = Oracle::start() else {
+        return;
+    };
+    let mut random = Random::seeded();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder
+        .path()
+        .join("series.rrd")
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let columns = series(&mut oracle, &mut random, &path);
+    for _ in 0..1000 {
+        let expression = expression(&mut random);
+        let theirs =
+            theirs(&mut oracle, &path, &expression).unwrap_or_else(|| vec!["refused".to_owned()]);
+        let ours = ours(&columns, &expression);
+        let same = theirs.len() >= ours.len()
+            && theirs
+                .iter()
+                .zip(&ours)
+                .all(|(theirs, ours)| alike(theirs, ours));
+        assert!(
+            same,
+            "{expression}\ntheirs {theirs:?}\nours {ours:?}\na {:?}\nb {:?}",
+            columns[0], columns[1]
+        );
+    }
+}
