@@ -212,7 +212,7 @@ mod tests {
     /// Plays a life of a check, a result every five minutes.
     fn check(patience: Patience, life: &str, expect: Expect) {
         let mut state = State::default();
-        let mut found = String::from("\n");
+        let mut found = String::new();
         for (i, word) in life.split_whitespace().enumerate() {
             let verdict = match word {
                 "ok" => Verdict::Ok,
@@ -244,46 +244,139 @@ mod tests {
 
     #[test]
     fn third_failure_in_a_row_is_told() {
-        check(attempts(3), "ok crit crit crit ok", expect![[]]);
+        check(
+            attempts(3),
+            "ok crit crit crit ok",
+            expect![[r#"
+            00:00  ok    steady
+            00:05  crit  suspect 1/3
+            00:10  crit  suspect 2/3
+            00:15  crit  steady        ok -> critical after 15m
+            00:20  ok    steady        critical -> ok after 5m
+        "#]],
+        );
     }
 
     #[test]
     fn a_failure_in_between_is_forgotten() {
-        check(attempts(3), "ok crit crit ok crit crit ok", expect![[]]);
+        check(
+            attempts(3),
+            "ok crit crit ok crit crit ok",
+            expect![[r#"
+                00:00  ok    steady
+                00:05  crit  suspect 1/3
+                00:10  crit  suspect 2/3
+                00:15  ok    steady
+                00:20  crit  suspect 1/3
+                00:25  crit  suspect 2/3
+                00:30  ok    steady
+            "#]],
+        );
     }
 
     #[test]
     fn a_change_between_failures_goes_on_counting_and_the_last_one_counts() {
-        check(attempts(3), "ok crit warn warn", expect![[]]);
+        check(
+            attempts(3),
+            "ok crit warn warn",
+            expect![[r#"
+            00:00  ok    steady
+            00:05  crit  suspect 1/3
+            00:10  warn  suspect 2/3
+            00:15  warn  steady        ok -> warning after 15m
+        "#]],
+        );
     }
 
     #[test]
     fn worse_and_better_count_at_once_while_it_is_a_problem() {
-        check(attempts(3), "warn warn warn crit warn crit ok", expect![[]]);
+        check(
+            attempts(3),
+            "warn warn warn crit warn crit ok",
+            expect![[r#"
+                00:00  warn  suspect 1/3
+                00:05  warn  suspect 2/3
+                00:10  warn  steady        ok -> warning after 0m
+                00:15  crit  steady        warning -> critical after 5m
+                00:20  warn  steady        critical -> warning after 5m
+                00:25  crit  steady        warning -> critical after 5m
+                00:30  ok    steady        critical -> ok after 5m
+            "#]],
+        );
     }
 
     #[test]
     fn unknown_counts_after_its_limit_and_keeps_the_severity_till_then() {
-        check(attempts(2), "crit crit U U U ok", expect![[]]);
+        check(
+            attempts(2),
+            "crit crit U U U ok",
+            expect![[r#"
+            00:00  crit  suspect 1/2
+            00:05  crit  steady        ok -> critical after 0m
+            00:10  U     unknown 1/3
+            00:15  U     unknown 2/3
+            00:20  U     steady        critical -> unknown after 15m
+            00:25  ok    steady        unknown -> ok after 5m
+        "#]],
+        );
     }
 
     #[test]
     fn an_unknown_reading_does_not_clear_a_suspicion() {
-        check(attempts(3), "ok crit U crit crit", expect![[]]);
+        check(
+            attempts(3),
+            "ok crit U crit crit",
+            expect![[r#"
+            00:00  ok    steady
+            00:05  crit  suspect 1/3
+            00:10  U     suspect 1/3 unknown 1
+            00:15  crit  suspect 2/3
+            00:20  crit  steady        ok -> critical after 20m
+        "#]],
+        );
     }
 
     #[test]
     fn silence_turns_unknown_at_once_and_nothing_else() {
-        check(attempts(3), "ok - - ok crit crit crit -", expect![[]]);
+        check(
+            attempts(3),
+            "ok - - ok crit crit crit -",
+            expect![[r#"
+            00:00  ok    steady
+            00:05  -     steady        ok -> unknown after 5m
+            00:10  -     steady
+            00:15  ok    steady        unknown -> ok after 10m
+            00:20  crit  suspect 1/3
+            00:25  crit  suspect 2/3
+            00:30  crit  steady        ok -> critical after 15m
+            00:35  -     steady        critical -> unknown after 5m
+        "#]],
+        );
     }
 
     #[test]
     fn after_unknown_a_problem_takes_its_attempts_again() {
-        check(attempts(2), "ok - crit crit", expect![[]]);
+        check(
+            attempts(2),
+            "ok - crit crit",
+            expect![[r#"
+            00:00  ok    steady
+            00:05  -     steady        ok -> unknown after 5m
+            00:10  crit  suspect 1/2
+            00:15  crit  steady        unknown -> critical after 10m
+        "#]],
+        );
     }
 
     #[test]
     fn one_attempt_counts_at_once() {
-        check(attempts(1), "crit ok", expect![[]]);
+        check(
+            attempts(1),
+            "crit ok",
+            expect![[r#"
+            00:00  crit  steady        ok -> critical after 0m
+            00:05  ok    steady        critical -> ok after 5m
+        "#]],
+        );
     }
 }

@@ -63,6 +63,8 @@ pub struct Engine {
     holds: BTreeSet<(Timestamp, u64)>,
     /// The time of the last input.
     now: Option<Timestamp>,
+    /// Incidents of which somebody may have to be told, asked about when the whole input has been taken in.
+    to_review: BTreeSet<u64>,
     effects: Vec<Effect>,
     changed: BTreeSet<RecordKey>,
 }
@@ -153,6 +155,7 @@ impl Engine {
             alarms: BTreeSet::new(),
             holds: BTreeSet::new(),
             now: None,
+            to_review: BTreeSet::new(),
             effects: Vec::new(),
             changed: BTreeSet::new(),
         }
@@ -163,6 +166,7 @@ impl Engine {
         let now = self.tick(now);
         self.host_entry(host, now);
         self.declare(host, graph, now);
+        self.review_all(now);
     }
 
     /// Readings that arrived at `now`, in order of time within a series.
@@ -183,6 +187,7 @@ impl Engine {
         for host in hosts {
             self.judge_silence(host, now);
         }
+        self.review_all(now);
     }
 
     /// Something was heard of a host at `at`, by our clock.
@@ -191,6 +196,7 @@ impl Engine {
         self.host_entry(host, now);
         self.hear(host, at, now);
         self.judge_silence(host, now);
+        self.review_all(now);
     }
 
     /// Other rules are in force; all states are kept.
@@ -214,7 +220,8 @@ impl Engine {
         for (host, graph) in graphs {
             self.declare(&host, &graph, now);
         }
-        self.review_untold(now);
+        self.review_untold();
+        self.review_all(now);
     }
 
     /// A graph is not watched any more; open incidents about it end.
@@ -231,6 +238,7 @@ impl Engine {
             host.graphs.remove(graph);
             host.step = host.shortest_step(self.rules.step);
         }
+        self.review_all(now);
     }
 
     /// A host is not watched any more; open incidents about it end.
@@ -274,8 +282,9 @@ impl Engine {
             if at > now {
                 break;
             }
-            self.release(incident, now);
+            self.release(incident);
         }
+        self.review_all(now);
     }
 
     /// What the inputs since the last call led to.
@@ -316,7 +325,7 @@ impl Engine {
                 .values_mut()
                 .flat_map(|it| it.fields.values_mut())
             {
-                check.heard = check.heard.map(|heard| heard.min(now));
+                check.resettle(now);
             }
         }
         let latest = now + self.rules.settle;
@@ -375,7 +384,7 @@ impl Engine {
         host.last_contact = host.last_contact.max(Some(at));
         let rules = Arc::clone(&self.rules);
         let host = self.host_entry(name, now);
-        host.expect(&rules, at);
+        host.expect(&rules, now);
         let is_known = host.liveness.state.since.is_some() && !is_down;
         if let (false, Some(by)) = (host.has_alarm, host.expected_by) {
             host.has_alarm = true;
@@ -545,6 +554,16 @@ const ONCE: Patience = Patience {
     attempts: 1,
     unknown_limit: 1,
 };
+
+impl Check {
+    /// After a step of the clock: what bears a time that has not come yet must not keep what comes next from being judged.
+    fn resettle(&mut self, now: Timestamp) {
+        let before = now - Duration::from_secs(1);
+        self.heard = self.heard.map(|heard| heard.min(now));
+        self.last = self.last.map(|last| if last > now { before } else { last });
+        self.previous = self.previous.filter(|previous| previous.at <= now);
+    }
+}
 
 fn silence_of(rules: &Rules, step: Duration) -> Duration {
     (rules.field_steps * step).max(rules.silence_min)

@@ -29,7 +29,7 @@ pub enum Gate {
     Dependency,
     /// What was seen is old, as after an outage of the network: fresh results are awaited.
     Settling,
-    /// The contact wants to hear of worse only.
+    /// The contact does not want to hear of this severity.
     ContactSeverity,
     /// The contact has been told of this incident at this severity or a worse one.
     AlreadyTold,
@@ -71,9 +71,9 @@ pub enum Reason {
         until: Timestamp,
     },
     /// [`Gate::ContactSeverity`].
-    BelowContact {
-        /// What the contact wants at least.
-        wants: Severity,
+    Unwanted {
+        /// What the contact wants to hear of.
+        wants: Vec<Severity>,
     },
     /// [`Gate::AlreadyTold`].
     AlreadyTold {
@@ -102,8 +102,11 @@ impl Gate {
                 .filter(|until| *until > question.now)
                 .map(|until| Reason::Settling { until }),
             Self::ContactSeverity => {
-                let wants = question.contact.severity_min;
-                (question.severity < wants).then_some(Reason::BelowContact { wants })
+                let wants = &question.contact.severities;
+                let unwanted = !wants.contains(&question.severity);
+                unwanted.then(|| Reason::Unwanted {
+                    wants: wants.clone(),
+                })
             }
             Self::AlreadyTold => question
                 .told
@@ -140,7 +143,10 @@ impl fmt::Display for Reason {
                 "the readings arrived late; fresh ones are awaited until {}",
                 crate::notice::clock_time(*until)
             ),
-            Self::BelowContact { wants } => write!(f, "wants to hear of {wants} or worse only"),
+            Self::Unwanted { wants } => {
+                let wants: Vec<&str> = wants.iter().map(|severity| severity.as_str()).collect();
+                write!(f, "wants to hear only of {}", wants.join(", "))
+            }
             Self::AlreadyTold { at, severity } => {
                 write!(
                     f,
@@ -163,7 +169,7 @@ mod tests {
     #[test]
     fn the_first_gate_that_holds_gives_the_reason() {
         let contact = Contact {
-            severity_min: Severity::Critical,
+            severities: vec![Severity::Critical],
             ..Contact::new("ops")
         };
         let host = CheckName::Host(HostName::new("web1").unwrap());

@@ -115,9 +115,9 @@ impl Links {
     #[must_use]
     pub fn check(&self, check: &CheckName) -> String {
         match check {
-            CheckName::Host(host) => format!("{}/hosts/{host}", self.base),
+            CheckName::Host(host) => format!("{}/host/{host}", self.base),
             CheckName::Field(series) => {
-                format!("{}/hosts/{}/{}", self.base, series.host, series.graph)
+                format!("{}/graph/{}/{}", self.base, series.host, series.graph)
             }
         }
     }
@@ -125,7 +125,7 @@ impl Links {
     /// The page of all incidents.
     #[must_use]
     pub fn incidents(&self) -> String {
-        format!("{}/problems", self.base)
+        format!("{}/incidents", self.base)
     }
 }
 
@@ -186,9 +186,13 @@ impl Notice {
             (Some(CheckName::Host(_)), Kind::Withdrawn) => {
                 String::from("the host was taken out while it was down")
             }
-            (Some(CheckName::Field(_)), Kind::Problem | Kind::Worse) => {
-                problem(&self.label, self.severity, self.value, &self.threshold)
-            }
+            (Some(CheckName::Field(_)), Kind::Problem | Kind::Worse) => problem(
+                &self.label,
+                self.severity,
+                self.value,
+                &self.threshold,
+                self.hidden,
+            ),
             (Some(CheckName::Field(_)), Kind::Recovery) => {
                 let value = self
                     .value
@@ -251,8 +255,10 @@ pub(crate) fn problem(
     severity: Severity,
     value: Option<f64>,
     threshold: &str,
+    others: usize,
 ) -> String {
     match (severity, value) {
+        (Severity::Unknown, _) if others > 0 => format!("{label} and {others} more have no value"),
         (Severity::Unknown, _) => format!("{label} has no value"),
         (Severity::Ok | Severity::Warning | Severity::Critical, Some(value)) => {
             format!("{label} is {} ({threshold})", number(value))

@@ -162,17 +162,17 @@ pub struct Contact {
     pub name: ContactName,
     /// By which means, in the order in which they are tried.
     pub channels: Vec<Address>,
-    /// They hear of this severity and worse.
-    pub severity_min: Severity,
+    /// Of which severities they hear.
+    pub severities: Vec<Severity>,
 }
 
 impl Contact {
-    /// A contact without channels who hears of everything.
+    /// A contact without channels who hears of every problem.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: ContactName::new(name),
             channels: Vec::new(),
-            severity_min: Severity::Unknown,
+            severities: vec![Severity::Unknown, Severity::Warning, Severity::Critical],
         }
     }
 }

@@ -125,7 +125,7 @@ impl Engine {
         if late {
             self.hold(id, now);
         }
-        self.review(id, now);
+        self.to_review.insert(id);
     }
 
     fn follow_cause(
@@ -153,9 +153,9 @@ impl Engine {
                 }
                 Severity::Unknown | Severity::Warning | Severity::Critical => self.lift(id),
             }
-            self.review(id, now);
+            self.to_review.insert(id);
         } else if is_held && !late && !severity.is_ok() {
-            self.release(id, now);
+            self.release(id);
         }
     }
 
@@ -229,15 +229,8 @@ impl Engine {
         self.changed.remove(&RecordKey::Incident(id));
         if let CheckName::Host(host) = &cause {
             let waiting = |incident: &&Incident| incident.cause.host() == host;
-            let waiting: Vec<u64> = self
-                .incidents
-                .values()
-                .filter(waiting)
-                .map(|it| it.id)
-                .collect();
-            for id in waiting {
-                self.review(id, now);
-            }
+            let waiting = self.incidents.values().filter(waiting);
+            self.to_review.extend(waiting.map(|it| it.id));
         }
     }
 
@@ -266,23 +259,23 @@ impl Engine {
     }
 
     /// Incidents that nobody was told of are asked about again: contacts and mutes may have changed.
-    pub(super) fn review_untold(&mut self, now: Timestamp) {
+    pub(super) fn review_untold(&mut self) {
         let untold = |incident: &&Incident| incident.told.is_empty();
-        let untold: Vec<u64> = self
-            .incidents
-            .values()
-            .filter(untold)
-            .map(|it| it.id)
-            .collect();
-        for id in untold {
+        let untold = self.incidents.values().filter(untold).map(|it| it.id);
+        self.to_review.extend(untold);
+    }
+
+    /// Asks about every incident that the input concerned.
+    pub(super) fn review_all(&mut self, now: Timestamp) {
+        for id in std::mem::take(&mut self.to_review) {
             self.review(id, now);
         }
     }
 
     /// What was held is held no longer.
-    pub(super) fn release(&mut self, id: u64, now: Timestamp) {
+    pub(super) fn release(&mut self, id: u64) {
         self.lift(id);
-        self.review(id, now);
+        self.to_review.insert(id);
     }
 
     fn hold(&mut self, id: u64, now: Timestamp) {
@@ -448,7 +441,7 @@ impl Engine {
             (CheckName::Field(series), Some(by)) => {
                 let severity = check.state.severity;
                 let threshold = by.spec.violated_words(severity, check.value);
-                let what = problem(&by.label, severity, check.value, &threshold);
+                let what = problem(&by.label, severity, check.value, &threshold, 0);
                 format!("{}: {what}", series.host)
             }
             (CheckName::Field(series), None) => {
