@@ -36,21 +36,38 @@ pub fn reshape(file: &[u8], sources: &[DataSource]) -> Result<Vec<u8>, ReshapeEr
     let to = Places::of(&Header::parse(&reshaped, reshaped.len() as u64)?);
     to.copy_time(&header, &mut reshaped);
     for (target, source) in sources.iter().enumerate() {
-        let Some(origin) = old.iter().position(|kept| kept.name == source.name) else { continue };
+        let Some(origin) = old.iter().position(|kept| kept.name == source.name) else {
+            continue;
+        };
         if old[origin].kind == source.kind {
-            copy(file, from.prepared(origin), &mut reshaped, to.prepared(target), 8 * PDP_WORDS);
+            copy(
+                file,
+                from.prepared(origin),
+                &mut reshaped,
+                to.prepared(target),
+                8 * PDP_WORDS,
+            );
         }
         for archive in 0..header.archives().len() {
             let (old_pair, new_pair) = (from.pair(archive, origin), to.pair(archive, target));
             copy(file, old_pair, &mut reshaped, new_pair, 8 * CDP_WORDS);
             for row in 0..header.archives()[archive].rows {
-                let (old_cell, new_cell) = (from.cell(archive, row, origin), to.cell(archive, row, target));
+                let (old_cell, new_cell) = (
+                    from.cell(archive, row, origin),
+                    to.cell(archive, row, target),
+                );
                 copy(file, old_cell, &mut reshaped, new_cell, 8);
             }
         }
     }
     for archive in 0..header.archives().len() {
-        copy(file, from.current_row(archive), &mut reshaped, to.current_row(archive), 8);
+        copy(
+            file,
+            from.current_row(archive),
+            &mut reshaped,
+            to.current_row(archive),
+            8,
+        );
     }
     Ok(reshaped)
 }
@@ -76,7 +93,11 @@ impl Places {
             archives,
             live: STAT_HEAD + SOURCE_DEF * sources + ARCHIVE_DEF * archives,
             live_head: live_head_len(header.version()),
-            rows_at: header.archives().iter().map(|archive| archive.offset as usize).collect(),
+            rows_at: header
+                .archives()
+                .iter()
+                .map(|archive| archive.offset as usize)
+                .collect(),
         }
     }
 
@@ -123,49 +144,75 @@ mod tests {
         let mut writes = Writes::new();
         for minute in minutes {
             let inputs: Vec<Input<'_>> = values.iter().map(|value| Input::Number(*value)).collect();
-            header.update(START + 60 * minute, 0, &inputs, &mut writes).unwrap();
+            header
+                .update(START + 60 * minute, 0, &inputs, &mut writes)
+                .unwrap();
         }
         header.live_write(&mut writes);
         writes.apply(file);
     }
 
-    fn column(file: &[u8], name: &str) -> Vec<f64> {
+    fn column(file: &[u8], name: &str) -> Vec<Option<f64>> {
         let header = Header::parse(file, file.len() as u64).unwrap();
         let end = header.last_update().0 - 1;
-        let request = Request { cf: Cf::Average, start: START, end, resolution: 60 };
+        let request = Request {
+            cf: Cf::Average,
+            start: START,
+            end,
+            resolution: 60,
+        };
         let plan = plan(&header, &request).unwrap();
-        let fetched = plan.read(&header, |offset, into| slice(file, offset, into)).unwrap();
+        let fetched = plan
+            .read(&header, |offset, into| slice(file, offset, into))
+            .unwrap();
         let index = fetched.names.iter().position(|have| have == name).unwrap();
-        fetched.column(index).collect()
+        fetched
+            .column(index)
+            .map(|value| (!value.is_nan()).then_some(value))
+            .collect()
     }
 
     const ARCHIVES: [&str; 2] = ["RRA:AVERAGE:0.5:1:10", "RRA:MAX:0.5:5:10"];
 
     #[test]
     fn a_new_source_leaves_the_others_as_they_were() {
-        let mut before = file(&["DS:a:GAUGE:120:U:U", "DS:b:GAUGE:120:U:U", ARCHIVES[0], ARCHIVES[1]]);
+        let mut before = file(&[
+            "DS:a:GAUGE:120:U:U",
+            "DS:b:GAUGE:120:U:U",
+            ARCHIVES[0],
+            ARCHIVES[1],
+        ]);
         update(&mut before, 1..8, &[1.0, 2.0]);
         let wanted = Definition::parse(
             60,
             START,
-            &["DS:new:GAUGE:120:U:U", "DS:b:GAUGE:120:U:9", "DS:a:GAUGE:120:U:U", ARCHIVES[0]],
+            &[
+                "DS:new:GAUGE:120:U:U",
+                "DS:b:GAUGE:120:U:9",
+                "DS:a:GAUGE:120:U:U",
+                ARCHIVES[0],
+            ],
         );
         let mut after = reshape(&before, &wanted.unwrap().sources).unwrap();
         assert_eq!(column(&after, "a"), column(&before, "a"));
-        assert!(column(&after, "new").iter().all(|value| value.is_nan()));
+        assert!(column(&after, "new").iter().all(Option::is_none));
 
         update(&mut before, 8..12, &[1.0, 2.0]);
         update(&mut after, 8..12, &[5.0, 2.0, 1.0]);
         assert_eq!(column(&after, "a"), column(&before, "a"));
         assert_eq!(column(&after, "b"), column(&before, "b"));
-        assert_eq!(column(&after, "new")[7..], [5.0; 4]);
+        assert_eq!(column(&after, "new")[7..], [Some(5.0); 4]);
     }
 
     #[test]
     fn the_same_sources_give_the_same_bytes() {
         let mut before = file(&["DS:a:GAUGE:120:U:U", ARCHIVES[0], ARCHIVES[1]]);
         update(&mut before, 1..25, &[1.5]);
-        let sources = Header::parse(&before, before.len() as u64).unwrap().definition().unwrap().sources;
+        let sources = Header::parse(&before, before.len() as u64)
+            .unwrap()
+            .definition()
+            .unwrap()
+            .sources;
         assert_eq!(reshape(&before, &sources).unwrap(), before);
     }
 }
