@@ -142,6 +142,19 @@ impl Catalog {
         self.hosts.get(host)?.graphs.get(graph)
     }
 
+    /// The graph, to change it.
+    pub fn graph_mut(&mut self, host: &HostName, graph: &GraphName) -> Option<&mut StoredGraph> {
+        self.hosts.get_mut(host)?.graphs.get_mut(graph)
+    }
+
+    /// The position up to which no entry holds a row that still waits.
+    #[must_use]
+    pub fn settled_position(&self) -> u64 {
+        let graphs = self.hosts.values().flat_map(|host| host.graphs.values());
+        let waiting = graphs.filter_map(|stored| stored.pending.first_position()).min();
+        waiting.map_or(self.position, |first| first - 1)
+    }
+
     /// Whether a batch with this key has been applied.
     #[must_use]
     pub fn has_seen(&self, key: &Key) -> bool {
@@ -149,18 +162,18 @@ impl Catalog {
         self.agents.get(&key.agent).is_some_and(|last| sent <= *last)
     }
 
-    /// Takes an entry of the journal. One at or before [`Self::position`] changes nothing.
+    /// Takes an entry of the journal. Applying one again changes nothing: a reading is known by its series and time.
+    ///
+    /// The key is not asked here but before the journal ([`Self::has_seen`]): after a restart the counters of agents may
+    /// be ahead of the readings that the journal brings again.
     pub fn apply(&mut self, position: u64, entry: &Entry) -> Applied {
         let batch = &entry.batch;
-        if position <= self.position || batch.key.as_ref().is_some_and(|key| self.has_seen(key)) {
-            self.position = self.position.max(position);
-            return Applied { ack: Ack { duplicate: true, ..Ack::default() }, ..Applied::default() };
-        }
-        self.position = position;
+        self.position = self.position.max(position);
         let mut applied = Applied::default();
         if let Some(key) = &batch.key {
             let sent = Sent { incarnation: key.incarnation, sequence: key.sequence };
-            self.agents.insert(key.agent.clone(), sent);
+            let last = self.agents.entry(key.agent.clone()).or_default();
+            *last = sent.max(*last);
             self.hear(&batch.host, entry, &mut applied);
         }
         for declaration in &batch.graphs {

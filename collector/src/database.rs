@@ -177,7 +177,8 @@ impl Database {
 /// What a checkpoint saves of the catalog.
 #[derive(Debug, Default)]
 pub struct Changes {
-    position: u64,
+    /// The journal up to here need not be read again.
+    pub position: u64,
     hosts: Vec<(String, Option<i64>, String)>,
     graphs: Vec<(String, String, String, bool)>,
     agents: Vec<(String, Sent)>,

@@ -1,5 +1,69 @@
 //! History in files: which file a graph is kept in, what waits to be written, how it is written so that a power cut tears
 //! nothing, and how it is read together with what waits.
+//!
+//! ```text
+//! journal ─ apply ─► catalog (pending rows) ─ checkpoint ─► redo ─► rrd/HOST/GRAPH.rrd
+//!                          │                                             │
+//!                          └───────────────── fetch ─────────────────────┘
+//! ```
+//!
+//! Invariants: a file is written by the checkpoint alone. What is in the files, in the redo file or in the journal is
+//! everything that was acknowledged, at every moment. A reader never sees a file half written.
 
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use ravenry_plugins::disk::Disk;
+use ravenry_plugins::name::{GraphName, HostName};
+
+use crate::catalog::Catalog;
+use crate::config;
+
+pub mod checkpoint;
+pub mod graph_file;
+pub mod history;
 pub mod layout;
 pub mod pending;
+pub mod redo;
+
+/// Folder of the history files below the data directory.
+pub const FOLDER: &str = "rrd";
+
+/// Files and what waits for them.
+pub struct Store {
+    disk: Arc<dyn Disk>,
+    catalog: RwLock<Catalog>,
+    /// Held for writing while a file is written in place, for reading while one is read.
+    in_place: RwLock<()>,
+    reorder_window: Duration,
+}
+
+impl Store {
+    /// A store of what `catalog` knows, with its files on `disk`.
+    #[must_use]
+    pub fn new(disk: Arc<dyn Disk>, catalog: Catalog, settings: &config::store::Store) -> Self {
+        Self {
+            disk,
+            catalog: RwLock::new(catalog),
+            in_place: RwLock::new(()),
+            reorder_window: settings.reorder_window,
+        }
+    }
+
+    /// The catalog, to look something up: let go of it soon.
+    pub fn catalog(&self) -> RwLockReadGuard<'_, Catalog> {
+        self.catalog.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The catalog, to change it.
+    pub fn catalog_mut(&self) -> RwLockWriteGuard<'_, Catalog> {
+        self.catalog.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The file of a graph, relative to the data directory.
+    #[must_use]
+    pub fn path(host: &HostName, graph: &GraphName) -> PathBuf {
+        PathBuf::from(FOLDER).join(layout::path(host, graph))
+    }
+}

@@ -55,7 +55,19 @@ fn every_problem_is_named_with_its_line() {
         "[http]\nlisten = 'everywhere'\nlissten = 1\n[store]\nlayout = 'cacti'\nflush_interval = '2d'\n\
          [[threshold]]\nwarning = 'high'\n[[threshold]]\nhost = 'a'\n[contact.bob]\n[contact.eve]\nmail = 'eve'\n\
          [group.'a//b']\nhosts = []\n[mail]\nuser = 'x'\n",
-        &expect![[]],
+        &expect![[r#"
+            ravenry.toml:2: http.listen: expected an address and port such as "127.0.0.1:4950", found "everywhere"
+            ravenry.toml:3: http.lissten: unknown key; expected one of: listen, url, push_bytes_max
+            ravenry.toml:5: store.layout: expected "standard" or "munin", found "cacti"
+            ravenry.toml:6: store.flush_interval: expected a duration from 1s to 1h, found 2d
+            ravenry.toml:8: threshold.warning: range "high": expected `max`, `min:max`, `min:` or `:max`, found "high"
+            ravenry.toml:9: threshold.warning: expected at least one of warning, critical, attempts, unknown_limit, found none
+            ravenry.toml:11: contact.bob.mail: expected a mail address or a webhook, found neither
+            ravenry.toml:13: contact.eve.mail: expected a mail address such as "ops@example.net", found "eve"
+            ravenry.toml:14: group.a//b.hosts: expected at least one host name or pattern, found none
+            ravenry.toml:14: group.a//b: group name "a//b": expected 1 to 200 characters: parts of letters, digits, '.', '-', '_' and inner blanks, separated by single '/'
+            ravenry.toml:16: mail.user: expected user and password together, found one of them
+        "#]],
     );
 }
 

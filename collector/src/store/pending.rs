@@ -69,6 +69,13 @@ impl Pending {
         self.written = self.written.max(Some(time));
     }
 
+    /// Whether there is something to write up to `until`.
+    #[must_use]
+    pub fn is_due(&self, until: Option<Timestamp>) -> bool {
+        let first = self.rows().next();
+        first.is_some_and(|row| until.is_none_or(|until| row.time <= until))
+    }
+
     /// Moves rows up to `until` (all of them when `None`) on their way to the file, unless some are already. The rows
     /// stay visible to readers.
     pub fn begin_writing(&mut self, until: Option<Timestamp>) -> Arc<Vec<Row>> {
