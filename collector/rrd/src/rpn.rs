@@ -293,7 +293,7 @@ impl Scene<'_> {
     fn trend(&self, column: &[f64], seconds: f64, known: bool) -> f64 {
         let (seconds, step) = (seconds as i64, self.grid.step.max(1));
         let fill = (seconds as f32 / step as f32).ceil();
-        if (self.row as f32) < fill {
+        if ((self.row + 1) as f32) < fill {
             return f64::NAN;
         }
         let rows =
@@ -553,6 +553,7 @@ fn summary(operator: Operator, mut values: Vec<f64>, percent: f64) -> f64 {
         Operator::Avg => mean(),
         Operator::SMin => values.iter().copied().fold(f64::NAN, f64::min),
         Operator::SMax => values.iter().copied().fold(f64::NAN, f64::max),
+        Operator::StDev if values.len() < 2 => f64::NAN,
         Operator::StDev => {
             let mean = mean();
             (values

@@ -12,7 +12,8 @@ const ROWS: usize = 24;
 const STEP: u64 = 300;
 const START: i64 = 1_000_000_200;
 
-const PUSH: [&str; 13] = [
+/// rrdtool sorts infinities anywhere, so MEDIAN, SORT and PERCENT have finite values only.
+const PUSH: [&str; 17] = [
     "a",
     "b",
     "a",
@@ -26,6 +27,10 @@ const PUSH: [&str; 13] = [
     "TIME",
     "COUNT",
     "STEPWIDTH",
+    "a,b,3,0.25,4,MEDIAN",
+    "a,b,3,3,MEDIAN",
+    "a,b,-7,3,SORT,POP,POP",
+    "a,b,0.25,1,60,4,PERCENT",
 ];
 const ONE: [&str; 15] = [
     "UN", "ISINF", "FLOOR", "CEIL", "ABS", "SQRT", "LOG", "EXP", "SIN", "COS", "ATAN", "RAD2DEG",
@@ -36,7 +41,7 @@ const TWO: [&str; 20] = [
     "ADDNAN", "ATAN2", "EXC,-", "EXC,POP", "POW",
 ];
 const THREE: [&str; 2] = ["IF", "LIMIT"];
-const MANY: [&str; 6] = ["AVG", "SMIN", "SMAX", "MEDIAN", "REV,POP,POP,POP", "STDEV"];
+const MANY: [&str; 5] = ["AVG", "SMIN", "SMAX", "REV,POP,POP,POP", "STDEV"];
 
 /// An expression that leaves one value.
 fn expression(random: &mut Random) -> String {
@@ -103,7 +108,7 @@ fn series(oracle: &mut Oracle, random: &mut Random, path: &str) -> [Vec<f64>; 2]
             if random.below(5) == 0 {
                 f64::NAN
             } else {
-                (random.float(80.0) - 20.0).round() / 4.0
+                (random.float(80.0) - 20.0).round() / 4.0 + 0.0
             }
         });
         let texts = values.map(|value| {
@@ -126,7 +131,8 @@ fn series(oracle: &mut Oracle, random: &mut Random, path: &str) -> [Vec<f64>; 2]
 /// rrdtool's values as it prints them, `NaN` for unknown; `None` when it refuses.
 fn theirs(oracle: &mut Oracle, path: &str, expression: &str) -> Option<Vec<String>> {
     let end = (START + (ROWS as u64 * STEP) as i64).to_string();
-    let cdef = format!("CDEF:x={expression}");
+    // A constant expression, or one that ends in a number, is refused.
+    let cdef = format!("CDEF:x={expression},a,POP");
     let [a, b] = ["a", "b"].map(|name| format!("DEF:{name}={path}:{name}:AVERAGE"));
     // Both columns are read before the expression, so that even a constant one has the file's step.
     let words = [
