@@ -14,6 +14,7 @@ pub mod disk;
 pub mod exec;
 pub mod graph;
 pub mod munin;
+pub mod nagios;
 pub mod name;
 pub mod pattern;
 pub mod problem;

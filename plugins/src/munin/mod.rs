@@ -1,8 +1,11 @@
 //! Munin's plugin protocol: what a plugin prints, read ([`parser`]) and written ([`emit`]); how plugins offer themselves
-//! ([`offer`]); the configuration they are run with ([`plugin_conf`]); the munin-node protocol ([`node`]).
+//! ([`offer`]); what they are run with ([`plugin_conf`], [`environment`]); the munin-node protocol ([`node`]).
 
 pub mod emit;
+pub mod environment;
+pub mod node;
 pub mod offer;
 pub mod parser;
+pub mod plugin_conf;
 
 pub use parser::{Extinfo, Parsed, PluginSample, parse_config, parse_fetch, text_of};
