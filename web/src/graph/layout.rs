@@ -15,6 +15,7 @@ pub(super) struct Content {
     pub(super) y: (f64, f64),
     pub(super) gaps: Vec<(f64, f64)>,
     pub(super) rules: Vec<Rule>,
+    pub(super) logarithmic: bool,
 }
 
 const MARGIN: f32 = 8.0;
@@ -215,10 +216,10 @@ impl Painter<'_> {
             let Some(line) = self.line(content, tick.at) else {
                 continue;
             };
-            let zero = tick.at == 0.0 && content.y.0 < 0.0;
+            let zero = tick.at == 0.0 && content.y.0 < 0.0 && !content.logarithmic;
             if line > top && line < top + height && !zero {
                 let paint = if tick.label.is_empty() { paint::GRID } else { paint::GRID_MAJOR };
-                self.under([left, line, width, 1.0], paint);
+                self.over([left, line, width, 1.0], paint);
             }
             if zero {
                 self.over([left, line, width, 1.0], paint::AXIS);
@@ -242,9 +243,9 @@ impl Painter<'_> {
             let column = self.column(content, tick.at as f64);
             if column > left && column < left + width {
                 let paint = if tick.label.is_empty() { paint::GRID } else { paint::GRID_MAJOR };
-                self.under([column, top, 1.0, height], paint);
+                self.over([column, top, 1.0, height], paint);
                 if tick.bold {
-                    self.under([column, top, 1.0, height], paint::GRID_MAJOR);
+                    self.over([column, top, 1.0, height], paint::GRID_MAJOR);
                 }
             }
             if !self.frame.around.labels || tick.label.is_empty() {

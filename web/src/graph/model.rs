@@ -265,7 +265,13 @@ impl Model {
             over: Vec::new(),
             legend,
         };
-        layout::lay_out(&mut model, input, options, &layout::Content { x, y, gaps, rules });
+        layout::lay_out(&mut model, input, options, &layout::Content {
+            x,
+            y,
+            gaps,
+            rules,
+            logarithmic: input.graph.args.logarithmic,
+        });
         if let Some(plot) = model.plot {
             model.shapes = shapes(&layers, grid, &plot, input.graph.args.logarithmic);
         }
@@ -506,12 +512,18 @@ fn gaps(members: &[Member], grid: Grid, x: (f64, f64)) -> Vec<(f64, f64)> {
 }
 
 fn shapes(layers: &[Layer], grid: Grid, plot: &Plot, logarithmic: bool) -> Vec<Shape> {
-    const RUN_PIXELS_MIN: f64 = 2.0;
+    // A lone sample of a line is a dash, which must not be missed.
+    const AREA_PIXELS_MIN: f64 = 2.0;
+    const LINE_PIXELS_MIN: f64 = 5.0;
     let [_, _, width, _] = plot.area;
-    let window = Window {
+    let pixel = (plot.x.1 - plot.x.0) / f64::from(width);
+    let window = |cut| Window {
         x: plot.x,
         y: plot.y,
-        run_min: (plot.x.1 - plot.x.0) / f64::from(width) * RUN_PIXELS_MIN,
+        run_min: pixel * match cut {
+            Cut::Area => AREA_PIXELS_MIN,
+            Cut::Line => LINE_PIXELS_MIN,
+        },
     };
     let shape = |layer: &Layer| {
         let (cut, outline) = match layer.form {
@@ -520,9 +532,9 @@ fn shapes(layers: &[Layer], grid: Grid, plot: &Plot, logarithmic: bool) -> Vec<S
             Form::Line(width) => (Cut::Line, Outline::Line(width.clamp(0.5, 20.0))),
         };
         let points = if logarithmic {
-            series::trace(grid, &logarithms(&layer.rows), window, cut)
+            series::trace(grid, &logarithms(&layer.rows), window(cut), cut)
         } else {
-            series::trace(grid, &layer.rows, window, cut)
+            series::trace(grid, &layer.rows, window(cut), cut)
         };
         Shape {
             paint: layer.paint,

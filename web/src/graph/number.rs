@@ -169,7 +169,7 @@ impl Format {
                 unit: String::new(),
             };
         }
-        let prefix = if self.prefixed {
+        let prefix = if self.prefixed && number.is_finite() {
             self.prefix_of_rounded(number)
         } else {
             Prefix::NONE

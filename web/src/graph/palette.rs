@@ -130,12 +130,12 @@ impl Palette {
 pub(super) const GROUND: Paint = Paint::new(Colour::hex(0xff_ffff), Colour::hex(0x16_191d));
 pub(super) const CANVAS: Paint = Paint::new(Colour::hex(0xfb_fcfd), Colour::hex(0x1c_2025));
 pub(super) const GRID: Paint = Paint::new(
-    Colour::hex(0x00_0000).with_alpha(0x16),
-    Colour::hex(0xff_ffff).with_alpha(0x16),
+    Colour::hex(0x00_0000).with_alpha(0x12),
+    Colour::hex(0xff_ffff).with_alpha(0x14),
 );
 pub(super) const GRID_MAJOR: Paint = Paint::new(
-    Colour::hex(0x00_0000).with_alpha(0x30),
-    Colour::hex(0xff_ffff).with_alpha(0x30),
+    Colour::hex(0x00_0000).with_alpha(0x28),
+    Colour::hex(0xff_ffff).with_alpha(0x2c),
 );
 pub(super) const AXIS: Paint = Paint::new(Colour::hex(0x6b_7480), Colour::hex(0x8b_949e));
 pub(super) const TEXT: Paint = Paint::new(Colour::hex(0x1f_2328), Colour::hex(0xe6_eaef));

@@ -422,7 +422,7 @@ mod tests {
         let mut canvas = Canvas::new(width, 1);
         canvas.add_convex(corners);
         canvas.paint(BLACK);
-        canvas.pixels.iter().map(|pixel| 100 - (pixel & 0xff) * 100 / 255).collect()
+        canvas.pixels.iter().map(|pixel| 100 - ((pixel & 0xff) as f32 / 2.55).round() as u32).collect()
     }
 
     #[test]

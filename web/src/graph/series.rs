@@ -71,7 +71,7 @@ pub(super) fn period_factor(graph: &Graph, field: &Field) -> f64 {
     }
 }
 
-/// Rows averaged so that there are no more than two a pixel; unknown where less than half is known.
+/// Rows averaged so that there are at most `rows_max`. What is known in them counts, so that a lone sample stays.
 pub(super) fn reduce(grid: Grid, columns: &mut [Vec<f64>], rows_max: usize) -> Grid {
     let factor = grid.rows.div_ceil(rows_max.max(1)).max(1);
     if factor == 1 {
@@ -81,7 +81,7 @@ pub(super) fn reduce(grid: Grid, columns: &mut [Vec<f64>], rows_max: usize) -> G
         let means = column.chunks(factor).map(|rows| {
             let known = rows.iter().filter(|number| !number.is_nan());
             let (sum, count) = known.fold((0.0, 0_usize), |(sum, count), number| (sum + number, count + 1));
-            if count * 2 >= rows.len() && count > 0 { sum / count as f64 } else { f64::NAN }
+            if count > 0 { sum / count as f64 } else { f64::NAN }
         });
         *column = means.collect();
     }

@@ -6,7 +6,7 @@ const GRAPHS: [&str; 4] = [
     "a.label a\na.draw AREA\nb.label b\nb.draw STACK\nc.label c\nc.draw LINESTACK2",
     "graph_args -o\na.label a\nb.label b\nb.draw AREA\nc.label c",
     "graph_total t\na.label a\na.graph no\nb.label b\nb.negative a\nb.draw AREA\nc.label c\nc.cdef a,b,/,c,+\nc.line 5:ff0000:x",
-    "graph_args -r -l 5 -u 1\ngraph_scale no\na.label a\na.warning 1:2\na.critical :1e308\nb.label b\nc.label <c>&\"\nc.draw LINE99",
+    "graph_args -r -l 5 -u 1\ngraph_scale no\na.label a\na.warning 1:2\na.critical :1e308\nb.label b\nc.label <c>&\"\nc.draw LINE3",
 ];
 
 const NUMBERS: [f64; 16] = [
