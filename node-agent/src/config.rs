@@ -48,6 +48,9 @@ pub struct Config {
     pub bundled: Bundled,
     /// Bytes that wait on disk for the collector at most; beyond it the oldest are dropped and counted.
     pub spool_bytes_max: u64,
+    /// The program that becomes a plugin: one whose `main` begins with [`ravenry_plugins::exec::dispatch`]. Not in the
+    /// file; the running program itself unless a test says otherwise.
+    pub exec_helper: PathBuf,
 }
 
 /// Which bundled plugins run although no link names them.
@@ -145,6 +148,7 @@ impl Config {
             concurrency_max: 16,
             bundled: Bundled::Auto,
             spool_bytes_max: 256 << 20,
+            exec_helper: PathBuf::from("/proc/self/exe"),
         }
     }
 }

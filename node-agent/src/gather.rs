@@ -25,6 +25,8 @@ mod tests;
 pub const SAMPLES_MAX: usize = 10_000;
 /// Bytes that a batch's texts may have, about; a declaration that alone has more travels alone.
 const TEXT_BYTES_MAX: usize = 1 << 20;
+/// Graphs, and reports of runs, of a batch.
+const LIST_MAX: usize = 1_000;
 /// How long after a start batches leave quickly, so that people see something.
 const EAGER: Duration = Duration::from_secs(30);
 /// How long a reading waits for others then.
@@ -357,7 +359,10 @@ impl Gather {
 
 impl Pending {
     fn is_full(&self) -> bool {
-        self.samples.value.len() >= SAMPLES_MAX || self.text_bytes >= TEXT_BYTES_MAX
+        self.samples.value.len() >= SAMPLES_MAX
+            || self.text_bytes >= TEXT_BYTES_MAX
+            || self.graphs.len() >= LIST_MAX
+            || self.runs.len() >= LIST_MAX
     }
 
     fn push(&mut self, key: SeriesKey, time: Timestamp, sample: &PluginSample) {

@@ -58,27 +58,49 @@ pub fn claim(state_dir: &Path) -> Result<Claim, ClaimError> {
         let path = path.to_owned();
         move |source| ClaimError::Disk { verb, path, source }
     };
-    let make = DirBuilder::new().recursive(true).mode(0o755).create(state_dir);
+    let make = DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(state_dir);
     make.map_err(failed("make", state_dir))?;
     let lock_path = state_dir.join("lock");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock_path);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&lock_path);
     let file = file.map_err(failed("open", &lock_path))?;
-    let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
-        .map_err(|_| ClaimError::Taken { path: state_dir.to_owned() })?;
+    let lock =
+        Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| ClaimError::Taken {
+            path: state_dir.to_owned(),
+        })?;
     let path = state_dir.join("identity.json");
     let before = load(&path).map_err(failed("read", &path))?;
     let now = match before {
-        Some(identity) => Identity { incarnation: identity.incarnation.saturating_add(1), ..identity },
-        None => Identity { agent: draw_id().map_err(failed("read", Path::new("/dev/urandom")))?, incarnation: 1 },
+        Some(identity) => Identity {
+            incarnation: identity.incarnation.saturating_add(1),
+            ..identity
+        },
+        None => Identity {
+            agent: draw_id().map_err(failed("read", Path::new("/dev/urandom")))?,
+            incarnation: 1,
+        },
     };
     save(&path, &now).map_err(failed("write", &path))?;
-    Ok(Claim { agent: now.agent, incarnation: now.incarnation, _lock: lock })
+    Ok(Claim {
+        agent: now.agent,
+        incarnation: now.incarnation,
+        _lock: lock,
+    })
 }
 
 /// `None` when there is none yet, or it cannot be understood: then this becomes a new agent, whose keys are unused.
 fn load(path: &Path) -> io::Result<Option<Identity>> {
     match fs::read(path) {
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok().filter(|identity: &Identity| !identity.agent.is_empty())),
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes)
+            .ok()
+            .filter(|identity: &Identity| !identity.agent.is_empty())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
@@ -87,7 +109,12 @@ fn load(path: &Path) -> io::Result<Option<Identity>> {
 /// Writes beside and renames, so that a crash leaves the old or the new one.
 fn save(path: &Path, identity: &Identity) -> io::Result<()> {
     let beside = path.with_extension("new");
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&beside)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&beside)?;
     file.write_all(&serde_json::to_vec(identity)?)?;
     file.sync_all()?;
     fs::rename(&beside, path)?;

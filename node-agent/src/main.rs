@@ -1,2 +1,256 @@
-//! Stub.
-fn main() {}
+//! `ravenry-agent`: the command line around the library.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::{Args, Parser, Subcommand};
+use ravenry_agent::agent;
+use ravenry_agent::config::{Config, Surroundings, load};
+use ravenry_agent::directory::{Directory, Kind, Plugin};
+use ravenry_agent::runner::Runner;
+use ravenry_agent::uplink::{HttpUplink, Uplink};
+use ravenry_plugins::{clock, exec};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing::{error, info};
+
+mod lint;
+mod once;
+
+/// Runs plugins on this host and pushes what they read to a Ravenry collector.
+#[derive(Debug, Parser)]
+#[command(name = "ravenry-agent", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run plugins and push their readings, until told to stop
+    Run(At),
+    /// Run every plugin once and print what would be pushed
+    Once {
+        #[command(flatten)]
+        at: At,
+        /// Print the batch as JSON, as it could be pushed with curl
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the plugins that would run, and what else is in their directory
+    List(At),
+    /// Print what a plugin declares
+    Config {
+        #[command(flatten)]
+        at: At,
+        /// Its name, as `list` shows it
+        plugin: String,
+    },
+    /// Print what a plugin reads
+    Fetch {
+        #[command(flatten)]
+        at: At,
+        /// Its name, as `list` shows it
+        plugin: String,
+    },
+    /// Say what is understood of plugins' output, and every problem with its line
+    Lint(lint::Lint),
+}
+
+#[derive(Debug, Args)]
+struct At {
+    /// Configuration file [default: /etc/ravenry/agent.toml where there is one]
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// Read when no file is named.
+const DEFAULT_FILE: &str = "/etc/ravenry/agent.toml";
+/// What may still be running when the program ends.
+const SHUTDOWN_MAX: Duration = Duration::from_millis(300);
+
+fn main() -> ExitCode {
+    exec::dispatch();
+    let cli = Cli::parse();
+    start_logging();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            error!("starting: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(carry_out(cli.command));
+    runtime.shutdown_timeout(SHUTDOWN_MAX);
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("ravenry-agent: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("RAVENRY_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+}
+
+async fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run(at) => run(&at).await,
+        Command::Once { at, json } => once::once(configuration(&at)?, json).await,
+        Command::List(at) => list(&configuration(&at)?),
+        Command::Config { at, plugin } => print(configuration(&at)?, &plugin, Some("config")).await,
+        Command::Fetch { at, plugin } => print(configuration(&at)?, &plugin, None).await,
+        Command::Lint(lint) => lint::lint(lint).await,
+    }
+}
+
+/// The configuration in `at`, or the default file's, or no file's.
+fn configuration(at: &At) -> anyhow::Result<Config> {
+    let surroundings = Surroundings::of_this_process();
+    let default = PathBuf::from(DEFAULT_FILE);
+    let file = match &at.file {
+        Some(file) => file,
+        None if default.exists() => &default,
+        None => return Ok(Config::defaults(&surroundings)),
+    };
+    load(file, &surroundings).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        anyhow!("the configuration is refused:\n{}", lines.join("\n"))
+    })
+}
+
+fn uplink_of(config: &Config) -> anyhow::Result<Uplink> {
+    let Some(collector) = &config.collector else {
+        bail!(
+            "no collector is configured: expected collector = \"http://HOST:4950\" in {DEFAULT_FILE} or the file of -c"
+        );
+    };
+    Ok(Uplink::Http(HttpUplink::new(
+        collector,
+        config.token.clone(),
+    )?))
+}
+
+/// Runs agents, one after the other: SIGHUP begins another with what the configuration says then.
+async fn run(at: &At) -> anyhow::Result<ExitCode> {
+    let mut config = configuration(at)?;
+    let mut uplink = uplink_of(&config)?;
+    let mut signals = Signals::new().context("listening for signals")?;
+    loop {
+        let (stop, stopped) = watch::channel(false);
+        let mut running = tokio::spawn(agent::run(config.clone(), uplink.clone(), stopped));
+        let next = loop {
+            tokio::select! {
+                ended = &mut running => {
+                    ended??;
+                    bail!("the agent ended by itself");
+                }
+                wanted = signals.next() => match wanted {
+                    Wanted::Stop => break None,
+                    Wanted::Reload => match configuration(at).and_then(|new| Ok((uplink_of(&new)?, new))) {
+                        Ok(new) => break Some(new),
+                        Err(error) => error!("the running configuration stays in force: {error:#}"),
+                    },
+                },
+            }
+        };
+        stop.send_replace(true);
+        running.await??;
+        match next {
+            None => return Ok(ExitCode::SUCCESS),
+            Some(new) => (uplink, config) = new,
+        }
+        info!("the configuration was read again");
+    }
+}
+
+/// The signals that mean something.
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+enum Wanted {
+    Stop,
+    Reload,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Wanted {
+        tokio::select! {
+            _ = self.interrupt.recv() => Wanted::Stop,
+            _ = self.terminate.recv() => Wanted::Stop,
+            _ = self.hangup.recv() => Wanted::Reload,
+        }
+    }
+}
+
+fn list(config: &Config) -> anyhow::Result<ExitCode> {
+    let scan = Directory::new(config).scan(clock::monotonic());
+    for plugin in &scan.plugins {
+        match &plugin.kind {
+            Kind::Bundled => println!("{:<30} bundled", plugin.name),
+            Kind::Foreign { path } => println!("{:<30} {}", plugin.name, path.display()),
+        }
+    }
+    for ignored in &scan.ignored {
+        println!("{:<30} not run: {}", ignored.name, ignored.why);
+    }
+    for problem in &scan.problems {
+        eprintln!("{problem}");
+    }
+    Ok(if scan.problems.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Prints what a plugin prints, as it is run by the agent.
+async fn print(config: Config, name: &str, word: Option<&'static str>) -> anyhow::Result<ExitCode> {
+    let scan = Directory::new(&config).scan(clock::monotonic());
+    let found: Option<&Plugin> = scan.plugins.iter().find(|plugin| *plugin.name == *name);
+    let plugin =
+        found.with_context(|| format!("there is no plugin {name:?}: see `ravenry-agent list`"))?;
+    let runner = Runner::new(&config);
+    if plugin.kind == Kind::Bundled {
+        print!(
+            "{}",
+            runner
+                .print_bundled(plugin, word)
+                .await
+                .map_err(|why| anyhow!("{name}: {why}"))?
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    let result = runner.print(plugin, word).await;
+    print!("{}", String::from_utf8_lossy(&result.stdout));
+    eprint!("{}", String::from_utf8_lossy(&result.stderr));
+    if result.outcome.succeeded() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    bail!("{name}: {}", result.outcome)
+}

@@ -25,6 +25,8 @@ mod tests;
 pub const SECOND_READING: Duration = Duration::from_secs(10);
 /// How old what `config` said may become before it is asked again.
 pub const CONFIG_AGE_MAX: Duration = Duration::from_secs(3600);
+/// How old it must be before a surprise in the readings lets it be asked again.
+pub const CONFIG_AGE_MIN: Duration = Duration::from_secs(240);
 /// The longest pause of a plugin that fails again and again.
 pub const BACK_OFF_MAX: Duration = Duration::from_secs(3600);
 /// Failed runs in a row that do not yet lengthen the pause.
@@ -201,6 +203,16 @@ impl Schedule {
             failures: plugin.failures,
             back_off,
         })
+    }
+
+    /// The plugin read what its `config` had not declared: `config` is asked at its next run, unless that was done lately.
+    pub fn handle_config_stale(&mut self, now: Instant, name: &str) {
+        if let Some(plugin) = self.plugins.get_mut(name) {
+            let age = |asked| now.saturating_duration_since(asked);
+            plugin.config = plugin
+                .config
+                .filter(|(asked, _)| age(*asked) < CONFIG_AGE_MIN);
+        }
     }
 
     /// When [`Self::start_due`] will have something to start; `None` when only a finished run can change that.

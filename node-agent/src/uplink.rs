@@ -6,7 +6,9 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use ravenry_plugins::wire::{self, Ack, Batch, Encoding, Limits};
-use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER,
+};
 use reqwest::{Client, StatusCode, Url, redirect};
 use tokio::sync::{mpsc, oneshot};
 
@@ -63,7 +65,10 @@ pub enum Refusal {
 impl From<Refusal> for Reply {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Busy { why } => Self::Busy { why, retry_after: None },
+            Refusal::Busy { why } => Self::Busy {
+                why,
+                retry_after: None,
+            },
             Refusal::Refused { why } => Self::Refused { why },
             Refusal::Unauthorized { why } => Self::Unauthorized { why },
         }
@@ -90,7 +95,11 @@ async fn send_local(deliveries: &mpsc::Sender<Delivery>, packed: &[u8]) -> Reply
     let content_type = Some(Encoding::MessagePack.content_type());
     let batch = match wire::decode(packed, content_type, Some("gzip"), Limits::default()) {
         Ok(batch) => batch,
-        Err(error) => return Reply::Refused { why: format!("batch in the spool: {error}") },
+        Err(error) => {
+            return Reply::Refused {
+                why: format!("batch in the spool: {error}"),
+            };
+        }
     };
     let (reply, answer) = oneshot::channel();
     let exchange = async {
@@ -100,8 +109,12 @@ async fn send_local(deliveries: &mpsc::Sender<Delivery>, packed: &[u8]) -> Reply
     match tokio::time::timeout(EXCHANGE_MAX, exchange).await {
         Ok(Some(Ok(ack))) => Reply::Taken(ack),
         Ok(Some(Err(refusal))) => refusal.into(),
-        Ok(None) => Reply::Unreachable { why: "the collector in this process has stopped".to_owned() },
-        Err(_) => Reply::Unreachable { why: format!("no answer within {} s", EXCHANGE_MAX.as_secs()) },
+        Ok(None) => Reply::Unreachable {
+            why: "the collector in this process has stopped".to_owned(),
+        },
+        Err(_) => Reply::Unreachable {
+            why: format!("no answer within {} s", EXCHANGE_MAX.as_secs()),
+        },
     }
 }
 
@@ -132,7 +145,11 @@ impl HttpUplink {
             .redirect(redirect::Policy::none())
             .user_agent(concat!("ravenry-agent/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { client, url: push_url(collector), token })
+        Ok(Self {
+            client,
+            url: push_url(collector),
+            token,
+        })
     }
 
     async fn send(&self, packed: Vec<u8>) -> Reply {
@@ -145,7 +162,9 @@ impl HttpUplink {
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {}", token.secret()));
         }
-        let unreachable = |error: reqwest::Error| Reply::Unreachable { why: chain(&error.without_url()) };
+        let unreachable = |error: reqwest::Error| Reply::Unreachable {
+            why: chain(&error.without_url()),
+        };
         let mut response = match request.send().await {
             Ok(response) => response,
             Err(error) => return unreachable(error),
@@ -153,7 +172,9 @@ impl HttpUplink {
         let mut body = Vec::new();
         loop {
             match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() <= ANSWER_BYTES_MAX => body.extend_from_slice(&chunk),
+                Ok(Some(chunk)) if body.len() + chunk.len() <= ANSWER_BYTES_MAX => {
+                    body.extend_from_slice(&chunk)
+                }
                 Ok(Some(_)) | Ok(None) => break,
                 Err(error) => return unreachable(error),
             }
@@ -177,28 +198,51 @@ fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Reply {
     match status.as_u16() {
         200..=299 => match serde_json::from_slice(body) {
             Ok(ack) => Reply::Taken(ack),
-            Err(error) => Reply::Unreachable { why: format!("{why}: expected a collector's answer: {error}") },
+            Err(error) => Reply::Unreachable {
+                why: format!("{why}: expected a collector's answer: {error}"),
+            },
         },
         401 | 403 => Reply::Unauthorized { why },
-        408 | 429 | 500..=599 => Reply::Busy { why, retry_after: retry_after(headers) },
+        408 | 429 | 500..=599 => Reply::Busy {
+            why,
+            retry_after: retry_after(headers),
+        },
         300..=399 => {
-            let to = headers.get(LOCATION).and_then(|to| to.to_str().ok()).unwrap_or("nowhere");
-            Reply::Unreachable { why: format!("HTTP {}: redirected to {to}, which is not followed", status.as_u16()) }
+            let to = headers
+                .get(LOCATION)
+                .and_then(|to| to.to_str().ok())
+                .unwrap_or("nowhere");
+            Reply::Unreachable {
+                why: format!(
+                    "HTTP {}: redirected to {to}, which is not followed",
+                    status.as_u16()
+                ),
+            }
         }
-        404 | 405 => Reply::Unreachable { why: format!("{why}: expected a collector at this address") },
+        404 | 405 => Reply::Unreachable {
+            why: format!("{why}: expected a collector at this address"),
+        },
         _ => Reply::Refused { why },
     }
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    let seconds = headers
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
     Some(Duration::from_secs(seconds))
 }
 
 /// The beginning of an answer, on one line and without control characters.
 fn first_words(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let words = text
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty());
     let line = words.collect::<Vec<_>>().join(" ");
     line.chars().take(WHY_CHARS_MAX).collect()
 }
@@ -222,7 +266,14 @@ mod tests {
     fn judged(status: u16, body: &str) -> String {
         let mut headers = HeaderMap::new();
         headers.insert(RETRY_AFTER, reqwest::header::HeaderValue::from_static("7"));
-        format!("{:?}", judge(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes()))
+        format!(
+            "{:?}",
+            judge(
+                StatusCode::from_u16(status).unwrap(),
+                &headers,
+                body.as_bytes()
+            )
+        )
     }
 
     #[test]
@@ -232,16 +283,30 @@ mod tests {
         assert!(judged(200, "<html>").starts_with("Unreachable"));
         assert!(judged(404, "").starts_with("Unreachable"));
         check(401, "who?", r#"Unauthorized { why: "HTTP 401: who?" }"#);
-        check(400, "batch version 9:\n\texpected 1", r#"Refused { why: "HTTP 400: batch version 9: expected 1" }"#);
+        check(
+            400,
+            "batch version 9:\n\texpected 1",
+            r#"Refused { why: "HTTP 400: batch version 9: expected 1" }"#,
+        );
         check(413, "", r#"Refused { why: "HTTP 413: " }"#);
-        check(429, "", r#"Busy { why: "HTTP 429: ", retry_after: Some(7s) }"#);
-        check(507, "disk full", r#"Busy { why: "HTTP 507: disk full", retry_after: Some(7s) }"#);
+        check(
+            429,
+            "",
+            r#"Busy { why: "HTTP 429: ", retry_after: Some(7s) }"#,
+        );
+        check(
+            507,
+            "disk full",
+            r#"Busy { why: "HTTP 507: disk full", retry_after: Some(7s) }"#,
+        );
         assert!(judged(302, "").starts_with("Unreachable"));
     }
 
     #[test]
     fn the_push_address_keeps_a_base_path() {
-        let check = |base: &str, expect: &str| assert_eq!(push_url(&Url::parse(base).unwrap()).as_str(), expect);
+        let check = |base: &str, expect: &str| {
+            assert_eq!(push_url(&Url::parse(base).unwrap()).as_str(), expect)
+        };
         check("http://h:4950", "http://h:4950/api/v1/push");
         check("https://h/ravenry", "https://h/ravenry/api/v1/push");
         check("https://h/ravenry/", "https://h/ravenry/api/v1/push");
@@ -255,11 +320,25 @@ mod tests {
         let answer = async {
             let delivery = collector.recv().await.unwrap();
             assert_eq!(delivery.batch.host.as_str(), "web1");
-            delivery.reply.send(Err(Refusal::Busy { why: "full".to_owned() })).unwrap();
+            delivery
+                .reply
+                .send(Err(Refusal::Busy {
+                    why: "full".to_owned(),
+                }))
+                .unwrap();
         };
         let (reply, ()) = tokio::join!(uplink.send(pack(&batch)), answer);
-        assert_eq!(reply, Reply::Busy { why: "full".to_owned(), retry_after: None });
+        assert_eq!(
+            reply,
+            Reply::Busy {
+                why: "full".to_owned(),
+                retry_after: None
+            }
+        );
         drop(collector);
-        assert!(matches!(uplink.send(pack(&batch)).await, Reply::Unreachable { .. }));
+        assert!(matches!(
+            uplink.send(pack(&batch)).await,
+            Reply::Unreachable { .. }
+        ));
     }
 }

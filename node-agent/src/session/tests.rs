@@ -192,31 +192,39 @@ fn a_wrong_token_keeps_the_batches_and_is_retried_slowly() {
 
 #[test]
 fn a_refused_batch_does_not_hold_up_the_next() {
-    check(&[(0, Collector::Picky), (5, Collector::Up)], 30, expect![[r#"
-           0.0 #1 Drop Refused { why: "version 9: expected 1", count: 1 }
-          10.0 #2 Done
-          20.0 #3 Done
-    "#]]);
+    check(
+        &[(0, Collector::Picky), (5, Collector::Up)],
+        30,
+        expect![[r#"
+               0.0 #1 Drop Refused { why: "version 9: expected 1", count: 1 }
+              10.0 #2 Done
+              20.0 #3 Done
+        "#]],
+    );
 }
 
 #[test]
 fn a_full_collector_is_asked_less_and_less_often() {
-    check(&[(0, Collector::Full)], 200, expect![[r#"
-           0.0 #1 Keep Trouble { why: "disk is full", lasted: 0ns }
-           0.6 #1 Keep
-           2.3 #1 Keep
-           5.9 #1 Keep
-          11.7 #1 Keep
-          26.4 #1 Keep
-          51.1 #1 Keep
-          69.9 #1 Keep
-          86.1 #1 Keep
-         105.4 #1 Keep
-         126.9 #1 Keep
-         148.9 #1 Keep
-         169.5 #1 Keep
-         195.4 #1 Keep
-    "#]]);
+    check(
+        &[(0, Collector::Full)],
+        200,
+        expect![[r#"
+               0.0 #1 Keep Trouble { why: "disk is full", lasted: 0ns }
+               0.6 #1 Keep
+               2.3 #1 Keep
+               5.9 #1 Keep
+              11.7 #1 Keep
+              26.4 #1 Keep
+              51.1 #1 Keep
+              69.9 #1 Keep
+              86.1 #1 Keep
+             105.4 #1 Keep
+             126.9 #1 Keep
+             148.9 #1 Keep
+             169.5 #1 Keep
+             195.4 #1 Keep
+        "#]],
+    );
 }
 
 #[test]

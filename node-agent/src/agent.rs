@@ -1,0 +1,392 @@
+//! The loop that carries out what [`Schedule`], [`Gather`] and [`Session`] decide: looks for plugins, starts runs, puts
+//! batches on disk, sends the oldest. It decides nothing itself and reads the clocks for those who do.
+
+use std::future::{Future, pending};
+use std::time::{Duration, Instant};
+
+use ravenry_plugins::clock;
+use ravenry_plugins::wire::{Batch, Key, RunReport};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tracing::{debug, error, info, warn};
+
+use crate::config::Config;
+use crate::directory::{Directory, Plugin, Scan};
+use crate::gather::{Gather, Run};
+use crate::identity::{Claim, ClaimError, claim};
+use crate::outbox::{Outbox, OutboxError};
+use crate::runner::Runner;
+use crate::schedule::{Finished, Next, Schedule, Start};
+use crate::session::{Reply, Session, Tell, Verdict};
+use crate::trouble::{Kind, Troubles};
+use crate::uplink::{Uplink, pack};
+
+/// How often plugins are looked for.
+const SCAN_EVERY: Duration = Duration::from_secs(10);
+/// How often the agent's own troubles are reported although nothing changed.
+const TROUBLE_EVERY: Duration = Duration::from_secs(3600);
+/// How long what was running may take to end after a stop.
+const STOP_MAX: Duration = Duration::from_millis(1500);
+
+/// Why an agent cannot work at all. What fails later is reported and tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    /// The spool cannot be used.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+    /// Part of the agent itself failed.
+    #[error("internal error")]
+    Internal(#[from] JoinError),
+}
+
+/// Runs an agent until `stop` holds true or its sender is gone; then ends running plugins, puts what was read on disk and
+/// returns within two seconds.
+///
+/// # Errors
+/// When the state directory or the spool cannot be used.
+pub async fn run(
+    config: Config,
+    uplink: Uplink,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), AgentError> {
+    let state_dir = config.state_dir.clone();
+    let claim = tokio::task::spawn_blocking(move || claim(&state_dir)).await??;
+    let outbox = Outbox::open(&config.state_dir.join("spool"), config.spool_bytes_max).await?;
+    let mut agent = Agent::new(config, claim, outbox, clock::monotonic());
+    info!(host = %agent.config.host, agent = agent.claim.agent, incarnation = agent.claim.incarnation, "agent starts");
+    let mut sending = InFlight::default();
+    loop {
+        agent.look_for_plugins().await;
+        agent.start_due();
+        agent.report_troubles();
+        agent.put_batches_on_disk().await;
+        if sending.is_empty() {
+            sending.begin(agent.next_delivery().await, &uplink);
+        }
+        let timeout = agent.poll_timeout();
+        tokio::select! {
+            () = stopped(&mut stop) => break,
+            Some(finished) = agent.runs.join_next() => agent.handle_run(finished),
+            reply = sending.reply() => agent.handle_reply(reply).await,
+            () = sleep_until(timeout) => {}
+        }
+    }
+    agent.stop().await;
+    Ok(())
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that nobody is left who could say stop: that is a stop, too.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn sleep_until(moment: Instant) {
+    tokio::time::sleep_until(moment.into()).await;
+}
+
+/// The batch that is on its way, if there is one.
+#[derive(Default)]
+struct InFlight(Option<std::pin::Pin<Box<dyn Future<Output = Reply> + Send>>>);
+
+impl InFlight {
+    fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn begin(&mut self, packed: Option<Vec<u8>>, uplink: &Uplink) {
+        let Some(packed) = packed else { return };
+        let uplink = uplink.clone();
+        self.0 = Some(Box::pin(async move { uplink.send(packed).await }));
+    }
+
+    async fn reply(&mut self) -> Reply {
+        let reply = match &mut self.0 {
+            Some(exchange) => exchange.await,
+            None => pending().await,
+        };
+        self.0 = None;
+        reply
+    }
+}
+
+struct Agent {
+    config: Config,
+    claim: Claim,
+    sequence: u64,
+    directory: Directory,
+    scan_due: Instant,
+    plugins: Vec<Plugin>,
+    runner: Runner,
+    runs: JoinSet<(Start, Run)>,
+    schedule: Schedule,
+    gather: Gather,
+    outbox: Outbox,
+    session: Session,
+    troubles: Troubles,
+    troubles_due: Instant,
+}
+
+impl Agent {
+    fn new(config: Config, claim: Claim, outbox: Outbox, now: Instant) -> Self {
+        Self {
+            sequence: 0,
+            directory: Directory::new(&config),
+            scan_due: now,
+            plugins: Vec::new(),
+            runner: Runner::new(&config),
+            runs: JoinSet::new(),
+            schedule: Schedule::new(now, config.interval, config.concurrency_max),
+            gather: Gather::new(now, config.host.clone(), config.interval),
+            outbox,
+            session: Session::new(&claim.agent),
+            troubles: Troubles::default(),
+            troubles_due: now,
+            config,
+            claim,
+        }
+    }
+
+    async fn look_for_plugins(&mut self) {
+        let now = clock::monotonic();
+        if self.scan_due > now {
+            return;
+        }
+        self.scan_due = now + SCAN_EVERY;
+        let mut directory = self.directory.clone();
+        let scanned = tokio::task::spawn_blocking(move || {
+            let scan = directory.scan(now);
+            (directory, scan)
+        });
+        match scanned.await {
+            Ok((directory, scan)) => {
+                self.directory = directory;
+                self.handle_scan(now, scan);
+            }
+            Err(error) => error!("looking for plugins: {error}"),
+        }
+    }
+
+    fn handle_scan(&mut self, now: Instant, scan: Scan) {
+        let found: Vec<_> = scan.plugins.iter().map(Plugin::found).collect();
+        self.schedule.handle_found(now, &found);
+        if scan.plugins.len() != self.plugins.len() {
+            info!(plugins = scan.plugins.len(), "plugins found");
+        }
+        self.plugins = scan.plugins;
+        let plugins = &self.plugins;
+        self.gather
+            .handle_plugins(|name| plugins.iter().any(|plugin| *plugin.name == *name));
+        let problems: Vec<String> = scan.problems.iter().map(ToString::to_string).collect();
+        self.tell(
+            Kind::Plugins,
+            (!problems.is_empty()).then(|| problems.join("; ")),
+        );
+    }
+
+    fn start_due(&mut self) {
+        for start in self.schedule.start_due(clock::monotonic()) {
+            let Some(plugin) = self.plugins.iter().find(|plugin| plugin.name == start.name) else {
+                continue;
+            };
+            let run = self.runner.run(plugin, start.config);
+            self.runs.spawn(async move { (start, run.await) });
+        }
+    }
+
+    fn handle_run(&mut self, finished: Result<(Start, Run), JoinError>) {
+        let now = clock::monotonic();
+        let (start, mut run) = match finished {
+            Ok(finished) => finished,
+            Err(error) => return error!("a plugin's run: {error}"),
+        };
+        let interval = run.declarations.as_deref().and_then(declared_interval);
+        let good = run.error.is_none();
+        if let Some(next) = self
+            .schedule
+            .handle_finished(now, &start, Finished { good, interval })
+        {
+            explain_pause(now, &mut run, next);
+        }
+        if let Some(error) = &run.error {
+            warn!(plugin = %run.plugin, "{error}");
+        }
+        let plugin = run.plugin.clone();
+        if self.gather.handle_run(now, run) {
+            self.schedule.handle_config_stale(now, &plugin);
+        }
+    }
+
+    /// Seals what has waited long enough. What is sealed is on disk before it is sent.
+    async fn put_batches_on_disk(&mut self) {
+        while let Some(batch) = self.gather.poll_batch(clock::monotonic()) {
+            self.put_on_disk(batch).await;
+        }
+    }
+
+    async fn put_on_disk(&mut self, mut batch: Batch) {
+        self.sequence += 1;
+        let agent = self.claim.agent.clone();
+        batch.key = Some(Key {
+            agent,
+            incarnation: self.claim.incarnation,
+            sequence: self.sequence,
+        });
+        let kept = self.outbox.push(pack(&batch)).await;
+        self.tell(Kind::Disk, kept.err().map(|error| error.to_string()));
+        let dropped = self.outbox.dropped();
+        self.tell(
+            Kind::Dropped,
+            (dropped > 0).then(|| format!("{dropped} batches dropped unsent: the spool is full")),
+        );
+    }
+
+    async fn next_delivery(&mut self) -> Option<Vec<u8>> {
+        if !self.session.may_send(clock::monotonic()) {
+            return None;
+        }
+        match self.outbox.oldest().await {
+            Ok(Some(packed)) => {
+                self.session.handle_sent();
+                Some(packed)
+            }
+            Ok(None) => None,
+            Err(error) => {
+                self.tell(Kind::Disk, Some(error.to_string()));
+                None
+            }
+        }
+    }
+
+    async fn handle_reply(&mut self, reply: Reply) {
+        let now = clock::monotonic();
+        let (verdict, tell) = self.session.handle_reply(now, &reply);
+        self.tell_of_session(tell);
+        match verdict {
+            Verdict::Done | Verdict::Drop => {
+                if let Err(error) = self.outbox.pop().await {
+                    self.tell(Kind::Disk, Some(error.to_string()));
+                }
+            }
+            Verdict::Keep => {}
+        }
+        if let Reply::Taken(ack) = reply {
+            debug!(
+                accepted = ack.accepted,
+                duplicate = ack.duplicate,
+                "batch taken"
+            );
+            for problem in &ack.problems {
+                warn!("the collector took a batch but for: {problem}");
+            }
+            self.gather.handle_undeclared(now, &ack.undeclared);
+        }
+    }
+
+    fn tell_of_session(&mut self, tell: Option<Tell>) {
+        match tell {
+            None => {}
+            Some(Tell::Trouble { why, lasted }) if lasted.is_zero() => {
+                warn!("the collector takes nothing: {why}; readings wait on disk");
+            }
+            Some(Tell::Trouble { why, lasted }) => {
+                warn!(
+                    "the collector takes nothing since {} s: {why}",
+                    lasted.as_secs()
+                );
+            }
+            Some(Tell::Over { lasted }) => info!(
+                "the collector takes batches again after {} s",
+                lasted.as_secs()
+            ),
+            Some(Tell::Refused { why, count }) => {
+                self.tell(
+                    Kind::Refused,
+                    Some(format!(
+                        "{count} batches refused and dropped, the last one: {why}"
+                    )),
+                );
+            }
+        }
+    }
+
+    /// Logs a trouble that is new, changed or over, and sees to it that the host's page shows it.
+    fn tell(&mut self, kind: Kind, trouble: Option<String>) {
+        let over = trouble.is_none();
+        let text = trouble.clone().unwrap_or_default();
+        if !self.troubles.set(kind, trouble) {
+            return;
+        }
+        self.troubles_due = clock::monotonic();
+        if over {
+            info!("over: trouble with {kind}")
+        } else {
+            warn!("trouble with {kind}: {text}")
+        }
+    }
+
+    fn report_troubles(&mut self) {
+        let now = clock::monotonic();
+        if self.troubles_due > now {
+            return;
+        }
+        self.troubles_due = now + TROUBLE_EVERY;
+        let error = self.troubles.sentence();
+        let plugin = env!("CARGO_PKG_NAME").to_owned();
+        let report = RunReport {
+            plugin,
+            time: clock::now(),
+            duration_seconds: 0.0,
+            error,
+            problems: Vec::new(),
+        };
+        self.gather.report(now, report);
+    }
+
+    fn poll_timeout(&self) -> Instant {
+        let dues = [
+            self.schedule.poll_timeout(),
+            self.gather.poll_timeout(),
+            self.session.poll_timeout(),
+        ];
+        dues.into_iter().flatten().fold(self.scan_due, Instant::min)
+    }
+
+    async fn stop(mut self) {
+        self.runs.abort_all();
+        let ended = async { while self.runs.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP_MAX, ended).await.is_err() {
+            warn!("some plugins did not end in time");
+        }
+        for batch in self.gather.drain() {
+            self.put_on_disk(batch).await;
+        }
+        info!("agent stops");
+    }
+}
+
+/// The shortest `update_rate` that a plugin's graphs declare.
+fn declared_interval(
+    declarations: &[ravenry_plugins::declaration::Declaration],
+) -> Option<Duration> {
+    let rates = declarations
+        .iter()
+        .filter_map(|declaration| declaration.attributes.text("update_rate"));
+    rates
+        .filter_map(ravenry_plugins::settings::parse_duration)
+        .filter(|rate| !rate.is_zero())
+        .min()
+}
+
+/// A person who reads why a plugin failed also wants to know when it is tried again.
+fn explain_pause(now: Instant, run: &mut Run, next: Next) {
+    if let (Some(error), Some(_)) = (&mut run.error, next.back_off) {
+        let seconds = next.due.saturating_duration_since(now).as_secs();
+        error.push_str(&format!(
+            " (failed {} times in a row, next run in {seconds} s)",
+            next.failures
+        ));
+    }
+}

@@ -1,0 +1,435 @@
+//! Finds the plugins: entries of the plugin directory by Munin's rules, and the bundled ones that are wanted without one.
+//!
+//! A directory that cannot be read is a problem of its own and takes nothing else with it: bundled plugins go on, and
+//! those found there before are kept until it can be read again.
+
+use std::collections::BTreeSet;
+use std::fs::{self, Metadata};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ravenry_plugins::bundled::{self, System};
+use ravenry_plugins::name::GraphName;
+use ravenry_plugins::problem::Problem;
+
+use crate::config::{Bundled, Config, PLUGIN_DIR};
+use crate::schedule::{Found, PluginName};
+use crate::settings::{Settings, SettingsDir};
+
+/// Plugins of one host at most.
+pub const PLUGINS_MAX: usize = 2_000;
+/// How often the bundled plugins that suit this machine are asked for anew: interfaces come and go.
+const SUGGEST_EVERY: Duration = Duration::from_secs(300);
+/// The program whose links are the bundled plugins.
+const BUNDLED_PROGRAM: &str = "ravenry-plugin";
+
+/// A plugin that can be run.
+#[derive(Clone, Debug)]
+pub struct Plugin {
+    /// Its name in the directory, or the one its link would have.
+    pub name: PluginName,
+    /// The graph that it declares when it names none.
+    pub graph: GraphName,
+    /// How it is run.
+    pub kind: Kind,
+    /// What `plugin-conf.d` says about it.
+    pub settings: Arc<Settings>,
+    fingerprint: u64,
+}
+
+/// How a plugin is run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// In this process.
+    Bundled,
+    /// As a program, by the path of its link.
+    Foreign {
+        /// That path.
+        path: PathBuf,
+    },
+}
+
+impl Plugin {
+    /// The plugin as the schedule sees it.
+    #[must_use]
+    pub fn found(&self) -> Found {
+        Found {
+            name: self.name.clone(),
+            fingerprint: self.fingerprint,
+            interval: self.settings.update_rate(),
+        }
+    }
+}
+
+/// An entry of the directory that is not run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ignored {
+    /// Its name.
+    pub name: String,
+    /// Why not.
+    pub why: &'static str,
+}
+
+/// What a look at the directory found.
+#[derive(Clone, Debug, Default)]
+pub struct Scan {
+    /// The plugins, by name.
+    pub plugins: Vec<Plugin>,
+    /// What is there and is not run.
+    pub ignored: Vec<Ignored>,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+}
+
+/// Where plugins are looked for, and what is remembered between two looks.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    path: PathBuf,
+    /// Whether it was named, so that its absence is a problem.
+    named: bool,
+    bundled: Bundled,
+    settings: SettingsDir,
+    suggested: Option<(Instant, Vec<String>)>,
+    /// What was found when it could last be read.
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    name: PluginName,
+    kind: Kind,
+    file: u64,
+}
+
+impl Directory {
+    /// The directory that `config` names.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self {
+            path: config
+                .plugin_dir
+                .clone()
+                .unwrap_or_else(|| PathBuf::from(PLUGIN_DIR)),
+            named: config.plugin_dir.is_some(),
+            bundled: config.bundled.clone(),
+            settings: SettingsDir::new(config),
+            suggested: None,
+            entries: Vec::new(),
+        }
+    }
+
+    /// Looks. Blocks on the disk.
+    pub fn scan(&mut self, now: Instant) -> Scan {
+        let mut scan = Scan::default();
+        self.settings.refresh(&mut scan.problems);
+        self.read_entries(&mut scan);
+        let mut entries = self.entries.clone();
+        entries.extend(self.wanted_bundled(now, &mut scan.problems));
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        entries.dedup_by(|again, first| again.name == first.name);
+        if entries.len() > PLUGINS_MAX {
+            let text = format!(
+                "expected at most {PLUGINS_MAX} plugins, found {}: the last ones are not run",
+                entries.len()
+            );
+            scan.problems
+                .push(Problem::new(self.path.display().to_string(), 0, text));
+            entries.truncate(PLUGINS_MAX);
+        }
+        for entry in entries {
+            match self.plugin(&entry) {
+                Some(plugin) => scan.plugins.push(plugin),
+                None => scan
+                    .ignored
+                    .push(ignored(&entry.name, "no graph can have this name")),
+            }
+        }
+        scan
+    }
+
+    fn plugin(&self, entry: &Entry) -> Option<Plugin> {
+        let settings = self.settings.of(&entry.name);
+        let mut hasher = DefaultHasher::new();
+        (entry.file, &*settings).hash(&mut hasher);
+        Some(Plugin {
+            name: entry.name.clone(),
+            graph: graph_of(&entry.name)?,
+            kind: entry.kind.clone(),
+            settings,
+            fingerprint: hasher.finish(),
+        })
+    }
+
+    fn read_entries(&mut self, scan: &mut Scan) {
+        let listed = fs::read_dir(&self.path).and_then(|dir| dir.collect::<io::Result<Vec<_>>>());
+        let listed = match listed {
+            Ok(listed) => listed,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !self.named => {
+                return self.entries.clear();
+            }
+            Err(error) => {
+                let text = format!("expected a directory of plugins that can be read: {error}");
+                scan.problems
+                    .push(Problem::new(self.path.display().to_string(), 0, text));
+                return;
+            }
+        };
+        self.entries.clear();
+        for entry in listed {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            match read_entry(&entry.path(), &name) {
+                Ok(entry) => self.entries.push(entry),
+                Err(why) => scan.ignored.push(ignored(&name, why)),
+            }
+        }
+        scan.ignored.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+
+    fn wanted_bundled(&mut self, now: Instant, problems: &mut Vec<Problem>) -> Vec<Entry> {
+        let names = match &self.bundled {
+            Bundled::Off => Vec::new(),
+            Bundled::Auto => self.suggested(now),
+            Bundled::These(names) => names.clone(),
+        };
+        let (known, unknown): (BTreeSet<String>, BTreeSet<String>) = names
+            .into_iter()
+            .partition(|name| bundled::find(name).is_some());
+        problems.extend(unknown.iter().map(|name| {
+            Problem::new(
+                "bundled",
+                0,
+                format!("expected the name of a bundled plugin, found {name:?}"),
+            )
+        }));
+        known
+            .iter()
+            .map(|name| Entry {
+                name: name.as_str().into(),
+                kind: Kind::Bundled,
+                file: 0,
+            })
+            .collect()
+    }
+
+    fn suggested(&mut self, now: Instant) -> Vec<String> {
+        let fresh = |at: Instant| now.saturating_duration_since(at) < SUGGEST_EVERY;
+        match &self.suggested {
+            Some((at, names)) if fresh(*at) => names.clone(),
+            Some(_) | None => {
+                let names = bundled::suggested(&System::running());
+                self.suggested = Some((now, names.clone()));
+                names
+            }
+        }
+    }
+}
+
+fn ignored(name: &str, why: &'static str) -> Ignored {
+    Ignored {
+        name: name.to_owned(),
+        why,
+    }
+}
+
+/// An entry of the directory, or why it is no plugin.
+fn read_entry(path: &Path, name: &str) -> Result<Entry, &'static str> {
+    if let Some(why) = name_refused(name) {
+        return Err(why);
+    }
+    let meta = fs::metadata(path).map_err(|_| "it cannot be read, or its link leads nowhere")?;
+    if !meta.is_file() {
+        return Err("it is no file");
+    }
+    if meta.mode() & 0o111 == 0 {
+        return Err("it is not executable");
+    }
+    let target =
+        fs::canonicalize(path).map_err(|_| "it cannot be read, or its link leads nowhere")?;
+    let kind = if target
+        .file_name()
+        .is_some_and(|name| name == BUNDLED_PROGRAM)
+        && bundled::find(name).is_some()
+    {
+        Kind::Bundled
+    } else {
+        Kind::Foreign {
+            path: path.to_owned(),
+        }
+    };
+    Ok(Entry {
+        name: name.into(),
+        kind,
+        file: fingerprint(&meta),
+    })
+}
+
+/// Munin's rule for names of plugins.
+fn name_refused(name: &str) -> Option<&'static str> {
+    let word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'@' | b'.' | b':');
+    if name.starts_with('.') {
+        Some("its name begins with a dot")
+    } else if Path::new(name).extension().is_some_and(|end| end == "conf") {
+        Some("its name ends in .conf")
+    } else if name.is_empty() || name.len() > 150 || !name.bytes().all(word) {
+        Some("its name holds other characters than letters, digits and - _ @ . :")
+    } else {
+        None
+    }
+}
+
+/// A plugin's name as that of its graph, which has no `@` and no stray dots.
+fn graph_of(name: &str) -> Option<GraphName> {
+    let mut text = name.replace('@', "_");
+    while text.contains("..") {
+        text = text.replace("..", ".");
+    }
+    GraphName::new(text.trim_matches('.')).ok()
+}
+
+fn fingerprint(meta: &Metadata) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (
+        meta.dev(),
+        meta.ino(),
+        meta.size(),
+        meta.mtime(),
+        meta.mtime_nsec(),
+    )
+        .hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use ravenry_plugins::clock;
+
+    use super::*;
+    use crate::config::Surroundings;
+
+    fn directory(path: &Path, bundled: Bundled) -> Directory {
+        let surroundings = Surroundings {
+            hostname: "web1".to_owned(),
+            state_dir: path.join("state"),
+        };
+        let config = Config {
+            plugin_dir: Some(path.to_owned()),
+            bundled,
+            ..Config::defaults(&surroundings)
+        };
+        Directory::new(&config)
+    }
+
+    fn put(path: &Path, name: &str, mode: u32) {
+        fs::write(path.join(name), "#!/bin/sh\n").unwrap();
+        fs::set_permissions(path.join(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn show(scan: &Scan) -> String {
+        let plugins = scan.plugins.iter().map(|plugin| match &plugin.kind {
+            Kind::Bundled => format!("{} bundled\n", plugin.name),
+            Kind::Foreign { .. } => format!("{} as {}\n", plugin.name, plugin.graph),
+        });
+        let ignored = scan
+            .ignored
+            .iter()
+            .map(|ignored| format!("{}: {}\n", ignored.name, ignored.why));
+        plugins.chain(ignored).collect()
+    }
+
+    #[test]
+    fn entries_are_plugins_by_the_rules_of_munin() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, mode) in [
+            ("df", 0o755),
+            ("snmp_sw@1", 0o755),
+            ("plain", 0o644),
+            (".swp", 0o755),
+            ("a.conf", 0o755),
+            ("a b", 0o755),
+        ] {
+            put(dir.path(), name, mode);
+        }
+        fs::create_dir(dir.path().join("sub")).unwrap();
+        fs::create_dir(dir.path().join("lib")).unwrap();
+        put(&dir.path().join("lib"), BUNDLED_PROGRAM, 0o755);
+        symlink(
+            dir.path().join("lib").join(BUNDLED_PROGRAM),
+            dir.path().join("if_eth7"),
+        )
+        .unwrap();
+        symlink("nowhere", dir.path().join("lost")).unwrap();
+        let scan = directory(
+            dir.path(),
+            Bundled::These(vec!["cpu".to_owned(), "df".to_owned()]),
+        )
+        .scan(clock::monotonic());
+        expect_test::expect![[r#"
+            cpu bundled
+            df as df
+            if_eth7 bundled
+            snmp_sw@1 as snmp_sw_1
+            .swp: its name begins with a dot
+            a b: its name holds other characters than letters, digits and - _ @ . :
+            a.conf: its name ends in .conf
+            lib: it is no file
+            lost: it cannot be read, or its link leads nowhere
+            plain: it is not executable
+            sub: it is no file
+        "#]].assert_eq(&show(&scan));
+        assert!(scan.problems.is_empty(), "{:?}", scan.problems);
+    }
+
+    #[test]
+    fn a_directory_that_vanishes_is_one_problem_and_keeps_what_was_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("plugins");
+        fs::create_dir(&path).unwrap();
+        put(&path, "mine", 0o755);
+        let mut directory = directory(&path, Bundled::Off);
+        assert_eq!(directory.scan(clock::monotonic()).plugins.len(), 1);
+        fs::rename(&path, dir.path().join("moved")).unwrap();
+        let scan = directory.scan(clock::monotonic());
+        assert_eq!((scan.plugins.len(), scan.problems.len()), (1, 1));
+        assert!(
+            scan.problems[0]
+                .text
+                .starts_with("expected a directory of plugins"),
+            "{}",
+            scan.problems[0]
+        );
+    }
+
+    #[test]
+    fn a_changed_file_has_another_fingerprint() {
+        let dir = tempfile::tempdir().unwrap();
+        put(dir.path(), "mine", 0o755);
+        let mut directory = directory(dir.path(), Bundled::Off);
+        let before = directory.scan(clock::monotonic()).plugins.remove(0).found();
+        assert_eq!(
+            before,
+            directory.scan(clock::monotonic()).plugins.remove(0).found()
+        );
+        fs::write(dir.path().join("mine"), "#!/bin/sh\necho\n").unwrap();
+        assert_ne!(
+            before,
+            directory.scan(clock::monotonic()).plugins.remove(0).found()
+        );
+    }
+
+    #[test]
+    fn an_unknown_bundled_name_is_a_problem() {
+        let dir = tempfile::tempdir().unwrap();
+        let scan =
+            directory(dir.path(), Bundled::These(vec!["cpuu".to_owned()])).scan(clock::monotonic());
+        assert_eq!(
+            scan.problems[0].to_string(),
+            "bundled: expected the name of a bundled plugin, found \"cpuu\""
+        );
+    }
+}

@@ -1,0 +1,326 @@
+//! Runs one plugin once: asks its `config` where that is due, then its values, and brings back a [`Run`] whatever happens.
+//!
+//! A foreign plugin is a program, started through the exec helper with what `plugin-conf.d` says and the environment that
+//! Munin's plugins expect. A bundled one is called on a thread of its own: when it hangs (a dead file system), the run ends
+//! with an error, the thread is left behind, and the plugin is not called again until it has come back.
+
+use std::collections::HashSet;
+use std::error::Error;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ravenry_plugins::bundled::{self, BundledError, Environment};
+use ravenry_plugins::clock;
+use ravenry_plugins::declaration::Declaration;
+use ravenry_plugins::munin::{
+    Extinfo, Parsed, PluginSample, emit, parse_config, parse_fetch, text_of,
+};
+use ravenry_plugins::name::HostName;
+use ravenry_plugins::problem::Problem;
+use ravenry_plugins::run::{self, RunLimits, RunResult};
+use ravenry_plugins::timestamp::Timestamp;
+use tokio::sync::oneshot;
+
+use crate::config::Config;
+use crate::directory::{Kind, Plugin};
+use crate::environment::Base;
+use crate::gather::Run;
+use crate::schedule::PluginName;
+
+/// Bytes of what a plugin complained that a person is shown.
+const COMPLAINT_CHARS_MAX: usize = 200;
+
+/// Runs plugins.
+#[derive(Clone, Debug)]
+pub struct Runner {
+    base: Arc<Base>,
+    timeout: Duration,
+    helper: PathBuf,
+    /// Bundled plugins that are being called now.
+    busy: Arc<Mutex<HashSet<PluginName>>>,
+}
+
+/// A run that is under way; its processes are killed when it is dropped.
+pub type Running = Pin<Box<dyn Future<Output = Run> + Send>>;
+
+impl Runner {
+    /// A runner with the time-out, the state directory and the helper of `config`.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self {
+            base: Arc::new(Base::new(config)),
+            timeout: config.timeout,
+            helper: config.exec_helper.clone(),
+            busy: Arc::default(),
+        }
+    }
+
+    /// Runs `plugin`, with its `config` first where that is wanted.
+    #[must_use]
+    pub fn run(&self, plugin: &Plugin, config: bool) -> Running {
+        let (runner, plugin) = (self.clone(), plugin.clone());
+        Box::pin(async move {
+            let began = (clock::now(), clock::monotonic());
+            let gained = match &plugin.kind {
+                Kind::Bundled => runner.call(&plugin, config).await,
+                Kind::Foreign { .. } => runner.execute(&plugin, config).await,
+            };
+            finish(&plugin, began, gained)
+        })
+    }
+
+    /// What a foreign plugin prints for `word` (`config`, or nothing for its values).
+    pub async fn print(&self, plugin: &Plugin, word: Option<&str>) -> RunResult {
+        let limits = RunLimits {
+            timeout: plugin.settings.timeout().unwrap_or(self.timeout),
+            ..RunLimits::default()
+        };
+        match self.base.spec(plugin, word, &self.helper).await {
+            Ok(spec) => run::run(&spec, &limits).await,
+            Err(why) => RunResult {
+                outcome: run::RunOutcome::NotStarted { why },
+                stdout: Vec::new(),
+                stderr: Vec::new(),
+                started: clock::now(),
+                duration: Duration::ZERO,
+            },
+        }
+    }
+
+    /// What a bundled plugin would print for `word`.
+    ///
+    /// # Errors
+    /// One sentence, when it could not answer.
+    pub async fn print_bundled(
+        &self,
+        plugin: &Plugin,
+        word: Option<&'static str>,
+    ) -> Result<String, String> {
+        let (base, plugin) = (self.base.clone(), plugin.clone());
+        let answer = tokio::task::spawn_blocking(move || {
+            let bundled =
+                bundled::find(&plugin.name).ok_or("there is no bundled plugin of this name")?;
+            let environment = base.for_bundled(&plugin)?;
+            let text = match word {
+                Some(_) => bundled
+                    .config(&environment)
+                    .map(|graphs| emit::config(&graphs, bundled.graph())),
+                None => bundled
+                    .fetch(&environment)
+                    .map(|samples| emit::fetch(&samples, bundled.graph())),
+            };
+            text.map_err(|error| chain(&error))
+        });
+        answer.await.map_err(|error| error.to_string())?
+    }
+
+    async fn execute(&self, plugin: &Plugin, config: bool) -> Gained {
+        let mut gained = Gained::default();
+        if config {
+            let result = self.print(plugin, Some("config")).await;
+            gained.take_config(plugin, &result);
+            if gained.error.is_some() || !gained.samples.is_empty() {
+                return gained;
+            }
+        }
+        let result = self.print(plugin, None).await;
+        gained.take_fetch(plugin, &result);
+        gained
+    }
+
+    async fn call(&self, plugin: &Plugin, config: bool) -> Gained {
+        if !self.lock_busy().insert(plugin.name.clone()) {
+            return Gained::failed("its last run has not come back yet".to_owned());
+        }
+        let (send, receive) = oneshot::channel();
+        let (runner, called) = (self.clone(), plugin.clone());
+        let thread = std::thread::Builder::new().name(plugin.name.chars().take(15).collect());
+        let spawned = thread.spawn(move || {
+            let gained = runner.call_here(&called, config);
+            runner.lock_busy().remove(&called.name);
+            // Nobody listens any more when the run's time was over.
+            let _ = send.send(gained);
+        });
+        if let Err(error) = spawned {
+            self.lock_busy().remove(&plugin.name);
+            return Gained::failed(format!("was not started: {error}"));
+        }
+        let limit = plugin.settings.timeout().unwrap_or(self.timeout);
+        match tokio::time::timeout(limit, receive).await {
+            Ok(Ok(gained)) => gained,
+            Ok(Err(_)) => {
+                self.lock_busy().remove(&plugin.name);
+                Gained::failed("broke down".to_owned())
+            }
+            Err(_) => Gained::failed(format!("timed out after {} s", limit.as_secs())),
+        }
+    }
+
+    /// Calls a bundled plugin. Blocks.
+    fn call_here(&self, plugin: &Plugin, config: bool) -> Gained {
+        let Some(bundled) = bundled::find(&plugin.name) else {
+            return Gained::failed("there is no bundled plugin of this name".to_owned());
+        };
+        let environment = match self.base.for_bundled(plugin) {
+            Ok(environment) => environment,
+            Err(why) => return Gained::failed(why),
+        };
+        Gained::from_bundled(&bundled, &environment, config)
+            .unwrap_or_else(|error| Gained::failed(chain(&error)))
+    }
+
+    fn lock_busy(&self) -> std::sync::MutexGuard<'_, HashSet<PluginName>> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a run has given so far.
+#[derive(Debug, Default)]
+struct Gained {
+    declarations: Option<Vec<Declaration>>,
+    samples: Vec<PluginSample>,
+    extinfo: Vec<Extinfo>,
+    /// When the values were read, if that is not when the run began.
+    time: Option<Timestamp>,
+    error: Option<String>,
+    problems: Vec<Problem>,
+}
+
+impl Gained {
+    fn failed(error: String) -> Self {
+        Self {
+            error: Some(error),
+            ..Self::default()
+        }
+    }
+
+    fn from_bundled(
+        plugin: &bundled::Bundled,
+        environment: &Environment,
+        config: bool,
+    ) -> Result<Self, BundledError> {
+        let declarations = config.then(|| plugin.config(environment)).transpose()?;
+        let time = clock::now();
+        let samples = plugin.fetch(environment)?;
+        Ok(Self {
+            declarations,
+            samples,
+            time: Some(time),
+            ..Self::default()
+        })
+    }
+
+    fn take_config(&mut self, plugin: &Plugin, result: &RunResult) {
+        let Some(parsed) = self.take(plugin, "config", result) else {
+            return;
+        };
+        if parsed
+            .declarations
+            .iter()
+            .all(|graph| graph.fields.is_empty())
+        {
+            self.error = Some(format!(
+                "config: declares no field{}",
+                complaint(&result.stderr)
+            ));
+            return;
+        }
+        self.declarations = Some(parsed.declarations);
+        self.samples = parsed.samples;
+    }
+
+    fn take_fetch(&mut self, plugin: &Plugin, result: &RunResult) {
+        let Some(parsed) = self.take(plugin, "fetch", result) else {
+            return;
+        };
+        if parsed.samples.is_empty() {
+            let text = format!("printed no value{}", complaint(&result.stderr));
+            self.problems.push(Problem::new("fetch", 0, text));
+        }
+        self.samples = parsed.samples;
+        self.extinfo = parsed.extinfo;
+    }
+
+    /// What was understood of a reply; nothing, and an error, when the run failed.
+    fn take(&mut self, plugin: &Plugin, word: &'static str, result: &RunResult) -> Option<Parsed> {
+        self.time = Some(result.started);
+        if !result.outcome.succeeded() {
+            self.error = Some(format!(
+                "{word}: {}{}",
+                result.outcome,
+                complaint(&result.stderr)
+            ));
+            return None;
+        }
+        let text = text_of(&result.stdout);
+        let mut parsed = if word == "config" {
+            parse_config(&text, &plugin.graph)
+        } else {
+            parse_fetch(&text, &plugin.graph)
+        };
+        self.problems.append(&mut parsed.problems);
+        self.problems.extend(
+            result
+                .outcome
+                .notice()
+                .map(|notice| Problem::new(word, 0, notice)),
+        );
+        Some(parsed)
+    }
+}
+
+/// What there is to report of a run that began at `began`.
+fn finish(plugin: &Plugin, began: (Timestamp, Instant), mut gained: Gained) -> Run {
+    if let Some(host) = plugin.settings.host_name() {
+        speak_for(host, gained.declarations.iter_mut().flatten());
+    }
+    if gained.error.is_some() {
+        gained.samples.clear();
+    }
+    Run {
+        plugin: plugin.name.clone(),
+        time: gained.time.unwrap_or(began.0),
+        duration: clock::monotonic().saturating_duration_since(began.1),
+        declarations: gained.declarations,
+        samples: gained.samples,
+        extinfo: gained.extinfo,
+        error: gained.error,
+        problems: gained.problems,
+    }
+}
+
+/// `host_name` of `plugin-conf.d` counts where the plugin itself names no host.
+fn speak_for<'a>(host: &HostName, declarations: impl Iterator<Item = &'a mut Declaration>) {
+    for declaration in declarations {
+        declaration.host.get_or_insert_with(|| host.clone());
+    }
+}
+
+/// The first thing that a plugin complained about, as the end of a sentence. Lines beginning with `#` are notes.
+fn complaint(stderr: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    let line = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !line.starts_with('#'));
+    line.map_or_else(String::new, |line| {
+        let plain = line
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(COMPLAINT_CHARS_MAX);
+        format!(": {}", plain.collect::<String>())
+    })
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,238 @@
+//! A collector of a few lines, plugins in a temporary directory, and waiting for what should happen.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ravenry_agent::agent::{self, AgentError};
+use ravenry_agent::config::{Bundled, Config, Surroundings};
+use ravenry_agent::uplink::{HttpUplink, Uplink};
+use ravenry_plugins::wire::{self, Batch, Limits};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Longer than anything here should take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// What the collector answers.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Answer {
+    Take,
+    Refuse,
+}
+
+/// A collector that keeps what it takes.
+pub(crate) struct Collector {
+    pub(crate) address: SocketAddr,
+    taken: watch::Receiver<Vec<Batch>>,
+    answer: Arc<Mutex<Answer>>,
+    serving: JoinHandle<()>,
+}
+
+impl Collector {
+    pub(crate) async fn start(address: SocketAddr, answer: Answer) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (keep, taken) = watch::channel(Vec::new());
+        let answer = Arc::new(Mutex::new(answer));
+        let with = answer.clone();
+        let serving = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                serve(stream, &with, &keep).await;
+            }
+        });
+        Self {
+            address,
+            taken,
+            answer,
+            serving,
+        }
+    }
+
+    pub(crate) fn answer(&self, answer: Answer) {
+        *self.answer.lock().unwrap() = answer;
+    }
+
+    /// Waits until what was taken is `enough`, and gives it.
+    pub(crate) async fn taken(&mut self, enough: impl Fn(&[Batch]) -> bool) -> Vec<Batch> {
+        let taken = self.taken.wait_for(|taken| enough(taken));
+        let taken = tokio::time::timeout(PATIENCE, taken).await;
+        taken
+            .expect("the collector got what it waits for")
+            .unwrap()
+            .clone()
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// One request a connection.
+async fn serve(mut stream: TcpStream, answer: &Mutex<Answer>, keep: &watch::Sender<Vec<Batch>>) {
+    let Some((head, body)) = read_request(&mut stream).await else {
+        return;
+    };
+    assert!(head.starts_with("post /api/v1/push http/1.1\r\n"), "{head}");
+    assert!(head.contains("authorization: bearer s3cret"), "{head}");
+    let batch = wire::decode(
+        &body,
+        Some("application/msgpack"),
+        Some("gzip"),
+        Limits::default(),
+    )
+    .unwrap();
+    let answer = *answer.lock().unwrap();
+    let (status, text) = match answer {
+        Answer::Take => (
+            "200 OK",
+            format!(r#"{{"accepted":{}}}"#, batch.samples.value.len()),
+        ),
+        Answer::Refuse => ("400 Bad Request", "not today".to_owned()),
+    };
+    keep.send_if_modified(|taken| {
+        if answer == Answer::Take {
+            taken.push(batch);
+        }
+        answer == Answer::Take
+    });
+    let reply = format!(
+        "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}",
+        text.len()
+    );
+    let _ = stream.write_all(reply.as_bytes()).await;
+}
+
+async fn read_request(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    let end = loop {
+        if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            break at + 4;
+        }
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    };
+    let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))?
+        .parse::<usize>()
+        .ok()?;
+    while bytes.len() < end + length {
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    }
+    Some((head, bytes.split_off(end)))
+}
+
+/// An agent's directories.
+pub(crate) struct Home {
+    dir: TempDir,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        let home = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        // Plugins may run as another user, who must get here.
+        fs::set_permissions(home.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        for name in ["plugins", "plugin-conf.d"] {
+            fs::create_dir(home.path(name)).unwrap();
+        }
+        home
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Puts a shell plugin into the plugin directory, whole from the start.
+    pub(crate) fn plugin(&self, name: &str, script: &str) {
+        let beside = self.path("plugin.new");
+        fs::write(&beside, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&beside, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::rename(beside, self.path("plugins").join(name)).unwrap();
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        let surroundings = Surroundings {
+            hostname: "web1".to_owned(),
+            state_dir: self.path("state"),
+        };
+        Config {
+            plugin_dir: Some(self.path("plugins")),
+            plugin_conf_dir: Some(self.path("plugin-conf.d")),
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(2),
+            bundled: Bundled::Off,
+            exec_helper: PathBuf::from(env!("CARGO_BIN_EXE_ravenry-agent")),
+            ..Config::defaults(&surroundings)
+        }
+    }
+}
+
+/// An agent at work.
+pub(crate) struct Agent {
+    stop: watch::Sender<bool>,
+    running: JoinHandle<Result<(), AgentError>>,
+}
+
+impl Agent {
+    pub(crate) fn start(config: Config, collector: SocketAddr) -> Self {
+        let url = format!("http://{collector}").parse().unwrap();
+        let uplink = Uplink::Http(HttpUplink::new(&url, Some("s3cret".parse().unwrap())).unwrap());
+        let (stop, stopped) = watch::channel(false);
+        Self {
+            stop,
+            running: tokio::spawn(agent::run(config, uplink, stopped)),
+        }
+    }
+
+    /// Stops it; it must not take longer than it promises.
+    pub(crate) async fn stop(self) {
+        self.stop.send_replace(true);
+        let ended = tokio::time::timeout(Duration::from_secs(4), self.running).await;
+        ended.expect("the agent stops in time").unwrap().unwrap();
+    }
+}
+
+/// An address where nobody listens.
+pub(crate) async fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap()
+}
+
+/// Waits until `condition` holds.
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
+    let mut look = tokio::time::interval(Duration::from_millis(20));
+    let held = async {
+        while !condition() {
+            look.tick().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, held)
+        .await
+        .unwrap_or_else(|_| panic!("{what}"));
+}
+
+pub(crate) fn lines(path: &Path) -> Vec<String> {
+    fs::read_to_string(path)
+        .unwrap_or_default()
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}
