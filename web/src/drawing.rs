@@ -11,13 +11,13 @@ use flate2::write::GzEncoder;
 use ravenry_plugins::timestamp::Timestamp;
 
 use crate::answer::Encoded;
-use crate::graph::{Input, Legend, Model, Options, Scale, Size as DrawnSize, Theme, png, svg};
+use crate::graph::{Input, Legend, Model, Options, Paint, Scale, Size as DrawnSize, Theme, png, svg};
 use crate::live;
 use crate::period::{Period, Stretch};
 use crate::picture::{self, Format, Wanted};
 use crate::refusal::Refusal;
 use crate::shot::Size;
-use crate::source::{Consolidation, FetchError, GraphDetail, History, Source};
+use crate::source::{Consolidation, FetchError, GraphDetail, History, Query, Source};
 
 /// What the reader chose.
 #[derive(Clone, Debug)]
@@ -81,11 +81,7 @@ impl Histories {
         stretch: &Stretch,
         extremes: bool,
     ) -> Result<Self, Refusal> {
-        let fetch = |consolidation| match source.fetch(&picture::query(detail, stretch, consolidation)) {
-            Ok(history) => Ok(history),
-            Err(FetchError::NotStored { .. }) => Ok(empty(stretch)),
-            Err(error @ FetchError::Unreadable { .. }) => Err(Refusal::from(error)),
-        };
+        let fetch = |consolidation| fetch(source, detail, &picture::query(detail, stretch, consolidation));
         let extreme = |consolidation| extremes.then(|| fetch(consolidation)).transpose();
         Ok(Self {
             average: fetch(Consolidation::Average)?,
@@ -106,12 +102,26 @@ impl Histories {
     }
 }
 
-fn empty(stretch: &Stretch) -> History {
-    History {
-        start: stretch.start,
-        end: stretch.end,
-        step: stretch.resolution,
-        columns: Vec::new(),
+/// The history of a graph that exists. Without a row stored it is empty, which is not an error.
+pub(crate) fn fetch(
+    source: &dyn Source,
+    detail: &GraphDetail,
+    query: &Query,
+) -> Result<History, Refusal> {
+    match source.fetch(query) {
+        Ok(history) => Ok(history),
+        Err(FetchError::NotStored { .. }) => Ok(History {
+            start: query.start,
+            end: query.end,
+            step: query.resolution,
+            columns: detail
+                .graph
+                .fields
+                .iter()
+                .map(|field| (field.name.clone(), Vec::new()))
+                .collect(),
+        }),
+        Err(error @ FetchError::Unreadable { .. }) => Err(Refusal::Unreadable(error.to_string())),
     }
 }
 
@@ -141,8 +151,7 @@ pub(crate) fn legend_of_latest(detail: &GraphDetail) -> Legend {
 /// A line of the table of numbers.
 pub(crate) struct LegendRow {
     pub(crate) label: String,
-    /// `#rrggbb`.
-    pub(crate) colour: String,
+    pub(crate) paint: Paint,
     pub(crate) now: String,
     /// Least, mean, greatest of each period.
     pub(crate) periods: Vec<[String; 3]>,
@@ -163,7 +172,7 @@ pub(crate) fn legend(source: &dyn Source, detail: &GraphDetail, now: Timestamp) 
         .enumerate()
         .map(|(i, row)| LegendRow {
             label: live::label(row),
-            colour: row.paint.light.css(),
+            paint: row.paint,
             now: live::text(row),
             periods: periods.iter().map(|legend| extremes(legend.as_ref(), i)).collect(),
         })

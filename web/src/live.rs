@@ -5,13 +5,14 @@ use ravenry_alerts::severity::Severity;
 use ravenry_plugins::name::FieldName;
 
 use crate::drawing;
-use crate::graph::Row;
+use crate::graph::{Paint, Row};
 use crate::source::{CheckView, GraphDetail};
 
 /// A field's last reading.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Live {
     pub(crate) label: String,
+    pub(crate) paint: Paint,
     pub(crate) text: String,
     pub(crate) severity: Severity,
 }
@@ -26,6 +27,7 @@ pub(crate) fn readings(detail: &GraphDetail) -> Vec<Live> {
         .iter()
         .map(|row| Live {
             label: label(row),
+            paint: row.paint,
             text: text(row),
             severity: row
                 .field

@@ -264,7 +264,7 @@ fn size(parameters: &mut Parameters) -> Result<Option<Size>, Refusal> {
 
 fn table(source: &dyn crate::source::Source, wanted: Wanted) -> Result<Encoded, Refusal> {
     let query = wanted.query(Consolidation::Average);
-    let history = source.fetch(&query)?;
+    let history = drawing::fetch(source, &wanted.detail, &query)?;
     if wanted.format == Format::Csv {
         return Ok(Encoded::plain(data::csv(&history)));
     }

@@ -14,7 +14,6 @@ use ravenry_plugins::name::{GraphName, HostName};
 
 use crate::pages::frame::Frame;
 use crate::site::Site;
-use crate::source::FetchError;
 
 /// Why there is no answer.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -94,15 +93,6 @@ impl Refusal {
     }
 }
 
-impl From<FetchError> for Refusal {
-    fn from(error: FetchError) -> Self {
-        match error {
-            FetchError::NotStored { .. } => Self::NothingStored(error.to_string()),
-            FetchError::Unreadable { .. } => Self::Unreadable(error.to_string()),
-        }
-    }
-}
-
 impl From<askama::Error> for Refusal {
     fn from(error: askama::Error) -> Self {
         Self::Broken(error.to_string())
@@ -162,6 +152,32 @@ pub(crate) async fn dress(State(site): State<Arc<Site>>, request: Request, next:
     response
 }
 
+/// Browsers show a picture whatever its status: the place of one that cannot be drawn says why.
+fn in_a_picture(sentence: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in sentence.split_whitespace() {
+        let word: String = word.chars().take(60).collect();
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + word.chars().count() < 62 => {
+                line.push_str(&word);
+                line.push(' ');
+            }
+            Some(_) | None => lines.push(word + " "),
+        }
+    }
+    let mut picture = String::from(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"480\" height=\"190\" viewBox=\"0 0 480 190\">\
+         <rect width=\"480\" height=\"190\" fill=\"#8a939d\" fill-opacity=\".15\"/>\
+         <g font-family=\"'DejaVu Sans',Verdana,sans-serif\" font-size=\"12\" fill=\"#c0504d\">",
+    );
+    for (line, y) in lines.iter().zip((40..180).step_by(18)) {
+        let Ok(line) = askama::filters::escape(line.trim_end(), askama::filters::Html);
+        picture.push_str(&format!("<text x=\"16\" y=\"{y}\">{line}</text>"));
+    }
+    picture.push_str("</g></svg>\n");
+    picture
+}
+
 fn dressed(site: &Site, path: &str, zone: chrono_tz::Tz, refusal: &Refusal) -> (&'static str, String) {
     let sentence = refusal.to_string();
     let file = path.rsplit('/').next().unwrap_or_default();
@@ -169,6 +185,9 @@ fn dressed(site: &Site, path: &str, zone: chrono_tz::Tz, refusal: &Refusal) -> (
     if path.starts_with("/api/") || (picture_path && file.ends_with(".json")) {
         let body = serde_json::json!({ "error": sentence });
         return ("application/json", body.to_string());
+    }
+    if picture_path && file.ends_with(".svg") {
+        return ("image/svg+xml", in_a_picture(&sentence));
     }
     if picture_path || path.starts_with("/assets/") {
         return ("text/plain; charset=utf-8", sentence + "\n");

@@ -14,11 +14,12 @@ use ravenry_plugins::timestamp::Timestamp;
 use serde::Serialize;
 
 use crate::api::graph;
+use crate::drawing;
 use crate::parameter::{Parameters, Segments};
 use crate::period;
 use crate::refusal::Refusal;
 use crate::site::Site;
-use crate::source::{Consolidation, History, Query, Source};
+use crate::source::{Consolidation, GraphDetail, History, Query};
 
 /// Rows that one answer holds at most.
 const ROWS_MAX: u64 = 50_000;
@@ -109,12 +110,10 @@ pub(crate) fn csv(history: &History) -> String {
 
 /// Reads the question out of the parameters.
 fn query(
-    source: &dyn Source,
-    host: HostName,
-    name: GraphName,
+    detail: &GraphDetail,
     mut parameters: Parameters,
+    now: Timestamp,
 ) -> Result<Query, Refusal> {
-    let now = source.now();
     let end = parameters.take_time("end", now)?.unwrap_or(now);
     let start = parameters
         .take_time("start", now)?
@@ -128,7 +127,6 @@ fn query(
         let found = format!("{start} to {end}");
         return Err(Refusal::parameter("start", "a time before end", &found));
     }
-    let detail = graph::find(source, &host, &name)?;
     let span = end.since(start);
     let resolution = match resolution {
         Some(seconds) => Duration::from_secs(u64::from(seconds)).max(detail.step),
@@ -140,8 +138,8 @@ fn query(
         return Err(Refusal::parameter("resolution", expected, &format!("{rows} rows")));
     }
     Ok(Query {
-        host,
-        graph: name,
+        host: detail.host.clone(),
+        graph: detail.graph.name.clone(),
         start,
         end,
         resolution,
@@ -158,8 +156,9 @@ pub(crate) async fn answer(
 ) -> Result<Response, Refusal> {
     let (host, graph) = segments.graph()?;
     site.ask(move |source| {
-        let query = query(source, host, graph, parameters)?;
-        let history = source.fetch(&query)?;
+        let detail = graph::find(source, &host, &graph)?;
+        let query = query(&detail, parameters, source.now())?;
+        let history = drawing::fetch(source, &detail, &query)?;
         super::answer(&headers, &Data::of(query, history))
     })
     .await?

@@ -114,7 +114,7 @@ pub(crate) fn check_short(name: &CheckName) -> String {
 
 /// A number that was judged, or a dash.
 pub(crate) fn judged(check: &CheckView) -> String {
-    check.value.map_or_else(|| "–".to_owned(), |value| number(value, 1000.0))
+    check.value.map_or_else(|| "–".to_owned(), |value| number(value))
 }
 
 /// The class of a count, so that zeros stand back.
@@ -140,43 +140,40 @@ pub(crate) fn is_open(incident: &IncidentView) -> bool {
     incident.closed.is_none()
 }
 
-/// Four digits and a prefix: `1.234 k`. Small numbers keep their digits, `µ` and `n` are for what is tiny.
-pub(crate) fn number(value: f64, base: f64) -> String {
-    const UP: [&str; 6] = ["", " k", " M", " G", " T", " P"];
-    const DOWN: [&str; 4] = ["", " m", " µ", " n"];
+/// Four digits and a prefix: `1.234 k`, `250 µ`.
+pub(crate) fn number(value: f64) -> String {
+    const PREFIXES: [(f64, &str); 9] = [
+        (1e15, " P"),
+        (1e12, " T"),
+        (1e9, " G"),
+        (1e6, " M"),
+        (1e4, " k"),
+        (1e-2, ""),
+        (1e-3, " m"),
+        (1e-6, " µ"),
+        (1e-9, " n"),
+    ];
+    let size = value.abs();
     if value.is_nan() {
         return "–".to_owned();
     }
     if value.is_infinite() {
         return if value > 0.0 { "∞" } else { "−∞" }.to_owned();
     }
-    let size = value.abs();
     if size == 0.0 {
         return "0".to_owned();
     }
-    if size < 0.001 {
-        let mut scaled = value;
-        let mut unit = 0;
-        while scaled.abs() < 1.0 && unit + 1 < DOWN.len() {
-            scaled *= 1000.0;
-            unit += 1;
+    match PREFIXES.iter().find(|(from, _)| size >= *from) {
+        Some((from, prefix)) if size < 1e18 => {
+            let unit = match *prefix {
+                "" => 1.0,
+                " k" => 1e3,
+                _ => *from,
+            };
+            format!("{}{prefix}", digits(value / unit))
         }
-        return if scaled.abs() < 0.001 {
-            format!("{value:.2e}")
-        } else {
-            format!("{}{}", digits(scaled), DOWN.get(unit).copied().unwrap_or_default())
-        };
+        Some(_) | None => format!("{value:.3e}"),
     }
-    let mut scaled = value;
-    let mut unit = 0;
-    while scaled.abs() >= 9999.5 || (unit > 0 && scaled.abs() >= base) {
-        if unit + 1 == UP.len() {
-            return format!("{value:.3e}");
-        }
-        scaled /= base;
-        unit += 1;
-    }
-    format!("{}{}", digits(scaled), UP.get(unit).copied().unwrap_or_default())
 }
 
 /// About four significant digits, without zeros at the end.
@@ -224,7 +221,7 @@ mod tests {
 
     #[test]
     fn numbers_have_four_digits_and_a_prefix() {
-        let check = |value: f64, expect: &str| assert_eq!(number(value, 1000.0), expect, "{value}");
+        let check = |value: f64, expect: &str| assert_eq!(number(value), expect, "{value}");
         check(0.0, "0");
         check(-0.0, "0");
         check(1.5, "1.5");
@@ -234,12 +231,13 @@ mod tests {
         check(9999.4, "9999");
         check(12_345.6, "12.35 k");
         check(-1_234_567.0, "-1.235 M");
-        check(0.000_25, "0.25 m");
-        check(1e-7, "0.1 µ");
+        check(0.002_5, "2.5 m");
+        check(0.000_25, "250 µ");
+        check(1e-7, "100 n");
+        check(-1e-12, "-1.000e-12");
         check(1e30, "1.000e30");
         check(f64::NAN, "–");
         check(f64::INFINITY, "∞");
-        assert_eq!(number(16.0 * 1024.0 * 1024.0 * 1024.0, 1024.0), "16 G");
     }
 
     #[test]
@@ -256,11 +254,10 @@ mod tests {
 
     #[test]
     fn local_time_is_only_for_show() {
-        let time = Timestamp::from_seconds(1_792_890_000);
-        let shown = Moment::at(time, Tz::Europe__Berlin).to_string();
-        assert_eq!(
-            shown,
-            "<time datetime=\"2026-10-24T23:00:00Z\">2026-10-25 01:00:00</time>"
-        );
+        let shown = |seconds| Moment::at(Timestamp::from_seconds(seconds), Tz::Europe__Berlin).to_string();
+        // The hour that clocks are put back by is there twice, and UTC tells which it is.
+        let hour = |utc: &str| format!("<time datetime=\"2026-10-25T{utc}:00Z\">2026-10-25 02:30:00</time>");
+        assert_eq!(shown(1_792_888_200), hour("00:30"));
+        assert_eq!(shown(1_792_891_800), hour("01:30"));
     }
 }
