@@ -276,12 +276,15 @@ impl<'a> Reader<'a> {
         let order = self.attributes.text("graph_order").unwrap_or("");
         for word in order.split_whitespace() {
             let name = word.trim_start_matches('-');
-            if name.contains('=') {
-                self.problem(format_args!(
-                    "graph_order: {word:?} borrows a field of another graph, which is not done here"
-                ));
-                continue;
-            }
+            let name = match name.split_once('=') {
+                None => name,
+                Some((name, _path)) => {
+                    self.problem(format_args!(
+                        "graph_order: {word:?} borrows another field's history, which is not done here"
+                    ));
+                    name
+                }
+            };
             let Some(name) = FieldName::clean(name).filter(|name| known.contains(name)) else {
                 self.problem(format_args!(
                     "graph_order: expected fields of this graph, found {word:?}"

@@ -5,7 +5,7 @@
 //! that left the group, and what a plugin left behind after it closed its output, are its own business.
 //!
 //! The plugin's process dies with the thread that started it (see [`crate::exec`]): call [`run`] on the runtime's own
-//! threads, not under `spawn_blocking`.
+//! threads, not under `spawn_blocking` or `block_in_place`.
 
 use std::ffi::OsString;
 use std::fmt;

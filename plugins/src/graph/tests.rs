@@ -117,14 +117,15 @@ fn everything_has_a_default() {
 #[test]
 fn graph_order_comes_first_then_the_declared_order() {
     drawn(
-        "graph_order c -a nosuch b c x=other:load.load\na.label A\nb.label B\nc.label C\nd.label D\n",
+        "graph_order c -a nosuch b c d=other:load.load\na.label A\nb.label B\nc.label C\ne.label E\nd.label D\n",
         expect![[r#"
             c Line(1.0)
             a hidden
             b Line(1.0)
             d Line(1.0)
+            e Line(1.0)
             ! plugin: graph_order: expected fields of this graph, found "nosuch"
-            ! plugin: graph_order: "x=other:load.load" borrows a field of another graph, which is not done here
+            ! plugin: graph_order: "d=other:load.load" borrows another field's history, which is not done here
         "#]],
     );
 }
