@@ -25,7 +25,9 @@ const COLOURS: [&str; FIELDS] = [
 ];
 
 fn main() -> Result<(), Failure> {
-    let rounds: u32 = std::env::args().nth(1).map_or(Ok(200), |text| text.parse())?;
+    let rounds: u32 = std::env::args()
+        .nth(1)
+        .map_or(Ok(200), |text| text.parse())?;
     let graph = graph()?;
     let history = history(&graph);
     let options = Options {
@@ -97,7 +99,9 @@ fn history(graph: &Graph) -> History {
         start: Timestamp::from_seconds(START),
         end: Timestamp::from_seconds(START + ROWS * STEP),
         step: Duration::from_secs(STEP.unsigned_abs()),
-        columns: columns.map(|(index, field)| (field.name.clone(), column(index))).collect(),
+        columns: columns
+            .map(|(index, field)| (field.name.clone(), column(index)))
+            .collect(),
     }
 }
 
@@ -115,7 +119,9 @@ fn ours(rounds: u32, draw: impl Fn() -> usize) -> Result<Duration, Failure> {
 fn cpu(children: bool) -> Result<Duration, Failure> {
     const TICK: Duration = Duration::from_millis(10);
     let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let (_, behind_name) = stat.rsplit_once(')').ok_or("unexpected form of /proc/self/stat")?;
+    let (_, behind_name) = stat
+        .rsplit_once(')')
+        .ok_or("unexpected form of /proc/self/stat")?;
     let first = if children { 13 } else { 11 };
     let mut ticks = 0;
     for field in behind_name.split_whitespace().skip(first).take(2) {
@@ -166,17 +172,32 @@ impl Rrdtool {
         );
         for (index, colour) in COLOURS.iter().enumerate() {
             let stack = if index == 0 { "" } else { ":STACK" };
-            write!(command, " DEF:a{index}={file}:f{index}:AVERAGE DEF:i{index}={file}:f{index}:MIN")?;
-            write!(command, " DEF:x{index}={file}:f{index}:MAX AREA:a{index}#{colour}:'field {index}'{stack}")?;
-            write!(command, " GPRINT:a{index}:LAST:%6.2lf%s GPRINT:i{index}:MIN:%6.2lf%s")?;
-            write!(command, " GPRINT:a{index}:AVERAGE:%6.2lf%s GPRINT:x{index}:MAX:%6.2lf%s\\j")?;
+            write!(
+                command,
+                " DEF:a{index}={file}:f{index}:AVERAGE DEF:i{index}={file}:f{index}:MIN"
+            )?;
+            write!(
+                command,
+                " DEF:x{index}={file}:f{index}:MAX AREA:a{index}#{colour}:'field {index}'{stack}"
+            )?;
+            write!(
+                command,
+                " GPRINT:a{index}:LAST:%6.2lf%s GPRINT:i{index}:MIN:%6.2lf%s"
+            )?;
+            write!(
+                command,
+                " GPRINT:a{index}:AVERAGE:%6.2lf%s GPRINT:x{index}:MAX:%6.2lf%s\\j"
+            )?;
         }
         command.push('\n');
         Ok(command)
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a measurement by hand, not a part of the programs")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a measurement by hand, not a part of the programs"
+)]
 fn pipe(commands: &str) -> Result<(), Failure> {
     let mut child = std::process::Command::new("rrdtool")
         .arg("-")

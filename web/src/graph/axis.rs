@@ -1,6 +1,9 @@
 //! Where the ticks stand: round values up the side, round local times along the bottom.
 
-use chrono::{DateTime, Datelike, Days, LocalResult, Months, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc};
+use chrono::{
+    DateTime, Datelike, Days, LocalResult, Months, NaiveDate, NaiveDateTime, TimeDelta, TimeZone,
+    Utc,
+};
 use chrono_tz::Tz;
 
 use super::number::{Base, axis_label};
@@ -41,20 +44,32 @@ pub(super) fn value_step(span: f64, pixels: f32, base: Base) -> f64 {
 fn decimal_step(rough: f64) -> f64 {
     let magnitude = 10_f64.powf(rough.log10().floor());
     let steps = [1.0, 2.0, 5.0, 10.0];
-    let step = steps.into_iter().find(|step| step * magnitude >= rough * 0.999);
+    let step = steps
+        .into_iter()
+        .find(|step| step * magnitude >= rough * 0.999);
     step.unwrap_or(10.0) * magnitude
 }
 
 /// A power of two, or below a thousand of each prefix what is also round to the eye.
 fn binary_step(rough: f64) -> f64 {
     let magnitude = 1024_f64.powf((rough.ln() / 1024_f64.ln()).floor());
-    let steps = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
-    let step = steps.into_iter().find(|step| step * magnitude >= rough * 0.999);
+    let steps = [
+        1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0,
+    ];
+    let step = steps
+        .into_iter()
+        .find(|step| step * magnitude >= rough * 0.999);
     step.unwrap_or(1024.0) * magnitude
 }
 
 /// The ticks of a linear axis from `low` to `high`.
-pub(super) fn value_ticks(low: f64, high: f64, pixels: f32, prefixed: bool, base: Base) -> Vec<ValueTick> {
+pub(super) fn value_ticks(
+    low: f64,
+    high: f64,
+    pixels: f32,
+    prefixed: bool,
+    base: Base,
+) -> Vec<ValueTick> {
     const TICKS_MAX: usize = 100;
     let step = value_step(high - low, pixels, base);
     let largest = low.abs().max(high.abs());
@@ -71,7 +86,13 @@ pub(super) fn value_ticks(low: f64, high: f64, pixels: f32, prefixed: bool, base
 }
 
 /// The ticks of a logarithmic axis from 10^`low` to 10^`high`: decades with labels, and their parts.
-pub(super) fn log_ticks(low: f64, high: f64, pixels: f32, prefixed: bool, base: Base) -> Vec<ValueTick> {
+pub(super) fn log_ticks(
+    low: f64,
+    high: f64,
+    pixels: f32,
+    prefixed: bool,
+    base: Base,
+) -> Vec<ValueTick> {
     const PIXELS_BETWEEN: f64 = 24.0;
     let decades = (high - low).max(1e-9);
     let pixels_per_decade = f64::from(pixels) / decades;
@@ -85,12 +106,19 @@ pub(super) fn log_ticks(low: f64, high: f64, pixels: f32, prefixed: bool, base: 
     for decade in low.floor() as i32..=high.ceil() as i32 {
         for part in parts {
             let at = f64::from(decade) + part.log10();
-            if !(low - 1e-9..=high + 1e-9).contains(&at) || (stride > 1 && decade.rem_euclid(stride) != 0) {
+            if !(low - 1e-9..=high + 1e-9).contains(&at)
+                || (stride > 1 && decade.rem_euclid(stride) != 0)
+            {
                 continue;
             }
             let value = part * 10_f64.powi(decade);
-            let labelled = *part == 1.0 || (pixels_per_decade > 120.0 && matches!(*part as i32, 2 | 5));
-            let label = if labelled { axis_label(value, value, value, prefixed, base) } else { String::new() };
+            let labelled =
+                *part == 1.0 || (pixels_per_decade > 120.0 && matches!(*part as i32, 2 | 5));
+            let label = if labelled {
+                axis_label(value, value, value, prefixed, base)
+            } else {
+                String::new()
+            };
             ticks.push(ValueTick { at, label });
         }
     }
@@ -177,9 +205,15 @@ pub(super) fn time_ticks(start: i64, end: i64, pixels: f32, zone: Tz) -> Vec<Tim
 }
 
 /// All multiples of `unit` in local time that lie in the period, each once, with the local time.
-fn moments(unit: Unit, start: i64, end: i64, zone: Tz) -> impl Iterator<Item = (i64, NaiveDateTime)> {
+fn moments(
+    unit: Unit,
+    start: i64,
+    end: i64,
+    zone: Tz,
+) -> impl Iterator<Item = (i64, NaiveDateTime)> {
     const MOMENTS_MAX: usize = 2000;
-    let first = DateTime::<Utc>::from_timestamp(start, 0).map(|time| time.with_timezone(&zone).date_naive());
+    let first = DateTime::<Utc>::from_timestamp(start, 0)
+        .map(|time| time.with_timezone(&zone).date_naive());
     let first = first.and_then(|date| first_day(unit, date));
     let days = std::iter::successors(first, move |date| next_day(unit, *date));
     days.take(MOMENTS_MAX)
@@ -195,8 +229,12 @@ fn first_day(unit: Unit, date: NaiveDate) -> Option<NaiveDate> {
         Unit::Minutes(_) => Some(date),
         // Counted within the month, so that the same days are marked however the period moves.
         Unit::Days(_) => date.with_day0(0),
-        Unit::Weeks => date.checked_sub_days(Days::new(date.weekday().num_days_from_monday().into())),
-        Unit::Months(count) => date.with_day0(0)?.with_month0(date.month0() / count * count),
+        Unit::Weeks => {
+            date.checked_sub_days(Days::new(date.weekday().num_days_from_monday().into()))
+        }
+        Unit::Months(count) => date
+            .with_day0(0)?
+            .with_month0(date.month0() / count * count),
         Unit::Years(count) => NaiveDate::from_ymd_opt(date.year().div_euclid(count) * count, 1, 1),
     }
 }
@@ -208,7 +246,8 @@ fn next_day(unit: Unit, date: NaiveDate) -> Option<NaiveDate> {
             let next = date.checked_add_days(Days::new(count))?;
             let new_month = next.month() != date.month();
             if new_month || (count > 1 && next.day() > 30) {
-                next.with_day0(0)?.checked_add_months(Months::new(u32::from(!new_month)))
+                next.with_day0(0)?
+                    .checked_add_months(Months::new(u32::from(!new_month)))
             } else {
                 Some(next)
             }
@@ -225,7 +264,8 @@ fn times_of_day(unit: Unit, date: NaiveDate) -> impl Iterator<Item = NaiveDateTi
         Unit::Days(_) | Unit::Weeks | Unit::Months(_) | Unit::Years(_) => (0, 1),
     };
     let midnight = date.and_time(chrono::NaiveTime::MIN);
-    (0..count).filter_map(move |index| midnight.checked_add_signed(TimeDelta::minutes(index * step)))
+    (0..count)
+        .filter_map(move |index| midnight.checked_add_signed(TimeDelta::minutes(index * step)))
 }
 
 /// When a clock in `zone` showed `local`: the first time of two when it was set back; where it was set forward across
@@ -233,10 +273,14 @@ fn times_of_day(unit: Unit, date: NaiveDate) -> impl Iterator<Item = NaiveDateTi
 fn utc_of(local: NaiveDateTime, zone: Tz) -> Option<i64> {
     match zone.from_local_datetime(&local) {
         LocalResult::Single(time) | LocalResult::Ambiguous(time, _) => Some(time.timestamp()),
-        LocalResult::None if local.time() == chrono::NaiveTime::MIN => (1..=4).find_map(|quarters| {
-            let later = local.checked_add_signed(TimeDelta::minutes(30 * quarters))?;
-            zone.from_local_datetime(&later).earliest().map(|time| time.timestamp())
-        }),
+        LocalResult::None if local.time() == chrono::NaiveTime::MIN => {
+            (1..=4).find_map(|quarters| {
+                let later = local.checked_add_signed(TimeDelta::minutes(30 * quarters))?;
+                zone.from_local_datetime(&later)
+                    .earliest()
+                    .map(|time| time.timestamp())
+            })
+        }
         LocalResult::None => None,
     }
 }
@@ -269,7 +313,9 @@ fn label(unit: Unit, local: NaiveDateTime) -> String {
 /// The local time of `at` as `Sun 25 Oct 2026 14:05 CET`.
 pub(super) fn written_out(at: i64, zone: Tz) -> String {
     DateTime::<Utc>::from_timestamp(at, 0).map_or_else(String::new, |time| {
-        time.with_timezone(&zone).format("%a %-d %b %Y %H:%M %Z").to_string()
+        time.with_timezone(&zone)
+            .format("%a %-d %b %Y %H:%M %Z")
+            .to_string()
     })
 }
 
@@ -278,7 +324,10 @@ mod tests {
     use super::*;
 
     fn seconds(text: &str) -> i64 {
-        NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M").unwrap().and_utc().timestamp()
+        NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M")
+            .unwrap()
+            .and_utc()
+            .timestamp()
     }
 
     fn labels(start: &str, hours: i64, pixels: f32, zone: Tz) -> String {
@@ -313,8 +362,19 @@ mod tests {
 
     #[test]
     fn every_period_has_a_few_ticks() {
-        for zone in [chrono_tz::UTC, chrono_tz::Asia::Kathmandu, chrono_tz::America::New_York] {
-            for (hours, pixels) in [(1, 400.0), (6, 400.0), (33, 400.0), (200, 400.0), (800, 400.0), (9600, 400.0)] {
+        for zone in [
+            chrono_tz::UTC,
+            chrono_tz::Asia::Kathmandu,
+            chrono_tz::America::New_York,
+        ] {
+            for (hours, pixels) in [
+                (1, 400.0),
+                (6, 400.0),
+                (33, 400.0),
+                (200, 400.0),
+                (800, 400.0),
+                (9600, 400.0),
+            ] {
                 let found = labels("2026-10-10 10:20", hours, pixels, zone);
                 let count = found.split('@').count() - 1;
                 assert!((3..=14).contains(&count), "{hours} h in {zone}: {found}");
@@ -326,7 +386,10 @@ mod tests {
     fn value_ticks_are_round() {
         let check = |low: f64, high: f64, base: Base, expect: &str| {
             let ticks = value_ticks(low, high, 175.0, true, base);
-            let found: Vec<String> = ticks.into_iter().map(|tick| tick.label.replace('\u{a0}', "")).collect();
+            let found: Vec<String> = ticks
+                .into_iter()
+                .map(|tick| tick.label.replace('\u{a0}', ""))
+                .collect();
             assert_eq!(found.join(" "), expect);
         };
         check(0.0, 100.0, Base::Thousand, "0 20 40 60 80 100");

@@ -8,7 +8,9 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea};
 use plotters::element::{Drawable, PointCollection, Rectangle};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBAColor, ShapeStyle, TextStyle};
+use plotters::style::{
+    Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBAColor, ShapeStyle, TextStyle,
+};
 use plotters_backend::{BackendColor, BackendCoord, DrawingBackend, DrawingErrorKind};
 
 use super::model::{Anchor, Mark, Model, Outline, Plot, Text};
@@ -26,7 +28,11 @@ pub(super) fn paint_of(colour: BackendColor) -> usize {
 type Failure = DrawingAreaErrorKind<Infallible>;
 
 /// Draws `model` on a backend that has `units` to a pixel of the layout.
-pub(super) fn draw<B: DrawingBackend<ErrorType = Infallible>>(model: &Model, backend: B, units: i32) {
+pub(super) fn draw<B: DrawingBackend<ErrorType = Infallible>>(
+    model: &Model,
+    backend: B,
+    units: i32,
+) {
     // Our backends write into memory and do not fail.
     let drawn = draw_all(model, &backend.into_drawing_area(), units);
     debug_assert!(drawn.is_ok(), "{drawn:?}");
@@ -133,7 +139,10 @@ struct Filled<'r> {
 
 impl<'a> PointCollection<'a, (f64, f64)> for &'a Filled<'_> {
     type Point = (f64, f64);
-    type IntoIter = std::iter::Chain<std::iter::Copied<std::slice::Iter<'a, (f64, f64)>>, std::vec::IntoIter<(f64, f64)>>;
+    type IntoIter = std::iter::Chain<
+        std::iter::Copied<std::slice::Iter<'a, (f64, f64)>>,
+        std::vec::IntoIter<(f64, f64)>,
+    >;
 
     fn point_iter(self) -> Self::IntoIter {
         let corner = |point: Option<&(f64, f64)>| point.map(|(x, _)| (*x, self.base));

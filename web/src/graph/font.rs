@@ -14,7 +14,8 @@ pub(super) const TEXT_PX: f32 = 11.0;
 /// The size of titles, in pixels an em.
 pub(super) const TITLE_PX: f32 = 14.0;
 /// What a browser is asked for; the first three are as wide as our widths say.
-pub(super) const FAMILIES: &str = "'DejaVu Sans',Verdana,'Bitstream Vera Sans',system-ui,sans-serif";
+pub(super) const FAMILIES: &str =
+    "'DejaVu Sans',Verdana,'Bitstream Vera Sans',system-ui,sans-serif";
 
 const BYTES: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans-subset.ttf");
 /// Glyph pictures that are kept; at most some 100 bytes each.
@@ -95,7 +96,12 @@ struct PictureKey {
 }
 
 /// Calls `place` with the picture of each letter and the whole pixel right of the start at which its pen stands.
-pub(super) fn set(text: &str, size: f32, start_fraction: f32, mut place: impl FnMut(&Picture, i32)) {
+pub(super) fn set(
+    text: &str,
+    size: f32,
+    start_fraction: f32,
+    mut place: impl FnMut(&Picture, i32),
+) {
     let Some(font) = font() else { return };
     let mut pen = start_fraction;
     for c in text.chars() {
@@ -158,7 +164,8 @@ mod tests {
     #[test]
     fn the_bundled_font_has_what_graphs_write() {
         let font = font().unwrap();
-        for c in "AZaz09äöüßéñłčğıøåÆÐĐŽΑωЖяЇ€£²³°µΩ·…–—−×≤≥∞→▲●%/()[]{}".chars() {
+        for c in "AZaz09äöüßéñłčğıøåÆÐĐŽΑωЖяЇ€£²³°µΩ·…–—−×≤≥∞→▲●%/()[]{}".chars()
+        {
             assert_ne!(font.glyph_id(c), GlyphId(0), "{c:?}");
         }
         assert!(BYTES.len() < 150_000);

@@ -11,11 +11,19 @@ use crate::source::History;
 
 /// The column of `field` through its formula. `None` when the history does not have the field. A formula that makes no
 /// sense, or that names what the history does not have, gives unknown.
-pub(super) fn apply<'a>(graph: &Graph, field: &Field, history: &'a History) -> Option<Cow<'a, [f64]>> {
+pub(super) fn apply<'a>(
+    graph: &Graph,
+    field: &Field,
+    history: &'a History,
+) -> Option<Cow<'a, [f64]>> {
     let Some(cdef) = &field.cdef else {
         return series::column(graph, field, history);
     };
-    let rows = history.columns.iter().map(|(_, column)| column.len()).max()?;
+    let rows = history
+        .columns
+        .iter()
+        .map(|(_, column)| column.len())
+        .max()?;
     Some(Cow::Owned(
         evaluate(graph, cdef, history, rows).unwrap_or_else(|| vec![f64::NAN; rows]),
     ))

@@ -18,6 +18,15 @@ pub(super) struct Content {
     pub(super) logarithmic: bool,
 }
 
+/// What is put around the shapes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dress {
+    /// Title, axes, legend, as far as they fit.
+    Full,
+    /// Nothing.
+    Bare,
+}
+
 const MARGIN: f32 = 8.0;
 const TITLE_HEIGHT: f32 = 24.0;
 const VLABEL_WIDTH: f32 = 16.0;
@@ -55,7 +64,9 @@ struct Frame {
 /// Fills in sizes, plot and marks.
 pub(super) fn lay_out(model: &mut Model, input: &Input<'_>, options: &Options, content: &Content) {
     let legend_height = legend_height(model);
-    let frame = frame(options, legend_height, |plot_height| left_of(input, content, plot_height));
+    let frame = frame(options, legend_height, |plot_height| {
+        left_of(input, content, plot_height)
+    });
     (model.width, model.height) = (frame.width as u32, frame.height as u32);
     model.plot = Some(Plot {
         area: frame.plot.map(|side| side as u32),
@@ -79,6 +90,29 @@ pub(super) fn lay_out(model: &mut Model, input: &Input<'_>, options: &Options, c
     }
 }
 
+/// Fills in sizes, plot and the bands without data, and nothing else.
+pub(super) fn lay_out_bare(model: &mut Model, options: &Options, content: &Content) {
+    let (Size::Plot(width, height) | Size::Picture(width, height)) = options.size;
+    let (width, height) = (clamp_side(width), clamp_side(height));
+    (model.width, model.height) = (width, height);
+    model.plot = Some(Plot {
+        area: [0, 0, width, height],
+        x: content.x,
+        y: content.y,
+    });
+    let around = Around {
+        labels: false,
+        legend: false,
+    };
+    let frame = Frame {
+        around,
+        plot: [0.0, 0.0, width as f32, height as f32],
+        width: width as f32,
+        height: height as f32,
+    };
+    Painter { model, frame }.gaps(content);
+}
+
 fn legend_height(model: &Model) -> f32 {
     let rows = model.legend.rows.len().min(LEGEND_ROWS_MAX);
     let more = usize::from(model.legend.rows.len() > LEGEND_ROWS_MAX);
@@ -88,8 +122,15 @@ fn legend_height(model: &Model) -> f32 {
 /// The room left of the plot: label, tick labels, gaps.
 fn left_of(input: &Input<'_>, content: &Content, plot_height: f32) -> f32 {
     let ticks = value_ticks(input, content, plot_height);
-    let widest = ticks.iter().map(|tick| font::width(&tick.label, TEXT_PX)).fold(0.0, f32::max);
-    let vlabel = if input.graph.vlabel.is_some() { VLABEL_WIDTH } else { 0.0 };
+    let widest = ticks
+        .iter()
+        .map(|tick| font::width(&tick.label, TEXT_PX))
+        .fold(0.0, f32::max);
+    let vlabel = if input.graph.vlabel.is_some() {
+        VLABEL_WIDTH
+    } else {
+        0.0
+    };
     // In steps, so that the plots of graphs below each other mostly begin at the same place.
     let room = MARGIN + vlabel + widest + TICK_GAP;
     (room / 8.0).ceil() * 8.0
@@ -174,7 +215,10 @@ impl Painter<'_> {
     }
 
     fn ground(&mut self) {
-        self.under([0.0, 0.0, self.frame.width, self.frame.height], paint::GROUND);
+        self.under(
+            [0.0, 0.0, self.frame.width, self.frame.height],
+            paint::GROUND,
+        );
         self.under(self.frame.plot, paint::CANVAS);
     }
 
@@ -182,7 +226,9 @@ impl Painter<'_> {
     fn column(&self, content: &Content, time: f64) -> f32 {
         let [left, _, width, _] = self.frame.plot;
         let share = (time - content.x.0) / (content.x.1 - content.x.0);
-        left + (share * f64::from(width)).round().clamp(0.0, f64::from(width)) as f32
+        left + (share * f64::from(width))
+            .round()
+            .clamp(0.0, f64::from(width)) as f32
     }
 
     /// The whole pixel row whose upper edge is nearest to a value; none when it is not on the axis.
@@ -218,7 +264,11 @@ impl Painter<'_> {
             };
             let zero = tick.at == 0.0 && content.y.0 < 0.0 && !content.logarithmic;
             if line > top && line < top + height && !zero {
-                let paint = if tick.label.is_empty() { paint::GRID } else { paint::GRID_MAJOR };
+                let paint = if tick.label.is_empty() {
+                    paint::GRID
+                } else {
+                    paint::GRID_MAJOR
+                };
                 self.over([left, line, width, 1.0], paint);
             }
             if zero {
@@ -242,7 +292,11 @@ impl Painter<'_> {
         for tick in axis::time_ticks(content.x.0 as i64, content.x.1 as i64, width, zone) {
             let column = self.column(content, tick.at as f64);
             if column > left && column < left + width {
-                let paint = if tick.label.is_empty() { paint::GRID } else { paint::GRID_MAJOR };
+                let paint = if tick.label.is_empty() {
+                    paint::GRID
+                } else {
+                    paint::GRID_MAJOR
+                };
                 self.over([column, top, 1.0, height], paint);
                 if tick.bold {
                     self.over([column, top, 1.0, height], paint::GRID_MAJOR);
@@ -286,7 +340,9 @@ impl Painter<'_> {
         let title = font::fit(&self.model.title, TITLE_PX, room);
         let half = font::width(&title, TITLE_PX) * 0.5;
         // Over the plot's middle, unless it would leave the picture there.
-        let middle = (left + width * 0.5).min(self.frame.width - MARGIN - half).max(MARGIN + half);
+        let middle = (left + width * 0.5)
+            .min(self.frame.width - MARGIN - half)
+            .max(MARGIN + half);
         self.model.over.push(Mark::Text(Text {
             at: (middle.round(), 16.0),
             anchor: Anchor::Middle,
@@ -316,7 +372,14 @@ impl Painter<'_> {
         let mut line = top + height + TIME_LABELS_HEIGHT + LEGEND_GAP + 10.0;
         // Small plots lend the room left of them.
         let left = if width < 480.0 { MARGIN } else { left };
-        let rows: Vec<Row> = self.model.legend.rows.iter().take(LEGEND_ROWS_MAX).cloned().collect();
+        let rows: Vec<Row> = self
+            .model
+            .legend
+            .rows
+            .iter()
+            .take(LEGEND_ROWS_MAX)
+            .cloned()
+            .collect();
         let left_out = self.model.legend.rows.len() - rows.len();
         let table = Table::of(&rows, self.frame.width - RIGHT - left);
         for (name, digits_end) in COLUMNS.iter().zip(table.digits_ends) {
@@ -328,7 +391,12 @@ impl Painter<'_> {
         }
         if left_out > 0 {
             let text = format!("and {left_out} more");
-            self.text((left + SWATCH + 6.0, line + LINE_HEIGHT), Anchor::Start, text, paint::MUTED);
+            self.text(
+                (left + SWATCH + 6.0, line + LINE_HEIGHT),
+                Anchor::Start,
+                text,
+                paint::MUTED,
+            );
         }
     }
 
@@ -337,31 +405,61 @@ impl Painter<'_> {
         if row.side == super::legend::Side::Down {
             // Hollow: the same colour, below zero.
             let [x, y] = [left, line - SWATCH + 0.5].map(f32::round);
-            for edge in [[x, y, SWATCH, 1.0], [x, y + SWATCH - 1.0, SWATCH, 1.0], [x, y, 1.0, SWATCH], [x + SWATCH - 1.0, y, 1.0, SWATCH]] {
+            for edge in [
+                [x, y, SWATCH, 1.0],
+                [x, y + SWATCH - 1.0, SWATCH, 1.0],
+                [x, y, 1.0, SWATCH],
+                [x + SWATCH - 1.0, y, 1.0, SWATCH],
+            ] {
                 self.over(edge, paint);
             }
         } else {
-            self.over([left.round(), (line - SWATCH + 0.5).round(), SWATCH, SWATCH], paint);
+            self.over(
+                [left.round(), (line - SWATCH + 0.5).round(), SWATCH, SWATCH],
+                paint,
+            );
         }
         let label = label_of(row, table.label_width);
-        self.text((left + SWATCH + 6.0, line), Anchor::Start, label, paint::TEXT);
+        self.text(
+            (left + SWATCH + 6.0, line),
+            Anchor::Start,
+            label,
+            paint::TEXT,
+        );
         for (cell, digits_end) in row.cells.iter().zip(table.digits_ends) {
-            self.text((left + digits_end, line), Anchor::End, cell.digits.clone(), paint::TEXT);
+            self.text(
+                (left + digits_end, line),
+                Anchor::End,
+                cell.digits.clone(),
+                paint::TEXT,
+            );
             let unit = cell.unit.trim_start();
             if !unit.is_empty() {
-                self.text((left + digits_end + UNIT_GAP, line), Anchor::Start, unit, paint::MUTED);
+                self.text(
+                    (left + digits_end + UNIT_GAP, line),
+                    Anchor::Start,
+                    unit,
+                    paint::MUTED,
+                );
             }
         }
     }
 
     fn paint_index(&self, row: &Row) -> usize {
-        let index = self.model.paints.iter().rposition(|paint| *paint == row.paint);
+        let index = self
+            .model
+            .paints
+            .iter()
+            .rposition(|paint| *paint == row.paint);
         index.unwrap_or(paint::TEXT)
     }
 
     fn footer(&mut self, last_update: Option<Timestamp>, options: &Options) {
         let text = match last_update {
-            Some(time) => format!("Last update {}", axis::written_out(time.seconds(), options.zone)),
+            Some(time) => format!(
+                "Last update {}",
+                axis::written_out(time.seconds(), options.zone)
+            ),
             None => "Never updated".to_owned(),
         };
         let at = (self.frame.width - RIGHT, self.frame.height - 8.0);
@@ -389,8 +487,11 @@ impl Table {
         const GAP_MIN: f32 = 12.0;
         const GAP_MAX: f32 = 28.0;
         let widest = |of: &dyn Fn(&Row) -> f32| rows.iter().map(of).fold(0.0, f32::max);
-        let label = widest(&|row| font::width(&row.label, TEXT_PX) + font::width(row.side.sign(), TEXT_PX));
-        let cell = |column: usize, of: fn(&Cell) -> f32| widest(&|row| row.cells.get(column).map_or(0.0, of));
+        let label =
+            widest(&|row| font::width(&row.label, TEXT_PX) + font::width(row.side.sign(), TEXT_PX));
+        let cell = |column: usize, of: fn(&Cell) -> f32| {
+            widest(&|row| row.cells.get(column).map_or(0.0, of))
+        };
         let mut widths = [(0.0, 0.0); 4];
         for (column, (name, widths)) in COLUMNS.iter().zip(&mut widths).enumerate() {
             let digits = cell(column, |cell| font::width(&cell.digits, TEXT_PX));
@@ -401,7 +502,9 @@ impl Table {
         let before_label = SWATCH + 6.0;
         let spare = room - before_label - label - numbers;
         let gap = (spare / 4.0).clamp(GAP_MIN, GAP_MAX);
-        let label_width = label.min(room - before_label - numbers - 4.0 * gap).max(0.0);
+        let label_width = label
+            .min(room - before_label - numbers - 4.0 * gap)
+            .max(0.0);
         let mut at = before_label + label_width;
         let digits_ends = widths.map(|(digits, unit)| {
             let end = (at + gap + digits).round();

@@ -82,18 +82,36 @@ pub(super) struct Archives<'a> {
 
 impl Archives<'_> {
     pub(super) fn numbers(&self) -> [f64; 4] {
-        let known = |rows: &[f64]| rows.iter().copied().filter(|number| !number.is_nan()).collect::<Vec<f64>>();
+        let known = |rows: &[f64]| {
+            rows.iter()
+                .copied()
+                .filter(|number| !number.is_nan())
+                .collect::<Vec<f64>>()
+        };
         let average = known(self.average);
         let newest = self.average.iter().rev().take(self.current_rows).copied();
-        let mean = |numbers: &[f64]| numbers.iter().map(|number| number / numbers.len() as f64).sum::<f64>();
+        let mean = |numbers: &[f64]| {
+            numbers
+                .iter()
+                .map(|number| number / numbers.len() as f64)
+                .sum::<f64>()
+        };
         let pick = |rows: Option<&[f64]>, wider: fn(f64, f64) -> f64| {
             let own = rows.and_then(|rows| known(rows).into_iter().reduce(wider));
-            own.or_else(|| average.iter().copied().reduce(wider)).unwrap_or(f64::NAN)
+            own.or_else(|| average.iter().copied().reduce(wider))
+                .unwrap_or(f64::NAN)
         };
         [
-            newest.into_iter().find(|number| !number.is_nan()).unwrap_or(f64::NAN),
+            newest
+                .into_iter()
+                .find(|number| !number.is_nan())
+                .unwrap_or(f64::NAN),
             pick(self.min, f64::min),
-            if average.is_empty() { f64::NAN } else { mean(&average) },
+            if average.is_empty() {
+                f64::NAN
+            } else {
+                mean(&average)
+            },
             pick(self.max, f64::max),
         ]
     }
@@ -121,7 +139,10 @@ mod tests {
     #[test]
     fn least_and_greatest_come_from_their_own_archives() {
         let check = |archives: Archives<'_>, expect: &str| {
-            assert_eq!(format!("{:?}", archives.numbers()).replace(".0", ""), expect);
+            assert_eq!(
+                format!("{:?}", archives.numbers()).replace(".0", ""),
+                expect
+            );
         };
         let average = &[f64::NAN, 2.0, 4.0, f64::NAN][..];
         let plain = Archives {
@@ -138,7 +159,13 @@ mod tests {
             },
             "[4, 1, 3, 9]",
         );
-        check(Archives { current_rows: 1, ..plain }, "[NaN, 2, 3, 4]");
+        check(
+            Archives {
+                current_rows: 1,
+                ..plain
+            },
+            "[NaN, 2, 3, 4]",
+        );
         check(Archives::default(), "[NaN, NaN, NaN, NaN]");
     }
 }

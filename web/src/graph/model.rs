@@ -95,15 +95,6 @@ pub enum Scale {
     Two,
 }
 
-impl Scale {
-    pub(super) fn factor(self) -> u32 {
-        match self {
-            Self::One => 1,
-            Self::Two => 2,
-        }
-    }
-}
-
 /// A picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
@@ -217,7 +208,9 @@ pub(super) mod paint {
 }
 
 pub(super) fn fixed_paints() -> Vec<Paint> {
-    use palette::{AXIS, CANVAS, CRITICAL, GRID, GRID_MAJOR, GROUND, MUTED, NO_DATA, TEXT, TOTAL, WARNING};
+    use palette::{
+        AXIS, CANVAS, CRITICAL, GRID, GRID_MAJOR, GROUND, MUTED, NO_DATA, TEXT, TOTAL, WARNING,
+    };
     vec![
         GROUND, CANVAS, GRID, GRID_MAJOR, AXIS, TEXT, MUTED, NO_DATA, WARNING, CRITICAL, TOTAL,
     ]
@@ -236,6 +229,16 @@ impl Model {
     /// Resolves everything.
     #[must_use]
     pub fn resolve(input: &Input<'_>, options: &Options) -> Self {
+        Self::resolve_with(input, options, layout::Dress::Full)
+    }
+
+    /// A sparkline: the shapes alone, without ground, over the whole of the picture's size; for lists.
+    #[must_use]
+    pub fn sparkline(input: &Input<'_>, options: &Options) -> Self {
+        Self::resolve_with(input, options, layout::Dress::Bare)
+    }
+
+    fn resolve_with(input: &Input<'_>, options: &Options, dress: layout::Dress) -> Self {
         let mut paints = fixed_paints();
         let (members, legend) = gather(input, options, &mut paints);
         let title = match &options.title_suffix {
@@ -265,13 +268,17 @@ impl Model {
             over: Vec::new(),
             legend,
         };
-        layout::lay_out(&mut model, input, options, &layout::Content {
+        let content = layout::Content {
             x,
             y,
             gaps,
             rules,
             logarithmic: input.graph.args.logarithmic,
-        });
+        };
+        match dress {
+            layout::Dress::Full => layout::lay_out(&mut model, input, options, &content),
+            layout::Dress::Bare => layout::lay_out_bare(&mut model, options, &content),
+        }
         if let Some(plot) = model.plot {
             model.shapes = shapes(&layers, grid, &plot, input.graph.args.logarithmic);
         }
@@ -286,7 +293,11 @@ fn period(options: &Options) -> (f64, f64) {
 }
 
 /// The drawn fields with their rows, and the legend.
-fn gather<'a>(input: &Input<'a>, options: &Options, paints: &mut Vec<Paint>) -> (Vec<(&'a Field, Member)>, Legend) {
+fn gather<'a>(
+    input: &Input<'a>,
+    options: &Options,
+    paints: &mut Vec<Paint>,
+) -> (Vec<(&'a Field, Member)>, Legend) {
     let graph = input.graph;
     let mut members = Vec::new();
     let mut legend = Legend::default();
@@ -296,13 +307,25 @@ fn gather<'a>(input: &Input<'a>, options: &Options, paints: &mut Vec<Paint>) -> 
             None => options.palette.colour(index),
         };
         let paint = Paint::of_field(colour);
-        let partner = field.negative.as_ref().and_then(|name| graph.field(name.as_str()));
-        let side = if partner.is_some() { Side::Up } else { Side::Alone };
+        let partner = field
+            .negative
+            .as_ref()
+            .and_then(|name| graph.field(name.as_str()));
+        let side = if partner.is_some() {
+            Side::Up
+        } else {
+            Side::Alone
+        };
         let rows = rows_of(input, field);
         legend.rows.push(row(input, field, field, paint, side));
         let mirrored = partner.map(|partner| {
-            legend.rows.push(row(input, partner, field, paint, Side::Down));
-            rows_of(input, partner).into_iter().map(|number| -number).collect()
+            legend
+                .rows
+                .push(row(input, partner, field, paint, Side::Down));
+            rows_of(input, partner)
+                .into_iter()
+                .map(|number| -number)
+                .collect()
         });
         let member = Member {
             draw: field.draw,
@@ -318,7 +341,8 @@ fn gather<'a>(input: &Input<'a>, options: &Options, paints: &mut Vec<Paint>) -> 
 }
 
 fn rows_of(input: &Input<'_>, field: &Field) -> Vec<f64> {
-    series::shown(input.graph, field, input.average).map_or_else(Vec::new, |rows| series::drawable(&rows))
+    series::shown(input.graph, field, input.average)
+        .map_or_else(Vec::new, |rows| series::drawable(&rows))
 }
 
 /// The newest rows, one of which must be known for a current number.
@@ -327,14 +351,25 @@ const CURRENT_ROWS: usize = 3;
 /// The legend's row for the numbers of `field` under the name of `named`.
 fn row(input: &Input<'_>, field: &Field, named: &Field, paint: Paint, side: Side) -> Row {
     let of = |history| series::shown(input.graph, field, history);
-    let (average, min, max) = (of(input.average), input.min.and_then(of), input.max.and_then(of));
+    let (average, min, max) = (
+        of(input.average),
+        input.min.and_then(of),
+        input.max.and_then(of),
+    );
     let archives = Archives {
         average: average.as_deref().unwrap_or_default(),
         min: min.as_deref(),
         max: max.as_deref(),
         current_rows: CURRENT_ROWS,
     };
-    row_of_numbers(input.graph, Some(field), &named.label, paint, side, archives.numbers())
+    row_of_numbers(
+        input.graph,
+        Some(field),
+        &named.label,
+        paint,
+        side,
+        archives.numbers(),
+    )
 }
 
 fn row_of_numbers(
@@ -372,7 +407,12 @@ fn total_rows(input: &Input<'_>) -> Vec<Row> {
         sum
     };
     let drawn: Vec<&Field> = graph.fields.iter().filter(|field| field.drawn).collect();
-    let partner = |field: &&Field| field.negative.as_ref().and_then(|name| graph.field(name.as_str()));
+    let partner = |field: &&Field| {
+        field
+            .negative
+            .as_ref()
+            .and_then(|name| graph.field(name.as_str()))
+    };
     let mirrored: Vec<&Field> = drawn.iter().filter_map(partner).collect();
     let total = |fields: &[&Field], side| {
         // The least of a sum is not the sum of the least: it is taken of the summed means.
@@ -405,14 +445,22 @@ fn total_layers(graph: &Graph, members: &[Member]) -> Vec<Layer> {
         paint: paint::TOTAL,
         rows,
     };
-    [above, below].into_iter().filter(|rows| !rows.is_empty()).map(layer).collect()
+    [above, below]
+        .into_iter()
+        .filter(|rows| !rows.is_empty())
+        .map(layer)
+        .collect()
 }
 
 /// Makes rows so coarse that there are no more than two a pixel.
 fn coarsen(grid: Grid, members: &mut [Member], options: &Options) -> Grid {
     let (Size::Plot(width, _) | Size::Picture(width, _)) = options.size;
     let rows_max = layout::clamp_side(width) as usize * 2;
-    let columns = |member: &mut Member| std::iter::once(std::mem::take(&mut member.rows)).chain(member.mirrored.take()).collect();
+    let columns = |member: &mut Member| {
+        std::iter::once(std::mem::take(&mut member.rows))
+            .chain(member.mirrored.take())
+            .collect()
+    };
     let mut coarse = grid;
     for member in members {
         let mut columns: Vec<Vec<f64>> = columns(member);
@@ -425,13 +473,20 @@ fn coarsen(grid: Grid, members: &mut [Member], options: &Options) -> Grid {
 }
 
 /// Lines of fields and, where wanted, thresholds, each once.
-fn rules(graph: &Graph, options: &Options, members: &[(&Field, Member)], paints: &mut Vec<Paint>) -> Vec<Rule> {
+fn rules(
+    graph: &Graph,
+    options: &Options,
+    members: &[(&Field, Member)],
+    paints: &mut Vec<Paint>,
+) -> Vec<Rule> {
     const THRESHOLDS_MAX: usize = 8;
     let mut thresholds: Vec<Rule> = Vec::new();
     let mut lines = Vec::new();
     for (field, member) in members {
         if let Some(line) = &field.line {
-            let own = line.colour.map(|colour| Paint::of_field(options.palette.of_plugin(colour)));
+            let own = line
+                .colour
+                .map(|colour| Paint::of_field(options.palette.of_plugin(colour)));
             let paint = own.map_or(member.paint, |own| {
                 paints.push(own);
                 paints.len() - 1
@@ -443,7 +498,11 @@ fn rules(graph: &Graph, options: &Options, members: &[(&Field, Member)], paints:
             });
         }
         push_thresholds(graph, field, 1.0, &mut thresholds);
-        if let Some(partner) = field.negative.as_ref().and_then(|name| graph.field(name.as_str())) {
+        if let Some(partner) = field
+            .negative
+            .as_ref()
+            .and_then(|name| graph.field(name.as_str()))
+        {
             push_thresholds(graph, partner, -1.0, &mut thresholds);
         }
     }
@@ -466,7 +525,9 @@ fn push_thresholds(graph: &Graph, field: &Field, sign: f64, rules: &mut Vec<Rule
         (field.critical, paint::CRITICAL, (9.0, 4.0)),
     ];
     for (range, paint, dash) in kinds {
-        let ends = range.map(|range| [range.start(), range.end()]).unwrap_or_default();
+        let ends = range
+            .map(|range| [range.start(), range.end()])
+            .unwrap_or_default();
         for end in ends.into_iter().flatten() {
             let Some(at) = formula::of_number(graph, field, end) else {
                 continue;
@@ -485,7 +546,9 @@ fn push_thresholds(graph: &Graph, field: &Field, sign: f64, rules: &mut Vec<Rule
 
 /// The parts of the period in which no drawn field is known.
 fn gaps(members: &[Member], grid: Grid, x: (f64, f64)) -> Vec<(f64, f64)> {
-    let columns = members.iter().flat_map(|member| std::iter::once(&member.rows).chain(&member.mirrored));
+    let columns = members
+        .iter()
+        .flat_map(|member| std::iter::once(&member.rows).chain(&member.mirrored));
     let mut known = vec![false; grid.rows];
     for column in columns {
         for (known, number) in known.iter_mut().zip(column) {
@@ -520,10 +583,11 @@ fn shapes(layers: &[Layer], grid: Grid, plot: &Plot, logarithmic: bool) -> Vec<S
     let window = |cut| Window {
         x: plot.x,
         y: plot.y,
-        run_min: pixel * match cut {
-            Cut::Area => AREA_PIXELS_MIN,
-            Cut::Line => LINE_PIXELS_MIN,
-        },
+        run_min: pixel
+            * match cut {
+                Cut::Area => AREA_PIXELS_MIN,
+                Cut::Line => LINE_PIXELS_MIN,
+            },
     };
     let shape = |layer: &Layer| {
         let (cut, outline) = match layer.form {
@@ -542,12 +606,24 @@ fn shapes(layers: &[Layer], grid: Grid, plot: &Plot, logarithmic: bool) -> Vec<S
             points,
         }
     };
-    layers.iter().map(shape).filter(|shape| !shape.points.points.is_empty()).collect()
+    layers
+        .iter()
+        .map(shape)
+        .filter(|shape| !shape.points.points.is_empty())
+        .collect()
 }
 
 /// What is zero or less is not on the axis and becomes a gap.
 fn logarithms(rows: &[f64]) -> Vec<f64> {
-    rows.iter().map(|number| if *number > 0.0 { number.log10() } else { f64::NAN }).collect()
+    rows.iter()
+        .map(|number| {
+            if *number > 0.0 {
+                number.log10()
+            } else {
+                f64::NAN
+            }
+        })
+        .collect()
 }
 
 fn description(legend: &Legend, options: &Options) -> String {

@@ -155,7 +155,12 @@ impl Format {
             .split_once('.')
             .and_then(|(_, digits)| digits.trim_end_matches(['l', 'L']).parse().ok());
         let whole = rest.starts_with(['d', 'i', 'u']);
-        self.decimals = if whole { 0 } else { decimals.unwrap_or(DECIMALS_DEFAULT) }.min(DECIMALS_MAX);
+        self.decimals = if whole {
+            0
+        } else {
+            decimals.unwrap_or(DECIMALS_DEFAULT)
+        }
+        .min(DECIMALS_MAX);
         *number_seen = true;
         rest.get(1..).unwrap_or_default()
     }
@@ -175,7 +180,11 @@ impl Format {
             Prefix::NONE
         };
         Cell {
-            digits: format!("{}{}", self.before.trim_start(), self.digits(number / prefix.divisor)),
+            digits: format!(
+                "{}{}",
+                self.before.trim_start(),
+                self.digits(number / prefix.divisor)
+            ),
             unit: format!("{}{}", prefix.letter, self.after.trim_end()),
         }
     }
@@ -186,7 +195,10 @@ impl Format {
         let ulp = 10_f64.powi(-i32::try_from(self.decimals).unwrap_or(0));
         let rounded = (number / prefix.divisor / ulp).round() * ulp;
         if rounded.abs() >= self.base.factor() {
-            Prefix::of(number.signum() * prefix.divisor * self.base.factor(), self.base)
+            Prefix::of(
+                number.signum() * prefix.divisor * self.base.factor(),
+                self.base,
+            )
         } else {
             prefix
         }
@@ -208,7 +220,11 @@ impl Format {
 
 /// At most `digits` significant digits, without trailing zeros, as printf's `%g`.
 fn shortest(number: f64, digits: usize) -> String {
-    let exponent = if number == 0.0 { 0 } else { number.abs().log10().floor() as i32 };
+    let exponent = if number == 0.0 {
+        0
+    } else {
+        number.abs().log10().floor() as i32
+    };
     let digits_before = i32::try_from(digits).unwrap_or(i32::MAX);
     if exponent < -4 || exponent >= digits_before {
         let decimals = digits - 1;
@@ -233,7 +249,13 @@ fn with_minus_sign(text: String) -> String {
 }
 
 /// The labels of ticks that are `step` apart: one prefix and one number of decimals for all, chosen by `largest`.
-pub(super) fn axis_label(value: f64, step: f64, largest: f64, prefixed: bool, base: Base) -> String {
+pub(super) fn axis_label(
+    value: f64,
+    step: f64,
+    largest: f64,
+    prefixed: bool,
+    base: Base,
+) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }
@@ -253,7 +275,11 @@ pub(super) fn axis_label(value: f64, step: f64, largest: f64, prefixed: bool, ba
         let decimals = usize::try_from(decimals).unwrap_or(0);
         format!("{value:.decimals$}")
     };
-    let gap = if prefix.letter.is_empty() { "" } else { "\u{a0}" };
+    let gap = if prefix.letter.is_empty() {
+        ""
+    } else {
+        "\u{a0}"
+    };
     format!("{}{gap}{}", with_minus_sign(text), prefix.letter)
 }
 
@@ -269,7 +295,11 @@ mod tests {
     fn legend_numbers_are_as_sysadmins_expect() {
         let check = |printf: &str, prefixed: bool, base: Base, number: f64, expect: &str| {
             let cell = Format::parse(printf, prefixed, base).cell(number);
-            assert_eq!(format!("{}|{}", cell.digits, cell.unit), expect, "{printf} of {number}");
+            assert_eq!(
+                format!("{}|{}", cell.digits, cell.unit),
+                expect,
+                "{printf} of {number}"
+            );
         };
         let ten = Base::Thousand;
         check("%6.2lf", true, ten, 0.0, "0.00|");
@@ -297,7 +327,10 @@ mod tests {
     #[test]
     fn axis_labels_share_prefix_and_decimals() {
         let check = |value: f64, step: f64, largest: f64, expect: &str| {
-            assert_eq!(axis_label(value, step, largest, true, Base::Thousand), expect);
+            assert_eq!(
+                axis_label(value, step, largest, true, Base::Thousand),
+                expect
+            );
         };
         check(0.0, 0.5e6, 2e6, "0");
         check(0.5e6, 0.5e6, 2e6, "0.5\u{a0}M");

@@ -11,7 +11,13 @@ const STRETCH_MAX: f64 = 1.6;
 const AIR: f64 = 0.05;
 
 /// The ends of the axis in its own coordinate (decimal logarithms on a logarithmic one), low below high, both finite.
-pub(super) fn resolve(args: &Args, layers: &[Layer], grid: Grid, x: (f64, f64), lines: &[f64]) -> (f64, f64) {
+pub(super) fn resolve(
+    args: &Args,
+    layers: &[Layer],
+    grid: Grid,
+    x: (f64, f64),
+    lines: &[f64],
+) -> (f64, f64) {
     if args.logarithmic {
         return logarithmic(args, layers);
     }
@@ -28,6 +34,10 @@ pub(super) fn resolve(args: &Args, layers: &[Layer], grid: Grid, x: (f64, f64), 
         high = upper;
     }
     let (fixed_low, fixed_high) = (limits.0 == Some(low), limits.1 == Some(high));
+    if low > high {
+        // Limits that leave nothing between them; the graph is drawn all the same.
+        (low, high) = (high, low);
+    }
     if !args.rigid {
         (low, high) = stretched((low, high), lines);
     }
@@ -44,14 +54,18 @@ fn extent(layers: &[Layer], grid: Grid, x: (f64, f64)) -> Option<(f64, f64)> {
     let first = ((x.0 - grid.start) / grid.step).floor().max(0.0) as usize;
     let last = ((x.1 - grid.start) / grid.step).ceil().max(0.0) as usize;
     let shown = |layer: &'_ Layer| {
-        let rows = layer.rows.get(first.min(layer.rows.len())..last.min(layer.rows.len()));
-        rows.unwrap_or_default().iter().fold(None, |extent: Option<(f64, f64)>, number| {
-            if number.is_nan() {
-                return extent;
-            }
-            let (low, high) = extent.unwrap_or((*number, *number));
-            Some((low.min(*number), high.max(*number)))
-        })
+        let rows = layer
+            .rows
+            .get(first.min(layer.rows.len())..last.min(layer.rows.len()));
+        rows.unwrap_or_default()
+            .iter()
+            .fold(None, |extent: Option<(f64, f64)>, number| {
+                if number.is_nan() {
+                    return extent;
+                }
+                let (low, high) = extent.unwrap_or((*number, *number));
+                Some((low.min(*number), high.max(*number)))
+            })
     };
     layers
         .iter()
@@ -64,7 +78,12 @@ fn stretched((low, high): (f64, f64), lines: &[f64]) -> (f64, f64) {
         let reach = if **line >= 0.0 { high } else { -low };
         line.is_finite() && line.abs() < STRETCH_MAX * reach.max(0.0)
     };
-    lines.iter().filter(near).fold((low, high), |(low, high), line| (low.min(*line), high.max(*line)))
+    lines
+        .iter()
+        .filter(near)
+        .fold((low, high), |(low, high), line| {
+            (low.min(*line), high.max(*line))
+        })
 }
 
 fn aired(low: f64, high: f64, fixed: (bool, bool)) -> (f64, f64) {
@@ -85,17 +104,28 @@ fn aired(low: f64, high: f64, fixed: (bool, bool)) -> (f64, f64) {
 }
 
 fn logarithmic(args: &Args, layers: &[Layer]) -> (f64, f64) {
-    let known = || layers.iter().flat_map(|layer| &layer.rows).copied().filter(|number| *number > 0.0);
+    let known = || {
+        layers
+            .iter()
+            .flat_map(|layer| &layer.rows)
+            .copied()
+            .filter(|number| *number > 0.0)
+    };
     let limit = |limit: Option<f64>| limit.map(tame).filter(|limit| *limit > 0.0);
     let data_low = known().reduce(f64::min);
     let data_high = known().reduce(f64::max);
-    let pick = |limit: Option<f64>, data: Option<f64>, wider: fn(f64, f64) -> f64| match (limit, data) {
-        (Some(limit), Some(data)) if !args.rigid => Some(wider(limit, data)),
-        (Some(limit), _) => Some(limit),
-        (None, data) => data,
-    };
-    let low = pick(limit(args.lower), data_low, f64::min).unwrap_or(0.1).log10();
-    let high = pick(limit(args.upper), data_high, f64::max).unwrap_or(10.0).log10();
+    let pick =
+        |limit: Option<f64>, data: Option<f64>, wider: fn(f64, f64) -> f64| match (limit, data) {
+            (Some(limit), Some(data)) if !args.rigid => Some(wider(limit, data)),
+            (Some(limit), _) => Some(limit),
+            (None, data) => data,
+        };
+    let low = pick(limit(args.lower), data_low, f64::min)
+        .unwrap_or(0.1)
+        .log10();
+    let high = pick(limit(args.upper), data_high, f64::max)
+        .unwrap_or(10.0)
+        .log10();
     // At least a decade, and never more than can be told apart.
     let high = high.max(low + 0.5) + 0.05;
     (low.max(high - 30.0) - 0.05, high)
@@ -105,7 +135,7 @@ fn logarithmic(args: &Args, layers: &[Layer]) -> (f64, f64) {
 mod tests {
     use super::*;
 
-    fn check(args: Args, form: Form, rows: &[f64], lines: &[f64], expect: (f64, f64)) {
+    fn check(args: &Args, form: Form, rows: &[f64], lines: &[f64], expect: (f64, f64)) {
         let layer = Layer {
             form,
             paint: 0,
@@ -116,9 +146,12 @@ mod tests {
             step: 1.0,
             rows: rows.len(),
         };
-        let found = resolve(&args, &[layer], grid, (0.0, rows.len() as f64), lines);
+        let found = resolve(args, &[layer], grid, (0.0, rows.len() as f64), lines);
         let close = |a: f64, b: f64| (a - b).abs() <= 1e-9 * (1.0 + b.abs());
-        assert!(close(found.0, expect.0) && close(found.1, expect.1), "{rows:?}: {found:?}");
+        assert!(
+            close(found.0, expect.0) && close(found.1, expect.1),
+            "{rows:?}: {found:?}"
+        );
     }
 
     fn limits(lower: Option<f64>, upper: Option<f64>, rigid: bool) -> Args {
@@ -131,20 +164,68 @@ mod tests {
 
     #[test]
     fn the_axis_holds_data_and_limits() {
-        check(Args::default(), LINE, &[40.0, 60.0], &[], (39.0, 61.0));
-        check(Args::default(), Form::Area, &[40.0, 60.0], &[], (0.0, 63.0));
-        check(limits(Some(0.0), None, false), LINE, &[40.0, 60.0], &[], (0.0, 63.0));
-        check(limits(Some(0.0), Some(100.0), false), LINE, &[40.0, 60.0], &[], (0.0, 100.0));
-        check(limits(Some(0.0), Some(50.0), false), LINE, &[40.0, 60.0], &[], (0.0, 63.0));
-        check(limits(Some(0.0), Some(50.0), true), LINE, &[40.0, 60.0], &[], (0.0, 50.0));
-        check(Args::default(), LINE, &[0.0, 0.0], &[], (0.0, 1.0));
-        check(Args::default(), LINE, &[f64::NAN], &[], (0.0, 1.05));
-        check(Args::default(), Form::Area, &[-20.0, 20.0], &[], (-22.0, 22.0));
+        check(&Args::default(), LINE, &[40.0, 60.0], &[], (39.0, 61.0));
+        check(
+            &Args::default(),
+            Form::Area,
+            &[40.0, 60.0],
+            &[],
+            (0.0, 63.0),
+        );
+        check(
+            &limits(Some(0.0), None, false),
+            LINE,
+            &[40.0, 60.0],
+            &[],
+            (0.0, 63.0),
+        );
+        check(
+            &limits(Some(0.0), Some(100.0), false),
+            LINE,
+            &[40.0, 60.0],
+            &[],
+            (0.0, 100.0),
+        );
+        check(
+            &limits(Some(0.0), Some(50.0), false),
+            LINE,
+            &[40.0, 60.0],
+            &[],
+            (0.0, 63.0),
+        );
+        check(
+            &limits(Some(0.0), Some(50.0), true),
+            LINE,
+            &[40.0, 60.0],
+            &[],
+            (0.0, 50.0),
+        );
+        check(&Args::default(), LINE, &[0.0, 0.0], &[], (0.0, 1.0));
+        check(&Args::default(), LINE, &[f64::NAN], &[], (0.0, 1.05));
+        check(
+            &Args::default(),
+            Form::Area,
+            &[-20.0, 20.0],
+            &[],
+            (-22.0, 22.0),
+        );
     }
 
     #[test]
     fn only_thresholds_that_are_near_stretch_the_axis() {
-        check(Args::default(), Form::Area, &[100.0], &[150.0], (0.0, 157.5));
-        check(Args::default(), Form::Area, &[100.0], &[170.0], (0.0, 105.0));
+        check(
+            &Args::default(),
+            Form::Area,
+            &[100.0],
+            &[150.0],
+            (0.0, 157.5),
+        );
+        check(
+            &Args::default(),
+            Form::Area,
+            &[100.0],
+            &[170.0],
+            (0.0, 105.0),
+        );
     }
 }

@@ -6,31 +6,40 @@
 use std::convert::Infallible;
 
 use plotters_backend::{
-    BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind, FontTransform,
-    text_anchor::HPos,
+    BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind,
+    FontTransform, text_anchor::HPos,
 };
 
 use super::draw;
 use super::font;
-use super::model::Model;
+use super::model::{Model, Scale, paint};
 use super::palette::Colour;
 use super::svg::Theme;
 
 /// Units of plotters a pixel of the picture.
 const UNITS: i32 = 16;
+/// A picture that would have more at twice the scale is drawn at the simple one.
+const PIXELS_MAX: u32 = 16_000_000;
 
 /// The picture as PNG, in its theme ([`Theme::Auto`] is light) and scale.
 #[must_use]
 pub fn png(model: &Model) -> Vec<u8> {
-    let scale = model.scale.factor();
+    let scale = match model.scale {
+        Scale::Two if model.width * model.height * 4 <= PIXELS_MAX => 2,
+        Scale::One | Scale::Two => 1,
+    };
     let mut canvas = Canvas::new(model.width * scale, model.height * scale);
     let colours = model.paints.iter().map(|paint| match model.theme {
         Theme::Light | Theme::Auto => paint.light,
         Theme::Dark => paint.dark,
     });
+    let colours: Vec<Colour> = colours.collect();
+    if let Some(ground) = colours.get(paint::GROUND) {
+        canvas.pixels.fill(Brush::new(*ground).colour);
+    }
     let raster = Raster {
         canvas: &mut canvas,
-        colours: colours.collect(),
+        colours,
     };
     draw::draw(model, raster, UNITS * scale as i32);
     encode(&canvas)
@@ -90,7 +99,11 @@ impl Canvas {
 
     /// Adds one edge of a shape, in units.
     fn edge(&mut self, from: BackendCoord, to: BackendCoord) {
-        let (sign, (x0, y0), (x1, y1)) = if from.1 < to.1 { (1.0, from, to) } else { (-1.0, to, from) };
+        let (sign, (x0, y0), (x1, y1)) = if from.1 < to.1 {
+            (1.0, from, to)
+        } else {
+            (-1.0, to, from)
+        };
         let bottom_max = self.height as i32 * UNITS;
         let (top, bottom) = (y0.clamp(0, bottom_max), y1.clamp(0, bottom_max));
         if top >= bottom {
@@ -107,7 +120,11 @@ impl Canvas {
         let mut x = x_at(top);
         for row in self.marks.iter_mut().take(last + 1).skip(first) {
             let y_next = ((y / UNITS + 1) * UNITS).min(bottom);
-            let x_next = if y_next == y1 { x1 as f32 * unit } else { x_at(y_next) };
+            let x_next = if y_next == y1 {
+                x1 as f32 * unit
+            } else {
+                x_at(y_next)
+            };
             let height = (y_next - y) as f32 * unit * sign;
             mark_row(row, x.clamp(0.0, x_max), x_next.clamp(0.0, x_max), height);
             (y, x) = (y_next, x_next);
@@ -146,9 +163,16 @@ impl Canvas {
     /// A quadrilateral, corners in order, added so that overlapping ones do not cancel each other.
     fn add_convex(&mut self, corners: &[BackendCoord]) {
         let next = |index: usize| corners.get(index + 1).or(corners.first());
-        let pairs = || corners.iter().enumerate().filter_map(|(index, from)| Some((*from, *next(index)?)));
+        let pairs = || {
+            corners
+                .iter()
+                .enumerate()
+                .filter_map(|(index, from)| Some((*from, *next(index)?)))
+        };
         let area: i64 = pairs()
-            .map(|(from, to)| i64::from(from.0) * i64::from(to.1) - i64::from(to.0) * i64::from(from.1))
+            .map(|(from, to)| {
+                i64::from(from.0) * i64::from(to.1) - i64::from(to.0) * i64::from(from.1)
+            })
             .sum();
         for (from, to) in pairs() {
             if area > 0 {
@@ -159,13 +183,23 @@ impl Canvas {
         }
     }
 
-    fn blend_glyph(&mut self, picture: &font::Picture, pen: (i32, i32), upright: bool, brush: Brush) {
+    fn blend_glyph(
+        &mut self,
+        picture: &font::Picture,
+        pen: (i32, i32),
+        upright: bool,
+        brush: Brush,
+    ) {
         if picture.width == 0 {
             return;
         }
         for (y, line) in (picture.top..).zip(picture.coverage.chunks_exact(picture.width)) {
             for (x, covered) in (picture.left..).zip(line) {
-                let (x, y) = if upright { (pen.0 + y, pen.1 - x) } else { (pen.0 + x, pen.1 + y) };
+                let (x, y) = if upright {
+                    (pen.0 + y, pen.1 - x)
+                } else {
+                    (pen.0 + x, pen.1 + y)
+                };
                 let (Ok(x), Ok(y)) = (usize::try_from(x), usize::try_from(y)) else {
                     continue;
                 };
@@ -291,7 +325,13 @@ impl Raster<'_> {
     }
 
     /// One piece of a line of `width` units, with square ends of half a unit, and the wedge to the piece before.
-    fn stroke(&mut self, from: BackendCoord, to: BackendCoord, width: f32, before: Option<(f32, f32)>) -> (f32, f32) {
+    fn stroke(
+        &mut self,
+        from: BackendCoord,
+        to: BackendCoord,
+        width: f32,
+        before: Option<(f32, f32)>,
+    ) -> (f32, f32) {
         let (dx, dy) = ((to.0 - from.0) as f32, (to.1 - from.1) as f32);
         let length = dx.hypot(dy).max(1e-3);
         let side = (-dy / length * width * 0.5, dx / length * width * 0.5);
@@ -347,15 +387,21 @@ impl DrawingBackend for Raster<'_> {
     ) -> Drawn {
         let colour = self.colour(style.color());
         if [left, top, right, bottom].iter().all(|at| at % UNITS == 0) {
-            self.canvas.fill_whole_pixels((left, right), (top, bottom), colour);
+            self.canvas
+                .fill_whole_pixels((left, right), (top, bottom), colour);
         } else {
-            self.canvas.add_convex(&[(left, top), (right, top), (right, bottom), (left, bottom)]);
+            self.canvas
+                .add_convex(&[(left, top), (right, top), (right, bottom), (left, bottom)]);
             self.canvas.paint(colour);
         }
         Ok(())
     }
 
-    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, path: I, style: &S) -> Drawn {
+    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
+        &mut self,
+        path: I,
+        style: &S,
+    ) -> Drawn {
         let width = style.stroke_width() as f32;
         let (mut last, mut side) = (None, None);
         for point in path {
@@ -369,9 +415,15 @@ impl DrawingBackend for Raster<'_> {
         Ok(())
     }
 
-    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, points: I, style: &S) -> Drawn {
+    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
+        &mut self,
+        points: I,
+        style: &S,
+    ) -> Drawn {
         let mut points = points.into_iter();
-        let Some(first) = points.next() else { return Ok(()) };
+        let Some(first) = points.next() else {
+            return Ok(());
+        };
         let mut last = first;
         for point in points {
             self.canvas.edge(last, point);
@@ -383,7 +435,12 @@ impl DrawingBackend for Raster<'_> {
         Ok(())
     }
 
-    fn draw_text<T: BackendTextStyle>(&mut self, text: &str, style: &T, (x, y): BackendCoord) -> Drawn {
+    fn draw_text<T: BackendTextStyle>(
+        &mut self,
+        text: &str,
+        style: &T,
+        (x, y): BackendCoord,
+    ) -> Drawn {
         let size = style.size() as f32 / UNITS as f32;
         let brush = Brush::new(self.colour(style.color()));
         let width = match style.anchor().h_pos {
@@ -422,15 +479,25 @@ mod tests {
         let mut canvas = Canvas::new(width, 1);
         canvas.add_convex(corners);
         canvas.paint(BLACK);
-        canvas.pixels.iter().map(|pixel| 100 - ((pixel & 0xff) as f32 / 2.55).round() as u32).collect()
+        canvas
+            .pixels
+            .iter()
+            .map(|pixel| 100 - ((pixel & 0xff) as f32 / 2.55).round() as u32)
+            .collect()
     }
 
     #[test]
     fn coverage_is_exact() {
-        assert_eq!(darkness(3, &[(8, 0), (40, 0), (40, 16), (8, 16)]), [50, 100, 50]);
+        assert_eq!(
+            darkness(3, &[(8, 0), (40, 0), (40, 16), (8, 16)]),
+            [50, 100, 50]
+        );
         assert_eq!(darkness(2, &[(0, 0), (32, 16), (0, 16)]), [75, 25]);
         assert_eq!(darkness(2, &[(0, 4), (32, 4), (32, 8), (0, 8)]), [25, 25]);
-        assert_eq!(darkness(2, &[(-100, -100), (100, -100), (100, 100), (-100, 100)]), [100, 100]);
+        assert_eq!(
+            darkness(2, &[(-100, -100), (100, -100), (100, 100), (-100, 100)]),
+            [100, 100]
+        );
     }
 
     #[test]

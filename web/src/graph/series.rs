@@ -49,18 +49,31 @@ impl Grid {
 
 /// The numbers of `field` as the graph shows them: rates for the graph's period, then its formula. `None` when the
 /// history does not have the field.
-pub(super) fn shown<'a>(graph: &Graph, field: &Field, history: &'a History) -> Option<Cow<'a, [f64]>> {
+pub(super) fn shown<'a>(
+    graph: &Graph,
+    field: &Field,
+    history: &'a History,
+) -> Option<Cow<'a, [f64]>> {
     super::formula::apply(graph, field, history)
 }
 
 /// A column with rates for the graph's period.
-pub(super) fn column<'a>(graph: &Graph, field: &Field, history: &'a History) -> Option<Cow<'a, [f64]>> {
-    let (_, column) = history.columns.iter().find(|(name, _)| *name == field.name)?;
+pub(super) fn column<'a>(
+    graph: &Graph,
+    field: &Field,
+    history: &'a History,
+) -> Option<Cow<'a, [f64]>> {
+    let (_, column) = history
+        .columns
+        .iter()
+        .find(|(name, _)| *name == field.name)?;
     let seconds = period_factor(graph, field);
     if seconds == 1.0 {
         return Some(Cow::Borrowed(column));
     }
-    Some(Cow::Owned(column.iter().map(|number| number * seconds).collect()))
+    Some(Cow::Owned(
+        column.iter().map(|number| number * seconds).collect(),
+    ))
 }
 
 /// What a number of `field` is multiplied by before it is shown.
@@ -80,8 +93,14 @@ pub(super) fn reduce(grid: Grid, columns: &mut [Vec<f64>], rows_max: usize) -> G
     for column in columns {
         let means = column.chunks(factor).map(|rows| {
             let known = rows.iter().filter(|number| !number.is_nan());
-            let (sum, count) = known.fold((0.0, 0_usize), |(sum, count), number| (sum + number, count + 1));
-            if count > 0 { sum / count as f64 } else { f64::NAN }
+            let (sum, count) = known.fold((0.0, 0_usize), |(sum, count), number| {
+                (sum + number, count + 1)
+            });
+            if count > 0 {
+                sum / count as f64
+            } else {
+                f64::NAN
+            }
         });
         *column = means.collect();
     }
@@ -90,7 +109,13 @@ pub(super) fn reduce(grid: Grid, columns: &mut [Vec<f64>], rows_max: usize) -> G
 
 /// Makes infinities and what cannot be drawn unknown.
 pub(super) fn drawable(numbers: &[f64]) -> Vec<f64> {
-    let keep = |number: &f64| if number.abs() <= DRAWN_MAX { *number } else { f64::NAN };
+    let keep = |number: &f64| {
+        if number.abs() <= DRAWN_MAX {
+            *number
+        } else {
+            f64::NAN
+        }
+    };
     numbers.iter().map(keep).collect()
 }
 
@@ -121,7 +146,9 @@ impl Points {
     /// The runs.
     pub fn runs(&self) -> impl Iterator<Item = &[(f64, f64)]> {
         let begins = std::iter::once(0).chain(self.ends.iter().copied());
-        begins.zip(&self.ends).filter_map(|(begin, end)| self.points.get(begin..*end))
+        begins
+            .zip(&self.ends)
+            .filter_map(|(begin, end)| self.points.get(begin..*end))
     }
 
     fn end_run(&mut self) {
@@ -156,8 +183,16 @@ pub(super) fn trace(grid: Grid, rows: &[f64], window: Window, cut: Cut) -> Point
             index += 1;
             continue;
         }
-        let length = rows.iter().skip(index).take_while(|number| !number.is_nan()).count();
-        pen.run(grid, index, rows.get(index..index + length).unwrap_or_default());
+        let length = rows
+            .iter()
+            .skip(index)
+            .take_while(|number| !number.is_nan())
+            .count();
+        pen.run(
+            grid,
+            index,
+            rows.get(index..index + length).unwrap_or_default(),
+        );
         index += length;
     }
     out.points.shrink_to_fit();
@@ -234,7 +269,11 @@ impl Pen<'_> {
             return;
         };
         let (first, last) = (flip(inside.0), flip(inside.1));
-        let (first, last) = if a.1 <= b.1 { (first, last) } else { (last, first) };
+        let (first, last) = if a.1 <= b.1 {
+            (first, last)
+        } else {
+            (last, first)
+        };
         if self.out.points.last() != Some(&first) {
             self.out.end_run();
         }
@@ -300,10 +339,22 @@ mod tests {
 
     #[test]
     fn what_leaves_the_window_is_cut() {
-        check(&[5.0, 15.0, 5.0], Cut::Area, "0,5 5,5 10,10 15,10 20,10 25,5 30,5");
-        check(&[5.0, 15.0, 5.0], Cut::Line, "0,5 5,5 10,10 | 20,10 25,5 30,5");
+        check(
+            &[5.0, 15.0, 5.0],
+            Cut::Area,
+            "0,5 5,5 10,10 15,10 20,10 25,5 30,5",
+        );
+        check(
+            &[5.0, 15.0, 5.0],
+            Cut::Line,
+            "0,5 5,5 10,10 | 20,10 25,5 30,5",
+        );
         check(&[15.0, 15.0], Cut::Line, "");
-        check(&[-5.0, 15.0], Cut::Area, "0,0 5,0 7.5,0 12.5,10 15,10 20,10");
+        check(
+            &[-5.0, 15.0],
+            Cut::Area,
+            "0,0 5,0 7.5,0 12.5,10 15,10 20,10",
+        );
     }
 
     #[test]

@@ -39,7 +39,11 @@ pub(super) fn layers(members: &[Member]) -> Vec<Layer> {
     let mut layers = Vec::new();
     let mut rest = members;
     while !rest.is_empty() {
-        let stacked = rest.iter().skip(1).take_while(|member| is_stacked(member.draw)).count();
+        let stacked = rest
+            .iter()
+            .skip(1)
+            .take_while(|member| is_stacked(member.draw))
+            .count();
         let (group, next) = rest.split_at((stacked + 1).min(rest.len()));
         if let [lone] = group {
             lay_lone(lone, &mut layers);
@@ -113,7 +117,9 @@ fn lay_group(group: &[Member], layers: &mut Vec<Layer>) {
         }
     }
     // An area under which a row is known only further up the stack would end there; it is level with the one below.
-    let known: Vec<bool> = (0..up.len().max(down.len())).map(|row| is_known(&up, row) || is_known(&down, row)).collect();
+    let known: Vec<bool> = (0..up.len().max(down.len()))
+        .map(|row| is_known(&up, row) || is_known(&down, row))
+        .collect();
     for area in &mut areas {
         area.rows.resize(known.len(), f64::NAN);
         for (number, known) in area.rows.iter_mut().zip(&known) {
@@ -168,7 +174,10 @@ mod tests {
             };
             format!("{form}{}{:?}", layer.paint, layer.rows)
         });
-        assert_eq!(found.collect::<Vec<_>>().join(" ").replace(".0", ""), expect);
+        assert_eq!(
+            found.collect::<Vec<_>>().join(" ").replace(".0", ""),
+            expect
+        );
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::convert::Infallible;
 use std::fmt::Write;
 
 use plotters_backend::{
-    BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind, FontTransform,
-    text_anchor::HPos,
+    BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind,
+    FontTransform, text_anchor::HPos,
 };
 
 use super::draw;
@@ -156,7 +156,8 @@ impl<'a> Svg<'a> {
                 self.out.push_str(" d=\"");
             }
             Open::Stroke(paint, width) => {
-                self.out.push_str("<path fill=\"none\" stroke-linejoin=\"round\" ");
+                self.out
+                    .push_str("<path fill=\"none\" stroke-linejoin=\"round\" ");
                 self.colour("stroke", paint);
                 self.out.push_str(" stroke-width=\"");
                 push_tenths(self.out, i32::try_from(width).unwrap_or(i32::MAX));
@@ -183,12 +184,20 @@ impl<'a> Svg<'a> {
             used.fill |= !stroke;
             used.stroke |= stroke;
         }
-        let colour = self.model.paints.get(paint).map(|colours| match self.model.theme {
-            Theme::Light => colours.light.css(),
-            Theme::Dark => colours.dark.css(),
-            Theme::Auto => format!("{}{paint}", if stroke { 's' } else { 'f' }),
-        });
-        let attribute = if self.model.theme == Theme::Auto { "class" } else { attribute };
+        let colour = self
+            .model
+            .paints
+            .get(paint)
+            .map(|colours| match self.model.theme {
+                Theme::Light => colours.light.css(),
+                Theme::Dark => colours.dark.css(),
+                Theme::Auto => format!("{}{paint}", if stroke { 's' } else { 'f' }),
+            });
+        let attribute = if self.model.theme == Theme::Auto {
+            "class"
+        } else {
+            attribute
+        };
         let _ = write!(self.out, "{attribute}=\"{}\"", colour.unwrap_or_default());
     }
 
@@ -270,7 +279,10 @@ impl DrawingBackend for Svg<'_> {
     type ErrorType = Infallible;
 
     fn get_size(&self) -> (u32, u32) {
-        (self.model.width * UNITS as u32, self.model.height * UNITS as u32)
+        (
+            self.model.width * UNITS as u32,
+            self.model.height * UNITS as u32,
+        )
     }
 
     fn ensure_prepared(&mut self) -> Drawn {
@@ -302,13 +314,24 @@ impl DrawingBackend for Svg<'_> {
         Ok(())
     }
 
-    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, path: I, style: &S) -> Drawn {
-        self.switch(Open::Stroke(draw::paint_of(style.color()), style.stroke_width()));
+    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
+        &mut self,
+        path: I,
+        style: &S,
+    ) -> Drawn {
+        self.switch(Open::Stroke(
+            draw::paint_of(style.color()),
+            style.stroke_width(),
+        ));
         self.points(path.into_iter());
         Ok(())
     }
 
-    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, points: I, style: &S) -> Drawn {
+    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
+        &mut self,
+        points: I,
+        style: &S,
+    ) -> Drawn {
         self.switch(Open::Fill(draw::paint_of(style.color())));
         if self.points(points.into_iter()) {
             self.out.push('z');
@@ -316,7 +339,12 @@ impl DrawingBackend for Svg<'_> {
         Ok(())
     }
 
-    fn draw_text<T: BackendTextStyle>(&mut self, text: &str, style: &T, (x, y): BackendCoord) -> Drawn {
+    fn draw_text<T: BackendTextStyle>(
+        &mut self,
+        text: &str,
+        style: &T,
+        (x, y): BackendCoord,
+    ) -> Drawn {
         let anchor = match style.anchor().h_pos {
             HPos::Left => "start",
             HPos::Center => "middle",

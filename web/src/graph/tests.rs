@@ -27,7 +27,9 @@ pub(super) fn graph(lines: &str) -> Graph {
             None => {
                 declaration.attributes.keep_first(name, text);
             }
-            Some((field, attribute)) => field_of(&mut declaration, field).keep_last(attribute, text),
+            Some((field, attribute)) => {
+                field_of(&mut declaration, field).keep_last(attribute, text);
+            }
         }
     }
     let (graph, problems) = Graph::resolve(&declaration);
@@ -38,13 +40,16 @@ pub(super) fn graph(lines: &str) -> Graph {
 fn field_of<'d>(declaration: &'d mut Declaration, name: &str) -> &'d mut Attributes {
     let name = FieldName::new(name).unwrap();
     let fields = &mut declaration.fields;
-    let index = fields.iter().position(|field| field.field == name).unwrap_or_else(|| {
-        fields.push(FieldDeclaration {
-            field: name,
-            attributes: Attributes::default(),
+    let index = fields
+        .iter()
+        .position(|field| field.field == name)
+        .unwrap_or_else(|| {
+            fields.push(FieldDeclaration {
+                field: name,
+                attributes: Attributes::default(),
+            });
+            fields.len() - 1
         });
-        fields.len() - 1
-    });
     &mut fields[index].attributes
 }
 
@@ -53,9 +58,17 @@ pub(super) const START: i64 = 1_792_879_200;
 pub(super) const DAY: i64 = 86_400;
 
 /// History of `rows` rows over `seconds`; `number` says the value of a column in a row.
-pub(super) fn history(graph: &Graph, seconds: i64, rows: usize, number: impl Fn(usize, usize) -> f64) -> History {
+pub(super) fn history(
+    graph: &Graph,
+    seconds: i64,
+    rows: usize,
+    number: impl Fn(usize, usize) -> f64,
+) -> History {
     let column = |(index, field): (usize, &ravenry_plugins::graph::Field)| {
-        (field.name.clone(), (0..rows).map(|row| number(index, row)).collect())
+        (
+            field.name.clone(),
+            (0..rows).map(|row| number(index, row)).collect(),
+        )
     };
     History {
         start: Timestamp::from_seconds(START),
@@ -68,7 +81,10 @@ pub(super) fn history(graph: &Graph, seconds: i64, rows: usize, number: impl Fn(
 pub(super) fn options(seconds: i64) -> Options {
     Options {
         zone: chrono_tz::Europe::Berlin,
-        ..Options::new(Timestamp::from_seconds(START), Timestamp::from_seconds(START + seconds))
+        ..Options::new(
+            Timestamp::from_seconds(START),
+            Timestamp::from_seconds(START + seconds),
+        )
     }
 }
 

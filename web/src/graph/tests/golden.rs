@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use super::*;
 
 fn path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name)
 }
 
 fn update() -> bool {
@@ -26,7 +28,10 @@ fn compare_svg(name: &str, found: &str) {
         return std::fs::write(path(name), found).unwrap();
     }
     let expected = std::fs::read_to_string(path(name)).unwrap_or_default();
-    assert!(found == expected, "{name} differs; to renew: UPDATE_GOLDEN=1 cargo test -p ravenry-web golden");
+    assert!(
+        found == expected,
+        "{name} differs; to renew: UPDATE_GOLDEN=1 cargo test -p ravenry-web golden"
+    );
 }
 
 fn compare_png(name: &str, found: &[u8]) {
@@ -38,17 +43,26 @@ fn compare_png(name: &str, found: &[u8]) {
     let (expected_size, expected) = decode(&std::fs::read(path(name)).unwrap_or_default());
     let (size, pixels) = decode(found);
     assert_eq!(size, expected_size, "{name}");
-    let differences = pixels.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).filter(|difference| *difference > 0);
+    let differences = pixels
+        .iter()
+        .zip(&expected)
+        .map(|(a, b)| a.abs_diff(*b))
+        .filter(|difference| *difference > 0);
     let differences: Vec<u8> = differences.collect();
     assert!(
-        differences.len() <= DIFFERENT_BYTES_MAX && differences.iter().all(|difference| *difference <= DIFFERENCE_MAX),
+        differences.len() <= DIFFERENT_BYTES_MAX
+            && differences
+                .iter()
+                .all(|difference| *difference <= DIFFERENCE_MAX),
         "{name} differs in {} bytes; to renew: UPDATE_GOLDEN=1 cargo test -p ravenry-web golden",
         differences.len()
     );
 }
 
 fn decode(png: &[u8]) -> ((u32, u32), Vec<u8>) {
-    let mut reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
+    let mut reader = png::Decoder::new(std::io::Cursor::new(png))
+        .read_info()
+        .unwrap();
     let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
     let frame = reader.next_frame(&mut pixels).unwrap();
     ((frame.width, frame.height), pixels)
@@ -56,7 +70,8 @@ fn decode(png: &[u8]) -> ((u32, u32), Vec<u8>) {
 
 /// Noise between -1 and 1 that is the same everywhere.
 fn noise(series: usize, row: usize) -> f64 {
-    let mut state = (series as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (row as u64 + 7).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mut state = (series as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        ^ (row as u64 + 7).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     state ^= state >> 29;
     state = state.wrapping_mul(0x94d0_49bb_1331_11eb);
     state ^= state >> 32;
@@ -80,7 +95,9 @@ const LOAD: &str = "
     load.critical 120";
 
 fn load_number(_: usize, row: usize) -> f64 {
-    0.4 + 2.0 * course(row, ROWS) + 0.5 * noise(0, row).abs() + if row % 97 == 3 { 1.5 } else { 0.0 }
+    0.4 + 2.0 * course(row, ROWS)
+        + 0.5 * noise(0, row).abs()
+        + if row % 97 == 3 { 1.5 } else { 0.0 }
 }
 
 const CPU: &str = "
@@ -240,7 +257,11 @@ fn golden_nothing_known() {
 
 #[test]
 fn golden_one_sample_only() {
-    check_day("one-sample", LOAD, |_, row| if row == 144 { 1.25 } else { f64::NAN });
+    check_day(
+        "one-sample",
+        LOAD,
+        |_, row| if row == 144 { 1.25 } else { f64::NAN },
+    );
 }
 
 #[test]
@@ -266,7 +287,11 @@ fn golden_negative_numbers() {
         in.draw LINE2";
     check_day("negative", lines, |series, row| {
         let course = course(row, ROWS);
-        if series == 0 { -12.0 + 18.0 * course + noise(0, row) * 0.3 } else { 19.0 + 2.5 * course }
+        if series == 0 {
+            -12.0 + 18.0 * course + noise(0, row) * 0.3
+        } else {
+            19.0 + 2.5 * course
+        }
     });
 }
 
@@ -279,7 +304,11 @@ fn golden_tiny_numbers() {
         jitter.label jitter
         jitter.draw AREA";
     check_day("tiny", lines, |series, row| {
-        if series == 0 { 0.000_03 * noise(0, row) } else { 0.000_01 * noise(1, row).abs() }
+        if series == 0 {
+            0.000_03 * noise(0, row)
+        } else {
+            0.000_01 * noise(1, row).abs()
+        }
     });
 }
 
@@ -297,7 +326,9 @@ fn golden_huge_numbers_and_total() {
         b.label beta
         b.type DERIVE
         b.draw AREASTACK";
-    check_day("huge", lines, |series, row| 3e17 * (series as f64 + 1.0) * (0.2 + course(row, ROWS)));
+    check_day("huge", lines, |series, row| {
+        3e17 * (series as f64 + 1.0) * (0.2 + course(row, ROWS))
+    });
 }
 
 #[test]
@@ -308,7 +339,9 @@ fn golden_logarithmic() {
         graph_args --logarithmic --lower-limit 0.001
         p50.label median
         p99.label 99 %";
-    check_day("log", lines, |series, row| 10_f64.powf(-2.5 + 2.0 * series as f64 + noise(series, row)));
+    check_day("log", lines, |series, row| {
+        10_f64.powf(-2.5 + 2.0 * series as f64 + noise(series, row))
+    });
 }
 
 #[test]
@@ -356,10 +389,24 @@ fn golden_without_legend_in_a_given_size() {
 }
 
 #[test]
+fn golden_sparkline() {
+    let (graph, history) = day(LOAD, load_number);
+    let options = Options {
+        size: Size::Picture(120, 28),
+        ..by_day()
+    };
+    let model = Model::sparkline(&input(&graph, &history), &options);
+    compare_svg("sparkline.svg", &svg(&model));
+    compare_png("sparkline.png", &png(&model));
+}
+
+#[test]
 fn golden_year() {
     let graph = graph(DF);
     let year = 400 * DAY;
-    let history = history(&graph, year, 1600, |series, row| df_number(series, row * ROWS / 1600) - 2.0 * noise(series, row));
+    let history = history(&graph, year, 1600, |series, row| {
+        df_number(series, row * ROWS / 1600) - 2.0 * noise(series, row)
+    });
     let options = Options {
         title_suffix: Some("by year".to_owned()),
         ..options(year)
@@ -371,7 +418,9 @@ fn golden_year() {
 fn golden_week() {
     let graph = graph(LOAD);
     let week = 8 * DAY;
-    let history = history(&graph, week, 400, |series, row| load_number(series, row * 6 % ROWS));
+    let history = history(&graph, week, 400, |series, row| {
+        load_number(series, row * 6 % ROWS)
+    });
     let options = Options {
         title_suffix: Some("by week".to_owned()),
         ..options(week)
