@@ -13,12 +13,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ravenry_plugins::bundled::{self, System};
+use ravenry_plugins::munin::plugin_conf::PluginSettings;
 use ravenry_plugins::name::GraphName;
 use ravenry_plugins::problem::Problem;
 
 use crate::config::{Bundled, Config, PLUGIN_DIR};
 use crate::schedule::{Found, PluginName};
-use crate::settings::{Settings, SettingsDir};
+use crate::settings::SettingsDir;
 
 /// Plugins of one host at most.
 pub const PLUGINS_MAX: usize = 2_000;
@@ -37,7 +38,7 @@ pub struct Plugin {
     /// How it is run.
     pub kind: Kind,
     /// What `plugin-conf.d` says about it.
-    pub settings: Arc<Settings>,
+    pub settings: Arc<PluginSettings>,
     fingerprint: u64,
 }
 
@@ -60,7 +61,7 @@ impl Plugin {
         Found {
             name: self.name.clone(),
             fingerprint: self.fingerprint,
-            interval: self.settings.update_rate(),
+            interval: self.settings.update_rate,
         }
     }
 }
@@ -154,12 +155,12 @@ impl Directory {
     fn plugin(&self, entry: &Entry) -> Option<Plugin> {
         let settings = self.settings.of(&entry.name);
         let mut hasher = DefaultHasher::new();
-        (entry.file, &*settings).hash(&mut hasher);
+        (entry.file, format!("{settings:?}")).hash(&mut hasher);
         Some(Plugin {
             name: entry.name.clone(),
             graph: graph_of(&entry.name)?,
             kind: entry.kind.clone(),
-            settings,
+            settings: Arc::new(settings),
             fingerprint: hasher.finish(),
         })
     }
@@ -381,7 +382,8 @@ mod tests {
             lost: it cannot be read, or its link leads nowhere
             plain: it is not executable
             sub: it is no file
-        "#]].assert_eq(&show(&scan));
+        "#]]
+        .assert_eq(&show(&scan));
         assert!(scan.problems.is_empty(), "{:?}", scan.problems);
     }
 

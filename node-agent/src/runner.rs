@@ -75,10 +75,15 @@ impl Runner {
     /// What a foreign plugin prints for `word` (`config`, or nothing for its values).
     pub async fn print(&self, plugin: &Plugin, word: Option<&str>) -> RunResult {
         let limits = RunLimits {
-            timeout: plugin.settings.timeout().unwrap_or(self.timeout),
+            timeout: plugin.settings.timeout.unwrap_or(self.timeout),
             ..RunLimits::default()
         };
-        match self.base.spec(plugin, word, &self.helper).await {
+        let (base, helper, asked) = (self.base.clone(), self.helper.clone(), plugin.clone());
+        let argument = word.map(str::to_owned);
+        let spec =
+            tokio::task::spawn_blocking(move || base.spec(&asked, argument.as_deref(), &helper))
+                .await;
+        match spec.unwrap_or_else(|error| Err(error.to_string())) {
             Ok(spec) => run::run(&spec, &limits).await,
             Err(why) => RunResult {
                 outcome: run::RunOutcome::NotStarted { why },
@@ -148,7 +153,7 @@ impl Runner {
             self.lock_busy().remove(&plugin.name);
             return Gained::failed(format!("was not started: {error}"));
         }
-        let limit = plugin.settings.timeout().unwrap_or(self.timeout);
+        let limit = plugin.settings.timeout.unwrap_or(self.timeout);
         match tokio::time::timeout(limit, receive).await {
             Ok(Ok(gained)) => gained,
             Ok(Err(_)) => {
@@ -274,7 +279,7 @@ impl Gained {
 
 /// What there is to report of a run that began at `began`.
 fn finish(plugin: &Plugin, began: (Timestamp, Instant), mut gained: Gained) -> Run {
-    if let Some(host) = plugin.settings.host_name() {
+    if let Some(host) = &plugin.settings.host_name {
         speak_for(host, gained.declarations.iter_mut().flatten());
     }
     if gained.error.is_some() {

@@ -29,7 +29,7 @@ fn run_of((at, plugin, config, fetch): &Line, wall: i64) -> Run {
 }
 
 fn show(batch: &Batch, at: u64) -> String {
-    let mut text = format!("{at:>4}");
+    let mut text = format!("{at:<4}");
     for graph in &batch.graphs {
         let _ = write!(
             text,
@@ -79,7 +79,7 @@ fn play(lines: &[Line]) -> (Gather, Instant, String) {
             }
         }
         if gather.handle_run(now, run_of(line, 1000)) {
-            shown += &format!("{:>4} config of {} is stale\n", line.0, line.1);
+            shown += &format!("{:<4} config of {} is stale\n", line.0, line.1);
         }
     }
     (gather, origin, shown)
@@ -112,10 +112,10 @@ fn a_declaration_travels_once_and_again_when_it_changes() {
             ),
         ],
         expect![[r#"
-               1 declares cpu cpu.user=1@1000
-              70 cpu.user=2@1060
-             130 cpu.user=3@1120
-             999 declares cpu cpu.user=4@1180
+            1    declares cpu cpu.user=1@1000
+            70   cpu.user=2@1060
+            130  cpu.user=3@1120
+            999  declares cpu cpu.user=4@1180
         "#]],
     );
 }
@@ -136,9 +136,9 @@ fn runs_of_a_short_time_share_a_batch() {
             (71, "cpu", "", "user.value 3"),
         ],
         expect![[r#"
-               1 declares cpu declares load cpu.user=1@1000 load.load=0.5@1000
-              70 cpu.user=2@1060 load.load=0.7@1069
-             999 cpu.user=3@1071
+            1    declares cpu declares load cpu.user=1@1000 load.load=0.5@1000
+            70   cpu.user=2@1060 load.load=0.7@1069
+            999  cpu.user=3@1071
         "#]],
     );
 }
@@ -157,11 +157,11 @@ fn what_config_does_not_declare_is_not_sent_and_asked_for() {
             ),
         ],
         expect![[r#"
-               1 declares cpu cpu.user=1@1000
+            1    declares cpu cpu.user=1@1000
                  problem fetch: graph cpu, field system: has a value, but config declares no such field
-              60 config of cpu is stale
-              70 cpu.user=1@1060
-             999 declares cpu cpu.user=1@1120 cpu.system=2@1120
+            60   config of cpu is stale
+            70   cpu.user=1@1060
+            999  declares cpu cpu.user=1@1120 cpu.system=2@1120
         "#]],
     );
 }
@@ -174,8 +174,8 @@ fn history_printed_again_is_not_sent_again() {
             (60, "cpu", "", "user.value 990:2\nuser.value 1000:3"),
         ],
         expect![[r#"
-               1 declares cpu cpu.user=1@980 cpu.user=2@990
-             999 cpu.user=3@1000
+            1    declares cpu cpu.user=1@980 cpu.user=2@990
+            999  cpu.user=3@1000
         "#]],
     );
 }
@@ -185,7 +185,7 @@ fn history_printed_backwards_is_put_in_order() {
     check(
         &[(0, "cpu", CPU, "user.value 990:2\nuser.value 980:1")],
         expect![[r#"
-             999 declares cpu cpu.user=1@980 cpu.user=2@990
+            999  declares cpu cpu.user=1@980 cpu.user=2@990
         "#]],
     );
 }
@@ -203,7 +203,7 @@ fn a_graph_belongs_to_the_plugin_that_declared_it_first() {
             ),
         ],
         expect![[r#"
-             999 declares cpu cpu.user=1@1000
+            999  declares cpu cpu.user=1@1000
                  problem config: graph cpu is already plugin cpu's: expected another name
                  problem fetch: graph cpu, field user: has a value, but config declares no such field
         "#]],
@@ -229,7 +229,7 @@ fn a_plugin_that_speaks_for_another_host_names_it() {
             ),
         ],
         expect![[r#"
-             999 declares cpu declares sw1/snmp_sw1_if declares load cpu.user=1@1000 sw1/snmp_sw1_if.recv=5@1000 load.load=0.5@1000
+            999  declares cpu declares sw1/snmp_sw1_if declares load cpu.user=1@1000 sw1/snmp_sw1_if.recv=5@1000 load.load=0.5@1000
         "#]],
     );
 }
@@ -253,9 +253,9 @@ fn an_explanation_changes_the_declaration() {
             ),
         ],
         expect![[r#"
-               1 declares cpu cpu.user=1@1000
-              70 declares cpu cpu.user=2@1060
-             999 cpu.user=2@1120
+            1    declares cpu cpu.user=1@1000
+            70   declares cpu cpu.user=2@1060
+            999  cpu.user=2@1120
         "#]],
     );
 }

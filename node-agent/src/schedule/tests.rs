@@ -125,7 +125,7 @@ fn check(actors: &[Actor], concurrency_max: usize, length_seconds: u64, expect: 
             format!(" then pause {}s", pause.as_secs())
         });
         format!(
-            "{:>7.1} {}{config}{back_off}\n",
+            "{:<7.1} {}{config}{back_off}\n",
             start.at.as_secs_f64(),
             start.name
         )
@@ -140,18 +140,18 @@ fn everything_is_read_at_once_then_again_then_spread() {
         8,
         140,
         expect![[r#"
-                0.0 cpu config
-                0.0 df config
-                0.0 load config
-               10.0 cpu
-               10.0 df
-               10.0 load
-               54.9 load
-               63.8 df
-               65.1 cpu
-              114.9 load
-              123.8 df
-              125.1 cpu
+            0.0     cpu config
+            0.0     df config
+            0.0     load config
+            10.0    cpu
+            10.0    df
+            10.0    load
+            54.9    load
+            63.8    df
+            65.1    cpu
+            114.9   load
+            123.8   df
+            125.1   cpu
         "#]],
     );
 }
@@ -167,11 +167,11 @@ fn no_more_run_at_once_than_allowed() {
         2,
         9,
         expect![[r#"
-                0.0 a config
-                0.0 b config
-                3.0 c config
-                3.0 d config
-                6.0 e config
+            0.0     a config
+            0.0     b config
+            3.0     c config
+            3.0     d config
+            6.0     e config
         "#]],
     );
 }
@@ -189,18 +189,18 @@ fn a_plugin_slower_than_its_interval_skips_points_and_never_overlaps_itself() {
         8,
         400,
         expect![[r#"
-                0.0 apt config
-                0.0 cpu config
-               10.0 cpu
-               65.1 cpu
-               90.0 apt
-              125.1 cpu
-              185.1 cpu
-              233.2 apt
-              245.1 cpu
-              305.1 cpu
-              353.2 apt
-              365.1 cpu
+            0.0     apt config
+            0.0     cpu config
+            10.0    cpu
+            65.1    cpu
+            90.0    apt
+            125.1   cpu
+            185.1   cpu
+            233.2   apt
+            245.1   cpu
+            305.1   cpu
+            353.2   apt
+            365.1   cpu
         "#]],
     );
 }
@@ -215,19 +215,19 @@ fn a_broken_plugin_runs_less_and_less_often_until_it_recovers() {
         8,
         4_100,
         expect![[r#"
-                0.0 mysql config
-               10.0 mysql
-               37.9 mysql
-               97.9 mysql then pause 120s
-              218.0 mysql then pause 240s
-              458.1 mysql then pause 480s
-              938.2 mysql then pause 960s
-             1898.3 mysql then pause 1920s
-             3818.4 mysql config
-             3877.9 mysql
-             3937.9 mysql
-             3997.9 mysql
-             4057.9 mysql
+            0.0     mysql config
+            10.0    mysql
+            37.9    mysql
+            97.9    mysql then pause 120s
+            218.0   mysql then pause 240s
+            458.1   mysql then pause 480s
+            938.2   mysql then pause 960s
+            1898.3  mysql then pause 1920s
+            3818.4  mysql config
+            3877.9  mysql
+            3937.9  mysql
+            3997.9  mysql
+            4057.9  mysql
         "#]],
     );
 }
@@ -243,13 +243,13 @@ fn a_changed_file_ends_the_pause_and_asks_for_config() {
         8,
         500,
         expect![[r#"
-                0.0 mysql config
-               37.9 mysql config
-               97.9 mysql config then pause 120s
-              218.0 mysql config then pause 240s
-              400.0 mysql config
-              457.9 mysql config
-              467.9 mysql
+            0.0     mysql config
+            37.9    mysql config
+            97.9    mysql config then pause 120s
+            218.0   mysql config then pause 240s
+            400.0   mysql config
+            457.9   mysql config
+            467.9   mysql
         "#]],
     );
 }
@@ -264,9 +264,9 @@ fn a_dropped_plugin_is_picked_up() {
         8,
         130,
         expect![[r#"
-               70.0 new config
-               80.0 new
-              109.3 new
+            70.0    new config
+            80.0    new
+            109.3   new
         "#]],
     );
 }
@@ -281,10 +281,10 @@ fn a_declared_rate_is_kept() {
         8,
         1000,
         expect![[r#"
-                0.0 smart config
-              265.5 smart
-              565.5 smart
-              865.5 smart
+            0.0     smart config
+            265.5   smart
+            565.5   smart
+            865.5   smart
         "#]],
     );
 }

@@ -57,7 +57,7 @@ fn play(length_seconds: u64, at: impl Fn(u64) -> Collector) -> Played {
             }
             let told = tell.map_or(String::new(), |tell| format!(" {tell:?}"));
             let seconds = (now - origin).as_secs_f64();
-            played.shown += &format!("{seconds:>6.1} #{batch} {verdict:?}{told}\n");
+            played.shown += &format!("{seconds:<6.1} #{batch} {verdict:?}{told}\n");
         }
         let next_batch = origin + Duration::from_secs(made * 10);
         let pause = session.poll_timeout().filter(|_| !outbox.is_empty());
@@ -126,26 +126,26 @@ fn an_outage_is_told_once_and_what_waited_follows_in_order() {
         ],
         130,
         expect![[r#"
-               0.0 #1 Done
-              10.0 #2 Done
-              20.0 #3 Keep Trouble { why: "connection refused", lasted: 0ns }
-              20.6 #3 Keep
-              22.3 #3 Keep
-              25.9 #3 Keep
-              31.7 #3 Keep
-              46.4 #3 Keep
-              71.1 #3 Keep
-              89.9 #3 Done Over { lasted: 69.93s }
-              89.9 #4 Done
-              89.9 #5 Done
-              89.9 #6 Done
-              89.9 #7 Done
-              89.9 #8 Done
-              89.9 #9 Done
-              90.0 #10 Done
-             100.0 #11 Done
-             110.0 #12 Done
-             120.0 #13 Done
+            0.0    #1 Done
+            10.0   #2 Done
+            20.0   #3 Keep Trouble { why: "connection refused", lasted: 0ns }
+            20.6   #3 Keep
+            22.3   #3 Keep
+            25.9   #3 Keep
+            31.7   #3 Keep
+            46.4   #3 Keep
+            71.1   #3 Keep
+            89.9   #3 Done Over { lasted: 69.93s }
+            89.9   #4 Done
+            89.9   #5 Done
+            89.9   #6 Done
+            89.9   #7 Done
+            89.9   #8 Done
+            89.9   #9 Done
+            90.0   #10 Done
+            100.0  #11 Done
+            110.0  #12 Done
+            120.0  #13 Done
         "#]],
     );
 }
@@ -156,36 +156,36 @@ fn a_wrong_token_keeps_the_batches_and_is_retried_slowly() {
         &[(0, Collector::Stranger), (200, Collector::Up)],
         260,
         expect![[r#"
-               0.0 #1 Keep Trouble { why: "unknown token", lasted: 0ns }
-              60.4 #1 Keep
-             120.7 #1 Keep
-             181.1 #1 Keep
-             243.3 #1 Done Over { lasted: 243.254s }
-             243.3 #2 Done
-             243.3 #3 Done
-             243.3 #4 Done
-             243.3 #5 Done
-             243.3 #6 Done
-             243.3 #7 Done
-             243.3 #8 Done
-             243.3 #9 Done
-             243.3 #10 Done
-             243.3 #11 Done
-             243.3 #12 Done
-             243.3 #13 Done
-             243.3 #14 Done
-             243.3 #15 Done
-             243.3 #16 Done
-             243.3 #17 Done
-             243.3 #18 Done
-             243.3 #19 Done
-             243.3 #20 Done
-             243.3 #21 Done
-             243.3 #22 Done
-             243.3 #23 Done
-             243.3 #24 Done
-             243.3 #25 Done
-             250.0 #26 Done
+            0.0    #1 Keep Trouble { why: "unknown token", lasted: 0ns }
+            60.4   #1 Keep
+            120.7  #1 Keep
+            181.1  #1 Keep
+            243.3  #1 Done Over { lasted: 243.254s }
+            243.3  #2 Done
+            243.3  #3 Done
+            243.3  #4 Done
+            243.3  #5 Done
+            243.3  #6 Done
+            243.3  #7 Done
+            243.3  #8 Done
+            243.3  #9 Done
+            243.3  #10 Done
+            243.3  #11 Done
+            243.3  #12 Done
+            243.3  #13 Done
+            243.3  #14 Done
+            243.3  #15 Done
+            243.3  #16 Done
+            243.3  #17 Done
+            243.3  #18 Done
+            243.3  #19 Done
+            243.3  #20 Done
+            243.3  #21 Done
+            243.3  #22 Done
+            243.3  #23 Done
+            243.3  #24 Done
+            243.3  #25 Done
+            250.0  #26 Done
         "#]],
     );
 }
@@ -196,9 +196,9 @@ fn a_refused_batch_does_not_hold_up_the_next() {
         &[(0, Collector::Picky), (5, Collector::Up)],
         30,
         expect![[r#"
-               0.0 #1 Drop Refused { why: "version 9: expected 1", count: 1 }
-              10.0 #2 Done
-              20.0 #3 Done
+            0.0    #1 Drop Refused { why: "version 9: expected 1", count: 1 }
+            10.0   #2 Done
+            20.0   #3 Done
         "#]],
     );
 }
@@ -209,20 +209,20 @@ fn a_full_collector_is_asked_less_and_less_often() {
         &[(0, Collector::Full)],
         200,
         expect![[r#"
-               0.0 #1 Keep Trouble { why: "disk is full", lasted: 0ns }
-               0.6 #1 Keep
-               2.3 #1 Keep
-               5.9 #1 Keep
-              11.7 #1 Keep
-              26.4 #1 Keep
-              51.1 #1 Keep
-              69.9 #1 Keep
-              86.1 #1 Keep
-             105.4 #1 Keep
-             126.9 #1 Keep
-             148.9 #1 Keep
-             169.5 #1 Keep
-             195.4 #1 Keep
+            0.0    #1 Keep Trouble { why: "disk is full", lasted: 0ns }
+            0.6    #1 Keep
+            2.3    #1 Keep
+            5.9    #1 Keep
+            11.7   #1 Keep
+            26.4   #1 Keep
+            51.1   #1 Keep
+            69.9   #1 Keep
+            86.1   #1 Keep
+            105.4  #1 Keep
+            126.9  #1 Keep
+            148.9  #1 Keep
+            169.5  #1 Keep
+            195.4  #1 Keep
         "#]],
     );
 }
@@ -237,9 +237,9 @@ fn a_pause_that_the_collector_asks_for_is_kept() {
         ],
         70,
         expect![[r#"
-               0.0 #1 Keep Trouble { why: "too many", lasted: 0ns }
-              30.4 #1 Keep
-              60.7 #1 Keep
+            0.0    #1 Keep Trouble { why: "too many", lasted: 0ns }
+            30.4   #1 Keep
+            60.7   #1 Keep
         "#]],
     );
 }
