@@ -161,6 +161,12 @@ impl Engine {
         }
     }
 
+    /// The rules in force.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
     /// A graph of a host is new or changed: its fields with thresholds are judged from now on, others no longer.
     pub fn handle_declare(&mut self, host: &HostName, graph: &Arc<Graph>, now: Timestamp) {
         let now = self.tick(now);

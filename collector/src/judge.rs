@@ -1,1 +1,534 @@
-//! The alert loop: feeds the engine, stores what it returns, and carries it out.
+//! The alert loop: feeds the engine, makes durable what it returns, and carries it out.
+//!
+//! A thread of its own owns the SQLite connection, the outbox and a small runtime for deliveries, so that neither SQLite
+//! nor a slow mail server holds up anybody else. In: readings, contacts, declarations, rules through one bounded queue;
+//! whoever sends waits while it is full, nothing is dropped. Out: rows, ledger entries, notices, and snapshots for pages,
+//! which share the engine's memory and wait for no file and no network.
+//!
+//! Order: what the engine decided is committed together with the notices that it decided; a ledger entry is committed
+//! before a notice is sent and after. While nothing can be committed nothing is sent, and what is to be committed is kept.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ravenry_alerts::channel::{ChannelError, Channels, Settings};
+use ravenry_alerts::engine::{Effect, Engine};
+use ravenry_alerts::notice::{Notice, NoticeKey};
+use ravenry_alerts::outbox::{Delivery, Failure, Outbox, OutboxEffect};
+use ravenry_alerts::rule::{ContactName, Rules};
+use ravenry_alerts::severity::HostState;
+use ravenry_plugins::clock;
+use ravenry_plugins::graph::Graph;
+use ravenry_plugins::name::{GraphName, HostName, SeriesName};
+use ravenry_plugins::reading::Reading;
+use ravenry_plugins::timestamp::Timestamp;
+use ravenry_web::source::{CheckView, IncidentView};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{self, JoinSet};
+use tracing::{debug, error, info, warn};
+
+pub mod rules;
+mod table;
+
+use table::{Reader, Tables, Writes};
+
+/// Inputs that wait at most; whoever has one more waits for room.
+const QUEUE_MAX: usize = 256;
+
+/// Inputs that are taken in before what they led to is committed.
+const COMMIT_EVERY: usize = 64;
+
+/// How long to wait before a commit that failed is tried again.
+const COMMIT_AGAIN: Duration = Duration::from_secs(5);
+
+/// How long notices that are on their way may take at a stop.
+const STOP_GRACE: Duration = Duration::from_secs(3);
+
+/// Why the judge cannot start, or does not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum JudgeError {
+    /// SQLite says no.
+    #[error("alert state")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A row does not hold what this version wrote or understands.
+    #[error("alert state: table {table}: expected a row of this version, found {found:?}")]
+    Row {
+        /// Which table.
+        table: &'static str,
+        /// The row's beginning.
+        found: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// A channel's settings make no sense.
+    #[error("alert channels")]
+    Channel(#[from] ChannelError),
+    /// The thread or its runtime cannot be made.
+    #[error("alert loop: no thread")]
+    Thread(#[from] std::io::Error),
+    /// The judge has stopped.
+    #[error("alert loop: it has stopped")]
+    Stopped,
+    /// Nobody of that name is configured.
+    #[error("contact {0}: expected the name of a configured contact, found none of that name")]
+    NoContact(ContactName),
+    /// A test notice did not arrive.
+    #[error("test notice: {0}")]
+    NotDelivered(String),
+}
+
+/// The judge's thread, from within.
+struct Judge {
+    engine: Arc<Mutex<Engine>>,
+    outbox: Outbox,
+    tables: Tables,
+    writes: Writes,
+    /// Sent once `writes` are committed.
+    ready: Vec<Delivery>,
+    channels: Channels,
+    sends: JoinSet<Result<(), Failure>>,
+    on_their_way: HashMap<task::Id, NoticeKey>,
+    tests: HashMap<NoticeKey, oneshot::Sender<Result<(), String>>>,
+    /// Whether the last commit failed: said once, not at each try.
+    stuck: bool,
+}
+
+enum Input {
+    Declare(HostName, Arc<Graph>, Timestamp),
+    Undeclare(HostName, GraphName, Timestamp),
+    Forget(HostName, Timestamp),
+    Readings(Vec<(SeriesName, Reading, Timestamp)>, Timestamp),
+    Contact(HostName, Timestamp, Timestamp),
+    Reload(Arc<Rules>, Channels, Timestamp),
+    Test(ContactName, oneshot::Sender<Result<(), String>>, Timestamp),
+}
+
+/// The judge, from outside; cheap to clone.
+#[derive(Clone)]
+pub struct JudgeHandle {
+    engine: Arc<Mutex<Engine>>,
+    reader: Arc<Mutex<Reader>>,
+    inputs: mpsc::Sender<Input>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl fmt::Debug for JudgeHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JudgeHandle").finish_non_exhaustive()
+    }
+}
+
+/// Starts the judge on the state in `database` (its own tables in that file, made where they are missing); it stops when
+/// `stop` says true, or when the last handle is gone.
+///
+/// Graphs are to be declared to it after each start; checks are not judged before.
+///
+/// # Errors
+/// When the state cannot be read or written, or a channel's settings make no sense.
+pub fn start(
+    database: &Path,
+    rules: Arc<Rules>,
+    settings: &Settings,
+    stop: watch::Receiver<bool>,
+) -> Result<JudgeHandle, JudgeError> {
+    let tables = Tables::open(database)?;
+    let state = tables.load()?;
+    let outbox = Outbox::restore(rules.channels(), state.pending);
+    let engine = Engine::restore(rules, state.records, clock::now());
+    let engine = Arc::new(Mutex::new(engine));
+    let (sender, inputs) = mpsc::channel(QUEUE_MAX);
+    let judge = Judge {
+        engine: Arc::clone(&engine),
+        outbox,
+        tables,
+        writes: Writes::default(),
+        ready: Vec::new(),
+        channels: Channels::new(settings)?,
+        sends: JoinSet::new(),
+        on_their_way: HashMap::new(),
+        tests: HashMap::new(),
+        stuck: false,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let thread = std::thread::Builder::new()
+        .name(String::from("judge"))
+        .spawn(move || runtime.block_on(judge.run(inputs, stop)))?;
+    Ok(JudgeHandle {
+        engine,
+        reader: Arc::new(Mutex::new(Reader::open(database)?)),
+        inputs: sender,
+        thread: Arc::new(Mutex::new(Some(thread))),
+    })
+}
+
+impl JudgeHandle {
+    /// A graph of a host is new or changed. Waits while the queue is full.
+    ///
+    /// # Errors
+    /// When the judge has stopped.
+    pub async fn declare(&self, host: HostName, graph: Arc<Graph>) -> Result<(), JudgeError> {
+        self.send(Input::Declare(host, graph, clock::now())).await
+    }
+
+    /// As [`Self::declare`], from a thread.
+    ///
+    /// # Errors
+    /// When the judge has stopped.
+    pub fn declare_blocking(&self, host: HostName, graph: Arc<Graph>) -> Result<(), JudgeError> {
+        self.send_blocking(Input::Declare(host, graph, clock::now()))
+    }
+
+    /// A graph is not watched any more. Waits while the queue is full.
+    ///
+    /// # Errors
+    /// When the judge has stopped.
+    pub async fn undeclare(&self, host: HostName, graph: GraphName) -> Result<(), JudgeError> {
+        self.send(Input::Undeclare(host, graph, clock::now())).await
+    }
+
+    /// A host is not watched any more. Waits while the queue is full.
+    ///
+    /// # Errors
+    /// When the judge has stopped.
+    pub async fn forget(&self, host: HostName) -> Result<(), JudgeError> {
+        self.send(Input::Forget(host, clock::now())).await
+    }
+
+    /// Readings with their times, which arrived at `now`; within a series in order of time, those of one host together.
+    /// Readings at or before the last one judged change nothing. Waits while the queue is full.
+    ///
+    /// # Errors
+    /// When the judge has stopped.
+    pub async fn readings(
+        &self,
+        batch: Vec<(SeriesName, Reading, Timestamp)>,
+        now: Timestamp,
+    ) -> Result<(), JudgeError> {
+        self.send(Input::Readings(batch, now)).await
+    }
+
+    /// As [`Self::readings`], from a thread.
+    ///
+    /// # Errors
+    /// When the judge has stopped.
+    pub fn readings_blocking(
+        &self,
+        batch: Vec<(SeriesName, Reading, Timestamp)>,
+        now: Timestamp,
+    ) -> Result<(), JudgeError> {
+        self.send_blocking(Input::Readings(batch, now))
+    }
+
+    /// Something was heard of a host at `at`, by our clock. Waits while the queue is full.
+    ///
+    /// # Errors
+    /// When the judge has stopped.
+    pub async fn contact(&self, host: HostName, at: Timestamp) -> Result<(), JudgeError> {
+        self.send(Input::Contact(host, at, clock::now())).await
+    }
+
+    /// As [`Self::contact`], from a thread.
+    ///
+    /// # Errors
+    /// When the judge has stopped.
+    pub fn contact_blocking(&self, host: HostName, at: Timestamp) -> Result<(), JudgeError> {
+        self.send_blocking(Input::Contact(host, at, clock::now()))
+    }
+
+    /// Other rules and channels are in force; all states are kept. Waits while the queue is full.
+    ///
+    /// # Errors
+    /// When a channel's settings make no sense (the running ones stay), or the judge has stopped.
+    pub async fn reload(&self, rules: Arc<Rules>, settings: &Settings) -> Result<(), JudgeError> {
+        let channels = Channels::new(settings)?;
+        self.send(Input::Reload(rules, channels, clock::now())).await
+    }
+
+    /// Sends a test notice to a contact over its first channel that works, and waits until one try has an outcome.
+    ///
+    /// # Errors
+    /// When there is no such contact, the notice did not arrive at the first try, or the judge has stopped.
+    pub async fn notify_test(&self, contact: &str) -> Result<(), JudgeError> {
+        let contact = ContactName::new(contact);
+        if !self.engine().rules().channels().contains_key(&contact) {
+            return Err(JudgeError::NoContact(contact));
+        }
+        let (outcome, answer) = oneshot::channel();
+        self.send(Input::Test(contact, outcome, clock::now())).await?;
+        let answer = answer.await.map_err(|_| JudgeError::Stopped)?;
+        answer.map_err(JudgeError::NotDelivered)
+    }
+
+    /// The checks of a host: its own, then those of its fields by name.
+    #[must_use]
+    pub fn checks_of(&self, host: &HostName) -> Vec<CheckView> {
+        let checks = self.engine().checks_of(host);
+        let view = |check: ravenry_alerts::engine::CheckSnapshot| CheckView {
+            name: check.name,
+            severity: check.severity,
+            since: check.since,
+            value: check.value,
+            threshold: check.threshold,
+            reason: check.reason,
+        };
+        checks.into_iter().map(view).collect()
+    }
+
+    /// Whether a host is heard of.
+    #[must_use]
+    pub fn host_state(&self, host: &HostName) -> HostState {
+        self.engine().host_state(host)
+    }
+
+    /// Incidents, open ones first, then the newest closed ones, at most `limit`. Reads the file: not for the runtime.
+    #[must_use]
+    pub fn incidents(&self, limit: usize) -> Vec<IncidentView> {
+        let found = lock(&self.reader).incidents(limit);
+        found.unwrap_or_else(|error| {
+            error!(%error, "incidents cannot be read");
+            Vec::new()
+        })
+    }
+
+    /// Waits until the judge has stopped; blocks.
+    pub fn join(&self) {
+        let thread = lock(&self.thread).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            error!("the alert loop ended in a panic");
+        }
+    }
+
+    fn engine(&self) -> MutexGuard<'_, Engine> {
+        lock(&self.engine)
+    }
+
+    async fn send(&self, input: Input) -> Result<(), JudgeError> {
+        self.inputs.send(input).await.map_err(|_| JudgeError::Stopped)
+    }
+
+    fn send_blocking(&self, input: Input) -> Result<(), JudgeError> {
+        self.inputs.blocking_send(input).map_err(|_| JudgeError::Stopped)
+    }
+}
+
+/// What was behind the lock is whole at every moment, whatever its holder did.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Judge {
+    async fn run(mut self, mut inputs: mpsc::Receiver<Input>, mut stop: watch::Receiver<bool>) {
+        loop {
+            self.act(clock::now());
+            let wait = self.wait(clock::now());
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => break,
+                Some(ended) = self.sends.join_next_with_id() => self.ended(ended, clock::now()),
+                input = inputs.recv() => match input {
+                    Some(input) => self.take_in(input, &mut inputs),
+                    None => break,
+                },
+                () = tokio::time::sleep(wait) => lock(&self.engine).handle_timeout(clock::now()),
+            }
+        }
+        self.stop(inputs).await;
+    }
+
+    /// Takes in what waits, and lets time pass as the inputs say, so that a full queue delays no alarm.
+    fn take_in(&mut self, first: Input, inputs: &mut mpsc::Receiver<Input>) {
+        let mut next = Some(first);
+        let mut last = None;
+        let mut left = COMMIT_EVERY;
+        while let Some(input) = next {
+            last = Some(self.handle(input));
+            left -= 1;
+            next = if left == 0 { None } else { inputs.try_recv().ok() };
+        }
+        if let Some(now) = last {
+            lock(&self.engine).handle_timeout(now);
+        }
+    }
+
+    /// Takes in one input; gives its time.
+    fn handle(&mut self, input: Input) -> Timestamp {
+        let mut engine = lock(&self.engine);
+        match input {
+            Input::Declare(host, graph, now) => {
+                engine.handle_declare(&host, &graph, now);
+                now
+            }
+            Input::Undeclare(host, graph, now) => {
+                engine.handle_undeclare(&host, &graph, now);
+                now
+            }
+            Input::Forget(host, now) => {
+                engine.handle_forget(&host, now);
+                now
+            }
+            Input::Readings(batch, now) => {
+                engine.handle_readings(&batch, now);
+                now
+            }
+            Input::Contact(host, at, now) => {
+                engine.handle_contact(&host, at, now);
+                now
+            }
+            Input::Reload(rules, channels, now) => {
+                self.outbox.handle_contacts(rules.channels());
+                self.channels = channels;
+                engine.handle_rules(rules, now);
+                now
+            }
+            Input::Test(contact, outcome, now) => {
+                let notice = Notice::test(contact, now);
+                self.tests.insert(notice.key.clone(), outcome);
+                self.outbox.handle_tell(notice, now);
+                now
+            }
+        }
+    }
+
+    /// Makes durable what was decided, then sends what is due.
+    fn act(&mut self, now: Timestamp) {
+        self.gather(now);
+        self.ready.extend(self.outbox.due(now));
+        self.note();
+        if self.commit() {
+            for delivery in std::mem::take(&mut self.ready) {
+                self.send(delivery);
+            }
+        }
+    }
+
+    /// Takes over what the engine decided.
+    fn gather(&mut self, now: Timestamp) {
+        let effects = lock(&self.engine).take_effects();
+        for effect in effects {
+            self.carry_out(effect, now);
+        }
+    }
+
+    /// Takes over what the outbox wants to be durable.
+    fn note(&mut self) {
+        for effect in self.outbox.take_effects() {
+            match effect {
+                OutboxEffect::Store(row) => self.writes.put_pending(row),
+                OutboxEffect::Remove(key) => self.writes.remove_pending(key),
+                OutboxEffect::Ledger(entry) => {
+                    info!(notice = %entry.key, "{entry}");
+                    self.writes.ledger.push(entry);
+                }
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect, now: Timestamp) {
+        match effect {
+            Effect::Transition { check, transition } => {
+                info!(%check, from = %transition.from, to = %transition.to, "severity changed");
+            }
+            Effect::Tell(notice) => self.outbox.handle_tell(notice, now),
+            Effect::NotTold { incident, contact: Some(contact), reason } => {
+                debug!(incident, %contact, "not told: {reason}");
+            }
+            Effect::NotTold { incident, contact: None, reason } => debug!(incident, "not told: {reason}"),
+            Effect::Store(record) => self.writes.put(record),
+            Effect::Forget(key) => self.writes.forget(key),
+        }
+    }
+
+    fn commit(&mut self) -> bool {
+        match self.tables.commit(&mut self.writes) {
+            Ok(()) => {
+                if self.stuck {
+                    info!("alert state can be written again");
+                }
+                self.stuck = false;
+            }
+            Err(error) if self.stuck => debug!(%error, "alert state cannot be written"),
+            Err(error) => {
+                error!(%error, "alert state cannot be written: nobody is told anything until it can be");
+                self.stuck = true;
+            }
+        }
+        !self.stuck
+    }
+
+    fn send(&mut self, delivery: Delivery) {
+        let channels = self.channels.clone();
+        let key = delivery.notice.key.clone();
+        let send = self.sends.spawn(async move { channels.send(&delivery).await });
+        self.on_their_way.insert(send.id(), key);
+    }
+
+    fn ended(&mut self, ended: Ended, now: Timestamp) {
+        let (id, outcome) = match ended {
+            Ok((id, outcome)) => (id, outcome),
+            Err(error) => (error.id(), Err(Failure::Doubtful(format!("the channel failed: {error}")))),
+        };
+        let Some(key) = self.on_their_way.remove(&id) else {
+            return;
+        };
+        if let Some(test) = self.tests.remove(&key) {
+            // Whoever asked may have gone.
+            let _ = test.send(outcome.clone().map_err(why));
+        }
+        match outcome {
+            Ok(()) => self.outbox.handle_sent(&key, now),
+            Err(failure) => {
+                let why = why(failure.clone());
+                warn!(notice = %key, "not delivered: {why}");
+                self.outbox.handle_failed(&key, failure, now);
+            }
+        }
+    }
+
+    fn wait(&self, now: Timestamp) -> Duration {
+        if self.stuck {
+            return COMMIT_AGAIN;
+        }
+        let engine = lock(&self.engine).poll_timeout();
+        let outbox = self.outbox.poll_timeout(now);
+        let soonest = [engine, outbox].into_iter().flatten().min();
+        let longest = ravenry_alerts::engine::TICK;
+        soonest.map_or(longest, |at| at.since(now).min(longest))
+    }
+
+    /// Takes in what waits, gives notices on their way a little time, and saves everything.
+    async fn stop(mut self, mut inputs: mpsc::Receiver<Input>) {
+        inputs.close();
+        while let Some(input) = inputs.recv().await {
+            self.handle(input);
+        }
+        let last = async {
+            while let Some(ended) = self.sends.join_next_with_id().await {
+                self.ended(ended, clock::now());
+            }
+        };
+        if tokio::time::timeout(STOP_GRACE, last).await.is_err() {
+            warn!("notices are still on their way: they are sent again after the next start");
+        }
+        self.gather(clock::now());
+        self.note();
+        let records = lock(&self.engine).records();
+        for record in records {
+            self.writes.put(record);
+        }
+        self.commit();
+    }
+}
+
+type Ended = Result<(task::Id, Result<(), Failure>), task::JoinError>;
+
+fn why(failure: Failure) -> String {
+    let (Failure::Later(why) | Failure::Refused(why) | Failure::Doubtful(why)) = failure;
+    why
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,248 @@
+//! The judge's tables in the state database: rows as JSON beside the few columns that are asked by.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use ravenry_alerts::engine::{Record, RecordKey};
+use ravenry_alerts::incident::Incident;
+use ravenry_alerts::notice::NoticeKey;
+use ravenry_alerts::outbox::{LedgerEntry, LedgerEvent, Pending};
+use ravenry_web::source::IncidentView;
+use rusqlite::{Connection, OpenFlags, Transaction, params};
+use serde::de::DeserializeOwned;
+
+use super::JudgeError;
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS checks (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS incidents (
+        id INTEGER PRIMARY KEY, closed INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+    CREATE INDEX IF NOT EXISTS incidents_by_state ON incidents (closed, id);
+    CREATE TABLE IF NOT EXISTS outbox (
+        incident INTEGER NOT NULL, contact TEXT NOT NULL, sequence INTEGER NOT NULL, body TEXT NOT NULL,
+        PRIMARY KEY (incident, contact, sequence)) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS ledger (
+        id INTEGER PRIMARY KEY, incident INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+    CREATE INDEX IF NOT EXISTS ledger_by_incident ON ledger (incident, id);
+";
+
+/// Incidents that are kept; older closed ones are dropped.
+const INCIDENTS_MAX: i64 = 10_000;
+
+/// Ledger entries that are kept.
+const LEDGER_MAX: i64 = 200_000;
+
+/// Ledger entries that are shown of one incident.
+const TOLD_MAX: i64 = 200;
+
+/// Commits between two looks for what is too old.
+const TRIM_EVERY: u32 = 1000;
+
+/// The tables, for their one writer.
+pub(super) struct Tables {
+    connection: Connection,
+    commits: u32,
+}
+
+/// What a start finds.
+pub(super) struct Stored {
+    pub(super) records: Vec<Record>,
+    pub(super) pending: Vec<Pending>,
+}
+
+/// What is to be committed; of one row only the last state.
+#[derive(Default)]
+pub(super) struct Writes {
+    records: BTreeMap<RecordKey, Option<Record>>,
+    pending: BTreeMap<NoticeKey, Option<Pending>>,
+    pub(super) ledger: Vec<LedgerEntry>,
+}
+
+impl Writes {
+    pub(super) fn put(&mut self, record: Record) {
+        self.records.insert(record.key(), Some(record));
+    }
+
+    pub(super) fn forget(&mut self, key: RecordKey) {
+        self.records.insert(key, None);
+    }
+
+    pub(super) fn put_pending(&mut self, row: Pending) {
+        self.pending.insert(row.notice.key.clone(), Some(row));
+    }
+
+    pub(super) fn remove_pending(&mut self, key: NoticeKey) {
+        self.pending.insert(key, None);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.pending.is_empty() && self.ledger.is_empty()
+    }
+
+    fn write(&self, transaction: &Transaction<'_>) -> Result<(), JudgeError> {
+        for (key, record) in &self.records {
+            match (key, record) {
+                (RecordKey::Check(name), Some(record)) => transaction
+                    .prepare_cached("INSERT OR REPLACE INTO checks (name, body) VALUES (?, ?)")?
+                    .execute(params![name.to_string(), emit("checks", record)?])?,
+                (RecordKey::Check(name), None) => transaction
+                    .prepare_cached("DELETE FROM checks WHERE name = ?")?
+                    .execute([name.to_string()])?,
+                (RecordKey::Incident(id), Some(record)) => transaction
+                    .prepare_cached("INSERT OR REPLACE INTO incidents (id, closed, body) VALUES (?, ?, ?)")?
+                    .execute(params![number(*id), is_closed(record), emit("incidents", record)?])?,
+                (RecordKey::Incident(id), None) => transaction
+                    .prepare_cached("DELETE FROM incidents WHERE id = ?")?
+                    .execute([number(*id)])?,
+            };
+        }
+        for (key, row) in &self.pending {
+            let (incident, contact, sequence) = (number(key.incident), key.contact.as_str(), number(key.sequence));
+            match row {
+                Some(row) => transaction
+                    .prepare_cached(
+                        "INSERT OR REPLACE INTO outbox (incident, contact, sequence, body) VALUES (?, ?, ?, ?)",
+                    )?
+                    .execute(params![incident, contact, sequence, emit("outbox", row)?])?,
+                None => transaction
+                    .prepare_cached("DELETE FROM outbox WHERE incident = ? AND contact = ? AND sequence = ?")?
+                    .execute(params![incident, contact, sequence])?,
+            };
+        }
+        for entry in &self.ledger {
+            transaction
+                .prepare_cached("INSERT INTO ledger (incident, body) VALUES (?, ?)")?
+                .execute(params![number(entry.key.incident), emit("ledger", entry)?])?;
+        }
+        Ok(())
+    }
+}
+
+impl Tables {
+    pub(super) fn open(path: &Path) -> Result<Self, JudgeError> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(Duration::from_secs(10))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.execute_batch(SCHEMA)?;
+        Ok(Self { connection, commits: 0 })
+    }
+
+    pub(super) fn load(&self) -> Result<Stored, JudgeError> {
+        let mut records: Vec<Record> = rows(&self.connection, "checks", "SELECT body FROM checks", [])?;
+        let incidents = "SELECT body FROM incidents WHERE closed = 0 OR id = (SELECT max(id) FROM incidents)";
+        records.extend(rows::<Record, _>(&self.connection, "incidents", incidents, [])?);
+        let pending = rows(&self.connection, "outbox", "SELECT body FROM outbox", [])?;
+        Ok(Stored { records, pending })
+    }
+
+    /// Commits everything or nothing; what was committed is taken out of `writes`.
+    pub(super) fn commit(&mut self, writes: &mut Writes) -> Result<(), JudgeError> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        let transaction = self.connection.transaction()?;
+        writes.write(&transaction)?;
+        if self.commits.is_multiple_of(TRIM_EVERY) {
+            trim(&transaction)?;
+        }
+        transaction.commit()?;
+        self.commits = self.commits.wrapping_add(1);
+        *writes = Writes::default();
+        Ok(())
+    }
+}
+
+fn trim(transaction: &Transaction<'_>) -> Result<(), JudgeError> {
+    transaction.execute(
+        "DELETE FROM incidents WHERE closed = 1 AND id <= (SELECT max(id) FROM incidents) - ?",
+        [INCIDENTS_MAX],
+    )?;
+    transaction.execute(
+        "DELETE FROM ledger WHERE id <= (SELECT max(id) FROM ledger) - ?",
+        [LEDGER_MAX],
+    )?;
+    Ok(())
+}
+
+/// The tables, for pages: reads while the writer writes.
+pub(super) struct Reader {
+    connection: Connection,
+}
+
+impl Reader {
+    pub(super) fn open(path: &Path) -> Result<Self, JudgeError> {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        connection.busy_timeout(Duration::from_secs(10))?;
+        Ok(Self { connection })
+    }
+
+    pub(super) fn incidents(&self, limit: usize) -> Result<Vec<IncidentView>, JudgeError> {
+        let query = "SELECT body FROM incidents ORDER BY closed, id DESC LIMIT ?";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let records: Vec<Record> = rows(&self.connection, "incidents", query, [limit])?;
+        let incidents = records.into_iter().filter_map(|record| match record {
+            Record::Incident(incident) => Some(self.view(incident)),
+            Record::Check(_) => None,
+        });
+        incidents.collect()
+    }
+
+    fn view(&self, incident: Incident) -> Result<IncidentView, JudgeError> {
+        let query = "SELECT body FROM (SELECT id, body FROM ledger WHERE incident = ? ORDER BY id DESC LIMIT ?) ORDER BY id";
+        let entries: Vec<LedgerEntry> =
+            rows(&self.connection, "ledger", query, [number(incident.id), TOLD_MAX])?;
+        let told = entries.iter().filter(|entry| !matches!(entry.event, LedgerEvent::Sending { .. }));
+        let not_told = incident.not_told.iter().map(|(contact, reason)| format!("{contact}: not told: {reason}"));
+        Ok(IncidentView {
+            id: incident.id,
+            severity: incident.worst,
+            opened: incident.opened,
+            closed: incident.closed,
+            summary: incident.summary.clone(),
+            told: told.map(ToString::to_string).chain(not_told).collect(),
+            cause: incident.cause,
+        })
+    }
+}
+
+fn rows<T: DeserializeOwned, P: rusqlite::Params>(
+    connection: &Connection,
+    table: &'static str,
+    query: &str,
+    params: P,
+) -> Result<Vec<T>, JudgeError> {
+    let mut statement = connection.prepare_cached(query)?;
+    let mut found = statement.query(params)?;
+    let mut all = Vec::new();
+    while let Some(row) = found.next()? {
+        let body: String = row.get(0)?;
+        all.push(serde_json::from_str(&body).map_err(|source| JudgeError::Row {
+            table,
+            found: body.chars().take(120).collect(),
+            source,
+        })?);
+    }
+    Ok(all)
+}
+
+fn emit(table: &'static str, row: &impl serde::Serialize) -> Result<String, JudgeError> {
+    serde_json::to_string(row).map_err(|source| JudgeError::Row {
+        table,
+        found: String::from("a row that cannot be written"),
+        source,
+    })
+}
+
+fn is_closed(record: &Record) -> bool {
+    match record {
+        Record::Incident(incident) => incident.closed.is_some(),
+        Record::Check(_) => false,
+    }
+}
+
+/// SQLite's integers have a sign; ours are counters and microseconds that stay far below the limit.
+fn number(counter: u64) -> i64 {
+    i64::try_from(counter).unwrap_or(i64::MAX)
+}

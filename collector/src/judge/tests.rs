@@ -1,0 +1,196 @@
+//! The judge with its file and its threads, and a webhook that listens.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex as StdMutex;
+
+use ravenry_alerts::rule::{Address, Contact, FieldRule};
+use ravenry_alerts::severity::Severity;
+use ravenry_plugins::declaration::{Attributes, Declaration, FieldDeclaration};
+use ravenry_plugins::name::FieldName;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+
+/// A webhook that answers each request with the next of its statuses (the last one for ever) and keeps the bodies.
+#[derive(Clone)]
+struct Hook {
+    url: String,
+    heard: Arc<StdMutex<Vec<serde_json::Value>>>,
+    seen: watch::Receiver<usize>,
+}
+
+impl Hook {
+    async fn listen(statuses: &'static [u16]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        let heard = Arc::new(StdMutex::new(Vec::new()));
+        let (count, seen) = watch::channel(0);
+        let bodies = Arc::clone(&heard);
+        tokio::spawn(async move {
+            for answered in 0.. {
+                let (stream, _) = listener.accept().await.unwrap();
+                let status = statuses[answered.min(statuses.len() - 1)];
+                let body = answer(stream, status).await;
+                if status < 300 {
+                    bodies.lock().unwrap().push(body);
+                }
+                count.send_replace(answered + 1);
+            }
+        });
+        Self { url, heard, seen }
+    }
+
+    async fn requests(&mut self, at_least: usize) {
+        let seen = self.seen.wait_for(|seen| *seen >= at_least);
+        tokio::time::timeout(Duration::from_secs(20), seen).await.unwrap().unwrap();
+    }
+
+    fn subjects(&self) -> Vec<String> {
+        let heard = self.heard.lock().unwrap();
+        heard.iter().map(|body| body["subject"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn keys(&self) -> BTreeSet<String> {
+        let heard = self.heard.lock().unwrap();
+        heard.iter().map(|body| body["key"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+async fn answer(mut stream: TcpStream, status: u16) -> serde_json::Value {
+    let mut request = Vec::new();
+    loop {
+        let mut part = [0; 4096];
+        let read = stream.read(&mut part).await.unwrap();
+        request.extend_from_slice(&part[..read]);
+        let text = String::from_utf8_lossy(&request);
+        if let Some((_, body)) = text.split_once("\r\n\r\n")
+            && let Ok(body) = serde_json::from_str(body)
+        {
+            let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            return body;
+        }
+    }
+}
+
+fn rules(url: &str) -> Arc<Rules> {
+    Arc::new(Rules {
+        contacts: vec![Contact {
+            channels: vec![Address::Webhook { url: url.to_owned() }],
+            ..Contact::new("ops")
+        }],
+        fields: vec![FieldRule { attempts: Some(2), ..FieldRule::default() }],
+        ..Rules::default()
+    })
+}
+
+fn host() -> HostName {
+    HostName::new("web1").unwrap()
+}
+
+fn graph() -> Arc<Graph> {
+    let mut attributes = Attributes::default();
+    attributes.keep_last("label", "/");
+    attributes.keep_last("critical", "98");
+    let declaration = Declaration {
+        host: None,
+        graph: GraphName::new("df").unwrap(),
+        attributes: Attributes::default(),
+        fields: vec![FieldDeclaration { field: FieldName::new("root").unwrap(), attributes }],
+    };
+    Arc::new(Graph::resolve(&declaration).0)
+}
+
+fn reading(number: f64, minute: i64) -> (SeriesName, Reading, Timestamp) {
+    let series = SeriesName { host: host(), graph: GraphName::new("df").unwrap(), field: FieldName::new("root").unwrap() };
+    (series, Reading::Number(number), clock::now() - Duration::from_secs(120) + Duration::from_secs(minute.unsigned_abs()))
+}
+
+struct Running {
+    judge: JudgeHandle,
+    stop: watch::Sender<bool>,
+}
+
+impl Running {
+    async fn start(file: &Path, url: &str) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let judge = start(file, rules(url), &Settings::default(), stopped).unwrap();
+        judge.declare(host(), graph()).await.unwrap();
+        Self { judge, stop }
+    }
+
+    async fn stop(self) {
+        self.stop.send_replace(true);
+        tokio::task::spawn_blocking(move || self.judge.join()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_problem_and_its_end_are_told_once_across_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state.db");
+    let mut hook = Hook::listen(&[200]).await;
+
+    let running = Running::start(&file, &hook.url).await;
+    let batch = vec![reading(99.0, 1), reading(99.1, 2)];
+    running.judge.readings(batch.clone(), clock::now()).await.unwrap();
+    hook.requests(1).await;
+    running.stop().await;
+
+    let running = Running::start(&file, &hook.url).await;
+    running.judge.readings(batch, clock::now()).await.unwrap();
+    running.judge.readings(vec![reading(99.0, 3)], clock::now()).await.unwrap();
+    running.judge.readings(vec![reading(50.0, 4)], clock::now()).await.unwrap();
+    hook.requests(2).await;
+    let checks = running.judge.checks_of(&host());
+    assert_eq!(running.judge.host_state(&host()), HostState::Up);
+    assert_eq!(checks.len(), 2);
+    assert_eq!((checks[1].severity, checks[1].value), (Severity::Ok, Some(50.0)));
+    assert_eq!(checks[1].threshold, "critical above 98");
+    let judge = running.judge.clone();
+    running.stop().await;
+
+    let subjects = hook.subjects();
+    assert_eq!(subjects[0], "[critical] web1: df / is 99.1 (critical above 98)");
+    assert!(subjects[1].starts_with("[ok] web1: df / is 50 (was critical for "), "{subjects:?}");
+    assert_eq!((subjects.len(), hook.keys().len()), (2, 2));
+    let incidents = judge.incidents(10);
+    assert_eq!(incidents.len(), 1);
+    assert_eq!(incidents[0].told.len(), 2, "{incidents:?}");
+    assert!(incidents[0].closed.is_some());
+}
+
+#[tokio::test]
+async fn what_was_not_delivered_before_a_stop_is_delivered_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state.db");
+    let mut broken = Hook::listen(&[503]).await;
+
+    let running = Running::start(&file, &broken.url).await;
+    let batch = vec![reading(99.0, 1), reading(99.0, 2)];
+    running.judge.readings(batch, clock::now()).await.unwrap();
+    broken.requests(1).await;
+    running.stop().await;
+
+    let mut works = Hook::listen(&[200]).await;
+    let running = Running::start(&file, &works.url).await;
+    works.requests(1).await;
+    running.stop().await;
+    assert_eq!(works.subjects(), ["[critical] web1: df / is 99 (critical above 98)"]);
+}
+
+#[tokio::test]
+async fn a_test_notice_says_how_it_went() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state.db");
+    let hook = Hook::listen(&[200, 404]).await;
+    let running = Running::start(&file, &hook.url).await;
+    running.judge.notify_test("ops").await.unwrap();
+    let refused = running.judge.notify_test("ops").await.unwrap_err();
+    assert_eq!(refused.to_string(), "test notice: the webhook answered 404 Not Found");
+    let nobody = running.judge.notify_test("nobody").await.unwrap_err();
+    assert!(matches!(nobody, JudgeError::NoContact(_)));
+    running.stop().await;
+    assert_eq!(hook.subjects(), ["[test] Ravenry can reach ops"]);
+}
