@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod oracle;
+mod random;
 
-use oracle::{Oracle, Random};
+use oracle::Oracle;
+use random::Random;
 use ravenry_rrd::print::Scientific;
 use ravenry_rrd::rpn::{Grid, Program};
 

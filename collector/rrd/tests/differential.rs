@@ -8,11 +8,13 @@
 )]
 
 mod oracle;
+mod random;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use oracle::{Oracle, Random};
+use oracle::Oracle;
+use random::Random;
 use ravenry_rrd::definition::{Cf, Definition};
 use ravenry_rrd::fetch::{self, Request};
 use ravenry_rrd::header::Header;

@@ -1,0 +1,131 @@
+//! Files made by the real rrdtool (`golden/make.sh`), which need no rrdtool to compare with: the updates' bytes and the
+//! text of `info`, `dump` and `fetch`.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::{Path, PathBuf};
+
+use ravenry_rrd::header::Header;
+use ravenry_rrd::update::{Input, UpdateError};
+use ravenry_rrd::writes::Writes;
+use ravenry_rrd::{cli, decimal};
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name)
+}
+
+fn apply(header: &mut Header, line: &str, writes: &mut Writes) -> Result<(), UpdateError> {
+    let (time, values) = line.split_once(':').unwrap();
+    let time = decimal::parse(time.as_bytes()).unwrap();
+    let inputs: Vec<Input<'_>> = values
+        .split(':')
+        .map(|text| Input::Text(text.as_bytes()))
+        .collect();
+    header.update_in_place(
+        time.floor() as i64,
+        (time.fract() * 1e6) as u32,
+        &inputs,
+        writes,
+    )
+}
+
+#[track_caller]
+fn check_update(name: &str, refused: usize) {
+    let mut file = std::fs::read(golden(&format!("{name}.before.rrd"))).unwrap();
+    let mut header = Header::parse(&file, file.len() as u64).unwrap();
+    let mut writes = Writes::new();
+    let updates = std::fs::read_to_string(golden(&format!("{name}.updates"))).unwrap();
+    let errors = updates
+        .lines()
+        .filter(|line| apply(&mut header, line, &mut writes).is_err())
+        .count();
+    assert_eq!(errors, refused);
+    header.live_write(&mut writes);
+    writes.merge();
+    writes.apply(&mut file);
+    assert!(
+        file == std::fs::read(golden(&format!("{name}.after.rrd"))).unwrap(),
+        "{name}: bytes differ"
+    );
+}
+
+/// Our command line's output is rrdtool's.
+#[track_caller]
+fn check_text(name: &str) {
+    let folder = golden("");
+    for (command, words) in [
+        ("info", ""),
+        ("dump", ""),
+        ("fetch", "AVERAGE -s 1000000000 -e 1000004000"),
+    ] {
+        let path = folder
+            .join(format!("{name}.after.rrd"))
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let args: Vec<String> = [command, &path]
+            .into_iter()
+            .chain(words.split_whitespace())
+            .map(str::to_owned)
+            .collect();
+        let (mut output, mut errors) = (Vec::new(), Vec::new());
+        let status = cli::main(&args, (1_100_000_000, 0), &mut output, &mut errors);
+        let output = String::from_utf8(output)
+            .unwrap()
+            .replace(&path, &format!("{name}.after.rrd"));
+        assert_eq!(
+            (status, String::from_utf8(errors).unwrap().as_str()),
+            (0, ""),
+            "{name} {command}"
+        );
+        let expected = std::fs::read_to_string(folder.join(format!("{name}.{command}"))).unwrap();
+        assert_eq!(output, expected, "{name} {command}");
+    }
+}
+
+#[test]
+fn every_kind_is_updated_to_the_same_bytes() {
+    check_update("kinds", 1);
+}
+
+#[test]
+fn version_1_is_updated_in_place_without_microseconds() {
+    check_update("version1", 0);
+}
+
+#[test]
+fn files_of_every_sort_are_described_alike() {
+    for name in ["kinds", "version1", "compute", "forecast"] {
+        check_text(name);
+    }
+}
+
+#[test]
+fn forecasts_are_read_but_not_updated() {
+    let file = std::fs::read(golden("forecast.before.rrd")).unwrap();
+    let mut header = Header::parse(&file, file.len() as u64).unwrap();
+    let error = header
+        .update(1_000_000_300, 0, &[Input::Count(1)], &mut Writes::new())
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the file has a forecasting (Holt-Winters) archive, which cannot be updated yet"
+    );
+}
+
+#[test]
+fn a_refused_update_changes_nothing() {
+    let file = std::fs::read(golden("kinds.before.rrd")).unwrap();
+    let mut header = Header::parse(&file, file.len() as u64).unwrap();
+    let (mut before, mut after) = (Writes::new(), Writes::new());
+    header.live_write(&mut before);
+    let inputs = ["1", "2", "three", "4", "5", "6"].map(|text| Input::Text(text.as_bytes()));
+    header
+        .update(1_000_000_300, 0, &inputs, &mut after)
+        .unwrap_err();
+    assert!(after.is_empty());
+    header.live_write(&mut after);
+    assert_eq!(before, after);
+}
