@@ -31,7 +31,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{self, JoinSet};
 use tracing::{debug, error, info, warn};
 
-pub mod rules;
 mod table;
 
 use table::{Reader, Tables, Writes};
