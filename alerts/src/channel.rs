@@ -13,7 +13,7 @@ use crate::rule::Address;
 mod mail;
 mod webhook;
 
-pub use mail::{Mail, MailError, MailSettings, Security};
+pub use mail::{Mail, MailError, MailSettings, Security, check_mailbox};
 pub use webhook::{Webhook, WebhookError};
 
 /// A way to reach people. Sending the same notice again must be recognisable by its key.

@@ -57,6 +57,16 @@ pub enum Security {
     Tls,
 }
 
+/// Checks that `text` is a mailbox: `ops@example.net` or `Ops <ops@example.net>`.
+///
+/// # Errors
+/// When it is not; the text says why.
+pub fn check_mailbox(text: &str) -> Result<(), String> {
+    text.parse::<Mailbox>()
+        .map(drop)
+        .map_err(|error| error.to_string())
+}
+
 /// Why mail cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
