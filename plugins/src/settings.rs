@@ -200,7 +200,7 @@ impl<'d, 't> Section<'d, 't> {
         let value = self.take(key);
         let table = value.and_then(|value| self.table_of(key, value));
         let span = value.map_or(0..0, Spanned::span);
-        Section::new(self.document, self.path_of(key), table, span)
+        Section::new(self.document, self.path(key), table, span)
     }
 
     /// The tables in table `key`, with their names, in the order of the file.
@@ -208,7 +208,7 @@ impl<'d, 't> Section<'d, 't> {
         let Some(table) = self.take(key).and_then(|value| self.table_of(key, value)) else { return Vec::new() };
         let mut sections = Vec::with_capacity(table.len());
         for (name, value) in table {
-            let path = format!("{}.{}", self.path_of(key), name.get_ref());
+            let path = format!("{}.{}", self.path(key), name.get_ref());
             let name = Located { value: name.get_ref().to_string(), span: name.span() };
             match value.get_ref().as_table() {
                 Some(table) => {
@@ -234,7 +234,7 @@ impl<'d, 't> Section<'d, 't> {
         };
         let tables = items.iter().filter_map(|item| Some((item.span(), self.table_of(key, item)?)));
         tables
-            .map(|(span, table)| Section::new(self.document, self.path_of(key), Some(table), span))
+            .map(|(span, table)| Section::new(self.document, self.path(key), Some(table), span))
             .collect()
     }
 
@@ -271,7 +271,7 @@ impl<'d, 't> Section<'d, 't> {
     /// Adds a problem about `key` of this table.
     pub fn report(&self, span: &Range<usize>, key: &str, problem: impl Display) {
         self.has_problems.set(true);
-        self.document.report(span.clone(), format!("{}: {problem}", self.path_of(key)));
+        self.document.report(span.clone(), format!("{}: {problem}", self.path(key)));
     }
 
     /// Reports the keys that were not taken.
@@ -313,7 +313,9 @@ impl<'d, 't> Section<'d, 't> {
         table
     }
 
-    fn path_of(&self, key: &str) -> String {
+    /// The name of `key` with those of the tables around it, for messages.
+    #[must_use]
+    pub fn path(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 }
