@@ -12,7 +12,7 @@ pub mod store;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::ops::Range;
@@ -39,7 +39,7 @@ pub struct Config {
     pub agent: agent::LocalAgent,
     /// `[group.NAME]`
     pub groups: Vec<group::Group>,
-    /// `[alerts]`, `[[threshold]]`, `[contact.NAME]`, `[mail]`
+    /// `[alerts]`, `[[threshold]]`, `[[host]]`, `[contact.NAME]`, `[mail]`
     pub alerts: alerts::Alerts,
 }
 
@@ -69,17 +69,20 @@ pub fn parse(texts: &[(String, String)]) -> (Config, Vec<Problem>) {
         texts.iter().map(|(source, text)| Document::new(source.as_str(), text)).collect();
     let mut config = Config::default();
     let mut given = Given::default();
-    for document in &documents {
+    for (source, document) in documents.iter().enumerate() {
         let mut root = document.root();
-        config.read(&mut root, &mut given);
+        config.read(&mut root, &mut given, source);
         root.end();
+    }
+    for (source, span, text) in config.alerts.missing_contacts(&given.contacts) {
+        documents[source].report(span, text);
     }
     let problems = documents.into_iter().flat_map(Document::into_problems).collect();
     (config, problems)
 }
 
 impl Config {
-    fn read(&mut self, root: &mut Section<'_, '_>, given: &mut Given) {
+    fn read(&mut self, root: &mut Section<'_, '_>, given: &mut Given, source: usize) {
         if let Some(data) = root.text("data")
             && given.first_time(root, "data", root.span_of("data"))
         {
@@ -89,14 +92,15 @@ impl Config {
         given.once(root, "store", |section| self.store.read(section));
         given.once(root, "agent", |section| self.agent.read(section));
         group::read(root, given, &mut self.groups);
-        self.alerts.read(root, given);
+        self.alerts.read(root, given, source);
     }
 }
 
-/// What earlier files have said already, so that nothing is said twice.
-#[derive(Debug, Default)]
+/// What earlier files have said already, so that nothing is said twice, and what later ones must still say.
+#[derive(Default)]
 pub struct Given {
-    seen: HashMap<String, ()>,
+    seen: HashSet<String>,
+    contacts: Vec<alerts::Named>,
 }
 
 impl Given {
@@ -111,7 +115,7 @@ impl Given {
 
     /// Whether `name` is said for the first time; if not, that is a problem.
     fn first_time(&mut self, root: &Section<'_, '_>, name: &str, span: Range<usize>) -> bool {
-        let first = self.seen.insert(name.to_owned(), ()).is_none();
+        let first = self.seen.insert(name.to_owned());
         if !first {
             root.report(&span, name, "expected once in all files, found again");
         }

@@ -4,5 +4,8 @@ pub mod catalog;
 pub mod config;
 pub mod database;
 pub mod entry;
+pub mod ingest;
 pub mod journal;
+pub mod receive;
 pub mod store;
+pub mod token;

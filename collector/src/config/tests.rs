@@ -29,6 +29,11 @@ fn what_the_manual_shows_is_understood() {
         warning = 90
         critical = "none"
         attempts = 2
+        contacts = ["ops"]
+
+        [[host]]
+        host = "laptop*"
+        down_after = "never"
 
         [contact.ops]
         mail = "ops@example.net"
@@ -38,9 +43,9 @@ fn what_the_manual_shows_is_understood() {
     let (config, problems) = parse(&[("ravenry.toml".to_owned(), text.to_owned())]);
     assert_eq!(problems, []);
     assert_eq!(config.http.public_url(), "https://ravenry.example.net");
-    assert_eq!(config.alerts.thresholds[0].place, "ravenry.toml:9");
-    assert_eq!(config.alerts.thresholds[0].critical, alerts::Setting::Off);
-    assert_eq!(config.alerts.contacts[0].channels.len(), 2);
+    let rules = &config.alerts.rules;
+    assert_eq!(rules.fields[0].critical, Some(ravenry_alerts::rule::Limit::Off));
+    assert_eq!(rules.contacts[0].channels.len(), 2);
     let groups = |host: &str| {
         let host = ravenry_plugins::name::HostName::new(host).unwrap();
         group::groups_of(&config.groups, &host).iter().map(ToString::to_string).collect::<Vec<_>>()
@@ -54,19 +59,21 @@ fn every_problem_is_named_with_its_line() {
     problems(
         "[http]\nlisten = 'everywhere'\nlissten = 1\n[store]\nlayout = 'cacti'\nflush_interval = '2d'\n\
          [[threshold]]\nwarning = 'high'\n[[threshold]]\nhost = 'a'\n[contact.bob]\n[contact.eve]\nmail = 'eve'\n\
-         [group.'a//b']\nhosts = []\n[mail]\nuser = 'x'\n",
+         [group.'a//b']\nhosts = []\n[mail]\nuser = 'x'\n[[host]]\ndown_after = 'soon'\ncontacts = 'nobody'\n",
         &expect![[r#"
             ravenry.toml:2: http.listen: expected an address and port such as "127.0.0.1:4950", found "everywhere"
             ravenry.toml:3: http.lissten: unknown key; expected one of: listen, url, push_bytes_max
             ravenry.toml:5: store.layout: expected "standard" or "munin", found "cacti"
             ravenry.toml:6: store.flush_interval: expected a duration from 1s to 1h, found 2d
             ravenry.toml:8: threshold.warning: range "high": expected `max`, `min:max`, `min:` or `:max`, found "high"
-            ravenry.toml:9: threshold.warning: expected at least one of warning, critical, attempts, unknown_limit, found none
+            ravenry.toml:9: threshold.warning: expected at least one of warning, critical, attempts, unknown_limit, contacts, mute
             ravenry.toml:11: contact.bob.mail: expected a mail address or a webhook, found neither
-            ravenry.toml:13: contact.eve.mail: expected a mail address such as "ops@example.net", found "eve"
+            ravenry.toml:13: contact.eve.mail: expected a mail address such as "ops@example.net", found "eve": Invalid input
             ravenry.toml:14: group.a//b.hosts: expected at least one host name or pattern, found none
             ravenry.toml:14: group.a//b: group name "a//b": expected 1 to 200 characters: parts of letters, digits, '.', '-', '_' and inner blanks, separated by single '/'
             ravenry.toml:16: mail.user: expected user and password together, found one of them
+            ravenry.toml:19: host.down_after: expected a duration such as "10m", or "never", found "soon"
+            ravenry.toml:20: host.contacts: no contact "nobody": expected [contact.nobody]
         "#]],
     );
 }
