@@ -6,6 +6,7 @@ pub mod database;
 pub mod entry;
 pub mod ingest;
 pub mod journal;
+pub mod judge;
 pub mod receive;
 pub mod store;
 pub mod token;
