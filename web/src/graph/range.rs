@@ -5,8 +5,9 @@ use ravenry_plugins::graph::Args;
 use super::series::Grid;
 use super::stack::{Form, Layer};
 
-/// A threshold or line further away than this times what the axis reaches anyway does not stretch it.
-const STRETCH_MAX: f64 = 1.6;
+/// A threshold or line that is further beyond the axis than this times its span does not stretch it: on an axis from zero
+/// one above 1.6 times the data would flatten it too much.
+const STRETCH_MAX: f64 = 0.6;
 /// Air above and below the data.
 const AIR: f64 = 0.05;
 
@@ -74,10 +75,9 @@ fn extent(layers: &[Layer], grid: Grid, x: (f64, f64)) -> Option<(f64, f64)> {
 }
 
 fn stretched((low, high): (f64, f64), lines: &[f64]) -> (f64, f64) {
-    let near = |line: &&f64| {
-        let reach = if **line >= 0.0 { high } else { -low };
-        line.is_finite() && line.abs() < STRETCH_MAX * reach.max(0.0)
-    };
+    let size = low.abs().max(high.abs());
+    let room = (high - low).max(size * 0.1) * STRETCH_MAX;
+    let near = |line: &&f64| (low - room..high + room).contains(*line);
     lines
         .iter()
         .filter(near)
@@ -226,6 +226,13 @@ mod tests {
             &[100.0],
             &[170.0],
             (0.0, 105.0),
+        );
+        check(
+            &Args::default(),
+            LINE,
+            &[40.0, 60.0],
+            &[30.0, 70.0, 80.0],
+            (28.0, 72.0),
         );
     }
 }

@@ -401,6 +401,53 @@ fn golden_sparkline() {
 }
 
 #[test]
+fn golden_many_fields_mirrored_with_total() {
+    let mut lines = String::from(
+        "graph_title Ports of the switch in the cellar of Übersee, Öland\ngraph_total sum\ngraph_vlabel bits per second\n",
+    );
+    for port in 1..=24 {
+        let plain = format!(
+            "in{port}.label received {port}\nin{port}.graph no\nout{port}.label port {port}\n"
+        );
+        lines.push_str(&plain);
+        lines.push_str(&format!(
+            "out{port}.negative in{port}\nout{port}.draw AREASTACK\n"
+        ));
+    }
+    let graph = graph(&lines);
+    let history = history(&graph, DAY, ROWS, |series, row| {
+        1e5 * (1.0 + series as f64) * (0.2 + course(row, ROWS)) * (1.0 + 0.2 * noise(series, row))
+    });
+    let options = Options {
+        size: Size::Plot(600, 300),
+        ..by_day()
+    };
+    check("ports", &input(&graph, &history), &options);
+}
+
+#[test]
+fn golden_an_hour_and_what_is_to_come() {
+    let lines = "
+        graph_title Температура λ 温度
+        graph_vlabel °C
+        graph_scale no
+        cpu.label CPU ≤ 80 °C
+        cpu.cdef cpu,1000,/
+        cpu.warning 44000
+        cpu.critical 30000:48000
+        cpu.line 41:ff0000:limit";
+    let graph = graph(lines);
+    let history = history(&graph, 3600, 60, |_, row| {
+        if row > 50 {
+            f64::NAN
+        } else {
+            42_000.0 + 1500.0 * noise(0, row)
+        }
+    });
+    check("hour", &input(&graph, &history), &options(4200));
+}
+
+#[test]
 fn golden_year() {
     let graph = graph(DF);
     let year = 400 * DAY;
