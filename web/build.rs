@@ -23,7 +23,9 @@ fn main() -> io::Result<()> {
     let mut rows = String::new();
     for name in &names {
         let asset = Asset::load(&root.join("assets").join(name), name, &out)?;
-        asset.emit(&mut constants, &mut rows).map_err(io::Error::other)?;
+        asset
+            .emit(&mut constants, &mut rows)
+            .map_err(io::Error::other)?;
     }
     let table = format!(
         "{constants}\n/// Every asset.\npub(crate) static ASSETS: [Asset; {}] = [\n{rows}];\n",
@@ -73,7 +75,12 @@ impl Asset {
 
     fn emit(&self, constants: &mut String, rows: &mut String) -> std::fmt::Result {
         writeln!(constants, "/// Where the page finds it.")?;
-        writeln!(constants, "pub(crate) const {}: &str = {:?};", self.constant, format!("/assets/{}", self.file))?;
+        writeln!(
+            constants,
+            "pub(crate) const {}: &str = {:?};",
+            self.constant,
+            format!("/assets/{}", self.file)
+        )?;
         writeln!(
             rows,
             "    Asset {{ file: {:?}, content_type: {:?}, plain: include_bytes!({:?}), gzip: include_bytes!({:?}) }},",

@@ -1,5 +1,10 @@
 //! The pages over a made-up site, to look at: `cargo run -p ravenry-web --example demo -- [PORT] [MORE-HOSTS]`.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the made-up site has no name that is wrong"
+)]
+
 use std::sync::Arc;
 
 use ravenry_plugins::clock;
@@ -10,10 +15,15 @@ use ravenry_web::{Options, router};
 mod fake;
 
 fn main() -> std::io::Result<()> {
-    let mut numbers = std::env::args().skip(1).filter_map(|text| text.parse::<u16>().ok());
+    let mut numbers = std::env::args()
+        .skip(1)
+        .filter_map(|text| text.parse::<u16>().ok());
     let port = numbers.next().unwrap_or(4960);
     let more = numbers.next().unwrap_or(0);
-    let router = router(Arc::new(fake::Fake::at(usize::from(more), clock::now)), Options::default());
+    let router = router(
+        Arc::new(fake::Fake::at(usize::from(more), clock::now)),
+        Options::default(),
+    );
     tokio::runtime::Runtime::new()?.block_on(async {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
         println!("http://{}", listener.local_addr()?);

@@ -29,10 +29,11 @@ impl Freshness {
     fn header(self) -> HeaderValue {
         match self {
             Self::Revalidate => HeaderValue::from_static("no-cache"),
-            Self::For(time) => {
-                HeaderValue::from_str(&format!("max-age={}, must-revalidate", time.as_secs().max(1)))
-                    .unwrap_or(HeaderValue::from_static("no-cache"))
-            }
+            Self::For(time) => HeaderValue::from_str(&format!(
+                "max-age={}, must-revalidate",
+                time.as_secs().max(1)
+            ))
+            .unwrap_or(HeaderValue::from_static("no-cache")),
             Self::Immutable => HeaderValue::from_static("public, max-age=31536000, immutable"),
         }
     }

@@ -11,7 +11,9 @@ use flate2::write::GzEncoder;
 use ravenry_plugins::timestamp::Timestamp;
 
 use crate::answer::Encoded;
-use crate::graph::{Input, Legend, Model, Options, Paint, Scale, Size as DrawnSize, Theme, png, svg};
+use crate::graph::{
+    Input, Legend, Model, Options, Paint, Scale, Size as DrawnSize, Theme, png, svg,
+};
 use crate::live;
 use crate::period::{Period, Stretch};
 use crate::picture::{self, Format, Wanted};
@@ -81,7 +83,13 @@ impl Histories {
         stretch: &Stretch,
         extremes: bool,
     ) -> Result<Self, Refusal> {
-        let fetch = |consolidation| fetch(source, detail, &picture::query(detail, stretch, consolidation));
+        let fetch = |consolidation| {
+            fetch(
+                source,
+                detail,
+                &picture::query(detail, stretch, consolidation),
+            )
+        };
         let extreme = |consolidation| extremes.then(|| fetch(consolidation)).transpose();
         Ok(Self {
             average: fetch(Consolidation::Average)?,
@@ -145,7 +153,9 @@ pub(crate) fn legend_of_latest(detail: &GraphDetail) -> Legend {
         min: None,
         max: None,
     };
-    histories.model(detail, &Options::new(end - step, end)).legend
+    histories
+        .model(detail, &Options::new(end - step, end))
+        .legend
 }
 
 /// A line of the table of numbers.
@@ -174,7 +184,10 @@ pub(crate) fn legend(source: &dyn Source, detail: &GraphDetail, now: Timestamp) 
             label: live::label(row),
             paint: row.paint,
             now: live::text(row),
-            periods: periods.iter().map(|legend| extremes(legend.as_ref(), i)).collect(),
+            periods: periods
+                .iter()
+                .map(|legend| extremes(legend.as_ref(), i))
+                .collect(),
         })
         .collect()
 }

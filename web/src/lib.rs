@@ -35,13 +35,14 @@ mod shot;
 mod site;
 pub mod source;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{OriginalUri, Request, State};
 use axum::http::HeaderMap;
 use axum::middleware;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -70,8 +71,11 @@ pub fn router(source: Arc<dyn Source>, options: Options) -> Router {
         .nest("/api/v1", api())
         .fallback(no_page)
         .method_not_allowed_fallback(wrong_method)
-        .layer(CatchPanicLayer::new())
-        .layer(middleware::from_fn_with_state(Arc::clone(&site), refusal::dress))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&site),
+            refusal::dress,
+        ))
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn(answer::seal))
         .with_state(site)
@@ -85,6 +89,11 @@ fn api() -> Router<Arc<Site>> {
         .route("/hosts/{host}/graphs/{graph}/data", get(api::data::answer))
         .route("/incidents", get(api::incidents::answer))
         .route("/checks", get(api::checks::answer))
+}
+
+/// A panic is one request's; what it said is in the log.
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    Refusal::Broken("it failed, and the log says how".to_owned()).into_response()
 }
 
 async fn asset_file(headers: HeaderMap, segments: Segments) -> Result<Response, Refusal> {

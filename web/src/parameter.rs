@@ -168,12 +168,17 @@ mod tests {
 
     #[test]
     fn a_refusal_names_parameter_expected_and_found() {
-        let error = parameters("width=9").take_number("width", 100, 200).unwrap_err();
+        let error = parameters("width=9")
+            .take_number("width", 100, 200)
+            .unwrap_err();
         assert_eq!(
             error.to_string(),
             "parameter width: expected a whole number from 100 to 200, found \"9\""
         );
         let error = parameters("wdith=9").finish("width").unwrap_err();
-        assert_eq!(error.to_string(), "parameter wdith: expected width, found \"9\"");
+        assert_eq!(
+            error.to_string(),
+            "parameter wdith: expected width, found \"9\""
+        );
     }
 }

@@ -163,10 +163,8 @@ fn fresh(
         }
     };
     // A second for the sample's way here; late samples are asked for every second, not faster.
-    (due.since(now) + Duration::from_secs(1)).clamp(
-        Duration::from_secs(1),
-        resolution + Duration::from_secs(1),
-    )
+    (due.since(now) + Duration::from_secs(1))
+        .clamp(Duration::from_secs(1), resolution + Duration::from_secs(1))
 }
 
 #[cfg(test)]
@@ -202,7 +200,10 @@ mod tests {
         assert_eq!(stretch.end, at(60_000));
         assert_eq!(stretch.fresh, Duration::from_secs(48));
         let week = Stretch::of_period(Period::Week, MINUTE, Some(at(60_007)), at(60_020));
-        assert_eq!((week.end, week.fresh), (at(60_000), Duration::from_secs(288)));
+        assert_eq!(
+            (week.end, week.fresh),
+            (at(60_000), Duration::from_secs(288))
+        );
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::period::{Period, Stretch};
 use crate::refusal::Refusal;
 use crate::shot::Size;
 use crate::site::Site;
-use crate::source::{Consolidation, GraphDetail, Query};
+use crate::source::{Consolidation, GraphDetail, Query, Source};
 
 /// What a file's name ends in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -88,12 +88,21 @@ pub(crate) async fn answer(
     }
     let file = match format {
         Format::Svg | Format::Png => {
-            let draw = || async { site.ask(move |source| drawing::draw(source, &wanted)).await? };
+            let draw = || async {
+                site.ask(move |source| drawing::draw(source, &wanted))
+                    .await?
+            };
             site.pictures.picture(tag, draw).await?
         }
-        Format::Csv | Format::Json => site.ask(move |source| table(source, wanted)).await??,
+        Format::Csv | Format::Json => site.ask(move |source| table(source, &wanted)).await??,
     };
-    Ok(answer::full(&headers, tag, freshness, format.content_type(), file))
+    Ok(answer::full(
+        &headers,
+        tag,
+        freshness,
+        format.content_type(),
+        file,
+    ))
 }
 
 /// Everything that a file depends on.
@@ -146,7 +155,11 @@ impl Wanted {
         let mut tag = TagMaker::new();
         tag.part(self.detail.host.as_str().as_bytes());
         tag.debug(&self.detail.graph);
-        tag.debug(&(self.stretch.start, self.stretch.end, self.stretch.resolution));
+        tag.debug(&(
+            self.stretch.start,
+            self.stretch.end,
+            self.stretch.resolution,
+        ));
         tag.debug(&(self.stretch.last_row, self.detail.step, self.format));
         tag.debug(&self.look);
         tag.finish()
@@ -158,7 +171,11 @@ impl Wanted {
 }
 
 /// The question for the rows of a stretch.
-pub(crate) fn query(detail: &GraphDetail, stretch: &Stretch, consolidation: Consolidation) -> Query {
+pub(crate) fn query(
+    detail: &GraphDetail,
+    stretch: &Stretch,
+    consolidation: Consolidation,
+) -> Query {
     Query {
         host: detail.host.clone(),
         graph: detail.graph.name.clone(),
@@ -179,7 +196,11 @@ pub(crate) fn range(
     let Some(start) = parameters.take_time("start", now)? else {
         return match end {
             None => Ok(None),
-            Some(_) => Err(Refusal::parameter("start", "UTC seconds since 1970 beside end", "")),
+            Some(_) => Err(Refusal::parameter(
+                "start",
+                "UTC seconds since 1970 beside end",
+                "",
+            )),
         };
     };
     let end = end.unwrap_or(now);
@@ -235,7 +256,9 @@ fn look(
         "no" => Some(false),
         _ => None,
     })?;
-    let own_zone = parameters.take("tz", "a time zone such as Europe/Berlin", |text| text.parse().ok())?;
+    let own_zone = parameters.take("tz", "a time zone such as Europe/Berlin", |text| {
+        text.parse().ok()
+    })?;
     Ok(Look {
         size: size(parameters)?,
         scale: scale.unwrap_or_default(),
@@ -253,23 +276,29 @@ fn size(parameters: &mut Parameters) -> Result<Option<Size>, Refusal> {
     match (width, height) {
         (Some(width), Some(height)) => Ok(Some(Size { width, height })),
         (None, None) => Ok(None),
-        (Some(width), None) => {
-            Err(Refusal::parameter("height", "pixels beside width", &format!("width={width} alone")))
-        }
-        (None, Some(height)) => {
-            Err(Refusal::parameter("width", "pixels beside height", &format!("height={height} alone")))
-        }
+        (Some(width), None) => Err(Refusal::parameter(
+            "height",
+            "pixels beside width",
+            &format!("width={width} alone"),
+        )),
+        (None, Some(height)) => Err(Refusal::parameter(
+            "width",
+            "pixels beside height",
+            &format!("height={height} alone"),
+        )),
     }
 }
 
-fn table(source: &dyn crate::source::Source, wanted: Wanted) -> Result<Encoded, Refusal> {
+fn table(source: &dyn Source, wanted: &Wanted) -> Result<Encoded, Refusal> {
     let query = wanted.query(Consolidation::Average);
     let history = drawing::fetch(source, &wanted.detail, &query)?;
     if wanted.format == Format::Csv {
         return Ok(Encoded::plain(data::csv(&history)));
     }
     let json = serde_json::to_vec(&data::Data::of(query, history));
-    Ok(Encoded::plain(json.map_err(|error| Refusal::Broken(error.to_string()))?))
+    Ok(Encoded::plain(
+        json.map_err(|error| Refusal::Broken(error.to_string()))?,
+    ))
 }
 
 #[cfg(test)]
@@ -282,7 +311,15 @@ mod tests {
         check("day.svg", Some((Some(Period::Day), Format::Svg)));
         check("year.csv", Some((Some(Period::Year), Format::Csv)));
         check("range.json", Some((None, Format::Json)));
-        for file in ["day", "day.gif", "day.svg.gz", "decade.svg", ".svg", "svg", ""] {
+        for file in [
+            "day",
+            "day.gif",
+            "day.svg.gz",
+            "decade.svg",
+            ".svg",
+            "svg",
+            "",
+        ] {
             check(file, None);
         }
     }

@@ -139,7 +139,10 @@ pub(crate) async fn dress(State(site): State<Arc<Site>>, request: Request, next:
             headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));
         }
         Refusal::Method(_) => {
-            headers.insert(axum::http::header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            headers.insert(
+                axum::http::header::ALLOW,
+                HeaderValue::from_static("GET, HEAD"),
+            );
         }
         Refusal::NoPage(_)
         | Refusal::NoHost(_)
@@ -178,7 +181,12 @@ fn in_a_picture(sentence: &str) -> String {
     picture
 }
 
-fn dressed(site: &Site, path: &str, zone: chrono_tz::Tz, refusal: &Refusal) -> (&'static str, String) {
+fn dressed(
+    site: &Site,
+    path: &str,
+    zone: chrono_tz::Tz,
+    refusal: &Refusal,
+) -> (&'static str, String) {
     let sentence = refusal.to_string();
     let file = path.rsplit('/').next().unwrap_or_default();
     let picture_path = path.starts_with("/graph/") && path.matches('/').count() == 4;

@@ -61,10 +61,20 @@ impl Shot {
         }
         Self {
             period: period.as_str(),
-            stem: format!("/graph/{}/{}/{}", detail.host, detail.graph.name, period.as_str()),
+            stem: format!(
+                "/graph/{}/{}/{}",
+                detail.host,
+                detail.graph.name,
+                period.as_str()
+            ),
             query,
             size,
-            alt: format!("{} of {} by {}", detail.graph.title, detail.host, period.as_str()),
+            alt: format!(
+                "{} of {} by {}",
+                detail.graph.title,
+                detail.host,
+                period.as_str()
+            ),
         }
     }
 

@@ -42,10 +42,12 @@ impl Site {
         drop(place);
         let _permit = permit.map_err(|error| Refusal::Broken(error.to_string()))?;
         let source = Arc::clone(&self.source);
-        // A panic there is one request's, not the program's.
-        tokio::task::spawn_blocking(move || work(&*source))
-            .await
-            .map_err(|error| Refusal::Broken(error.to_string()))
+        let done = tokio::task::spawn_blocking(move || work(&*source)).await;
+        done.map_err(|error| {
+            // A panic there is one request's, not the program's.
+            tracing::error!("a page or picture failed: {error}");
+            Refusal::Broken("it failed, and the log says how".to_owned())
+        })
     }
 
     /// The zone of the one who looks: the cookie `tz` when it names one, else the configured zone.

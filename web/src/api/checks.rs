@@ -72,7 +72,9 @@ impl From<CheckView> for Check {
 }
 
 fn severity(text: &str) -> Option<Severity> {
-    Severity::ALL.into_iter().find(|severity| severity.as_str() == text)
+    Severity::ALL
+        .into_iter()
+        .find(|severity| severity.as_str() == text)
 }
 
 /// Answers it.

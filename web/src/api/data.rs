@@ -58,9 +58,13 @@ fn word(consolidation: Consolidation) -> &'static str {
 }
 
 fn consolidation(text: &str) -> Option<Consolidation> {
-    [Consolidation::Average, Consolidation::Min, Consolidation::Max]
-        .into_iter()
-        .find(|consolidation| word(*consolidation) == text)
+    [
+        Consolidation::Average,
+        Consolidation::Min,
+        Consolidation::Max,
+    ]
+    .into_iter()
+    .find(|consolidation| word(*consolidation) == text)
 }
 
 impl Data {
@@ -135,7 +139,11 @@ fn query(
     let rows = span.as_secs() / resolution.as_secs().max(1);
     if rows > ROWS_MAX {
         let expected = format!("at most {ROWS_MAX} rows between start and end");
-        return Err(Refusal::parameter("resolution", expected, &format!("{rows} rows")));
+        return Err(Refusal::parameter(
+            "resolution",
+            expected,
+            &format!("{rows} rows"),
+        ));
     }
     Ok(Query {
         host: detail.host.clone(),

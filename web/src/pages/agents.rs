@@ -52,7 +52,11 @@ impl Agent {
                 format!("{} {}", run.plugin, show::duration(run.duration_seconds))
             }),
             error: failed().next().map_or_else(String::new, |run| {
-                format!("{}: {}", run.plugin, run.error.as_deref().unwrap_or_default())
+                format!(
+                    "{}: {}",
+                    run.plugin,
+                    run.error.as_deref().unwrap_or_default()
+                )
             }),
             host: detail.summary,
         }

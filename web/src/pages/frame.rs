@@ -51,7 +51,9 @@ impl Frame {
 
     /// With the number of those that are open.
     pub(crate) fn with_incidents(mut self, incidents: &[IncidentView]) -> Self {
-        let open = incidents.iter().filter(|incident| incident.closed.is_none());
+        let open = incidents
+            .iter()
+            .filter(|incident| incident.closed.is_none());
         self.open = Some(open.count());
         self
     }

@@ -62,7 +62,9 @@ pub(crate) async fn group(
 
 fn no_group(name: &str) -> Refusal {
     let name: String = name.chars().take(80).collect();
-    Refusal::NothingStored(format!("no group {name:?}: no host is in a group of that name"))
+    Refusal::NothingStored(format!(
+        "no group {name:?}: no host is in a group of that name"
+    ))
 }
 
 async fn answer(
@@ -145,7 +147,11 @@ fn groups(hosts: Vec<HostSummary>, scope: Option<&GroupName>) -> Vec<Group> {
                     Some(_) | None => counts.push((word, 1)),
                 }
             }
-            Group { name, hosts, counts }
+            Group {
+                name,
+                hosts,
+                counts,
+            }
         })
         .collect()
 }

@@ -100,7 +100,9 @@ pub(crate) fn host_rank(host: &HostSummary) -> u8 {
 pub(crate) fn check_path(name: &CheckName) -> String {
     match name {
         CheckName::Host(host) => format!("/host/{host}"),
-        CheckName::Field(series) => format!("/graph/{}/{}#{}", series.host, series.graph, series.field),
+        CheckName::Field(series) => {
+            format!("/graph/{}/{}#{}", series.host, series.graph, series.field)
+        }
     }
 }
 
@@ -114,7 +116,7 @@ pub(crate) fn check_short(name: &CheckName) -> String {
 
 /// A number that was judged, or a dash.
 pub(crate) fn judged(check: &CheckView) -> String {
-    check.value.map_or_else(|| "–".to_owned(), |value| number(value))
+    check.value.map_or_else(|| "–".to_owned(), number)
 }
 
 /// The class of a count, so that zeros stand back.
@@ -254,9 +256,12 @@ mod tests {
 
     #[test]
     fn local_time_is_only_for_show() {
-        let shown = |seconds| Moment::at(Timestamp::from_seconds(seconds), Tz::Europe__Berlin).to_string();
+        let shown =
+            |seconds| Moment::at(Timestamp::from_seconds(seconds), Tz::Europe__Berlin).to_string();
         // The hour that clocks are put back by is there twice, and UTC tells which it is.
-        let hour = |utc: &str| format!("<time datetime=\"2026-10-25T{utc}:00Z\">2026-10-25 02:30:00</time>");
+        let hour = |utc: &str| {
+            format!("<time datetime=\"2026-10-25T{utc}:00Z\">2026-10-25 02:30:00</time>")
+        };
         assert_eq!(shown(1_792_888_200), hour("00:30"));
         assert_eq!(shown(1_792_891_800), hour("01:30"));
     }

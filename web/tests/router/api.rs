@@ -3,8 +3,8 @@
 use expect_test::{Expect, expect};
 use serde_json::Value;
 
-use super::fake::NOW;
 use super::ask;
+use super::fake::NOW;
 
 /// What is of interest of an answer: lists longer than two are cut.
 fn check(path: &str, expect: &Expect) {
@@ -29,7 +29,9 @@ fn cut(value: &mut Value) {
 
 #[test]
 fn hosts() {
-    check("/api/v1/hosts", &expect![[r#"
+    check(
+        "/api/v1/hosts",
+        &expect![[r#"
         {
           "hosts": [
             {
@@ -66,12 +68,15 @@ fn hosts() {
             }
           ]
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn host() {
-    check("/api/v1/hosts/10.0.0.7", &expect![[r#"
+    check(
+        "/api/v1/hosts/10.0.0.7",
+        &expect![[r#"
         {
           "checks": [
             {
@@ -128,7 +133,8 @@ fn host() {
             }
           ]
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -142,7 +148,9 @@ fn runs() {
 
 #[test]
 fn graph() {
-    check("/api/v1/hosts/web1.example.net/graphs/if_bytes.eth0:1", &expect![[r#"
+    check(
+        "/api/v1/hosts/web1.example.net/graphs/if_bytes.eth0:1",
+        &expect![[r#"
         {
           "base": 1000,
           "category": "network",
@@ -196,14 +204,17 @@ fn graph() {
           "title": "Traffic of eth0:1",
           "vlabel": "bits in (-) / out (+) per second"
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn data() {
     let (start, end) = (NOW - 200, NOW);
     check(
-        &format!("/api/v1/hosts/db-1/graphs/load/data?start={start}&end={end}&resolution=60&cf=max"),
+        &format!(
+            "/api/v1/hosts/db-1/graphs/load/data?start={start}&end={end}&resolution=60&cf=max"
+        ),
         &expect![[r#"
             {
               "cf": "max",
@@ -236,7 +247,9 @@ fn unknown_is_null() {
 
 #[test]
 fn incidents() {
-    check("/api/v1/incidents?limit=3", &expect![[r#"
+    check(
+        "/api/v1/incidents?limit=3",
+        &expect![[r#"
         {
           "incidents": [
             {
@@ -269,12 +282,15 @@ fn incidents() {
             }
           ]
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn checks() {
-    check("/api/v1/checks?severity=warning", &expect![[r#"
+    check(
+        "/api/v1/checks?severity=warning",
+        &expect![[r#"
         {
           "checks": [
             {
@@ -289,7 +305,8 @@ fn checks() {
             }
           ]
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -324,5 +341,8 @@ fn a_parameter_that_is_wrong_is_named() {
         "/api/v1/checks?severity=bad",
         "parameter severity: expected ok, unknown, warning or critical, found \"bad\"",
     );
-    check("/api/v1/hosts?x=1", "parameter x: expected no parameters, found \"1\"");
+    check(
+        "/api/v1/hosts?x=1",
+        "parameter x: expected no parameters, found \"1\"",
+    );
 }

@@ -13,8 +13,8 @@ use ravenry_plugins::problem::Problem;
 use ravenry_plugins::timestamp::Timestamp;
 use ravenry_plugins::wire::RunReport;
 use ravenry_web::source::{
-    CheckView, Consolidation, FetchError, GraphDetail, History, HostDetail, HostSummary, IncidentView, Latest, Query,
-    Source,
+    CheckView, Consolidation, FetchError, GraphDetail, History, HostDetail, HostSummary,
+    IncidentView, Latest, Query, Source,
 };
 
 /// 2026-11-20 18:40:20 UTC.
@@ -41,12 +41,36 @@ impl Fake {
         let read = now();
         let mut hosts = vec![
             busy_host("web1.example.net", &["Berlin DC/web", "production"], read),
-            host("db-1", &["Berlin DC/db"], HostState::Up, Severity::Warning, read),
-            host("10.0.0.7", &["ungrouped"], HostState::Down, Severity::Unknown, read),
-            host("new_host", &["ungrouped"], HostState::Pending, Severity::Ok, read),
+            host(
+                "db-1",
+                &["Berlin DC/db"],
+                HostState::Up,
+                Severity::Warning,
+                read,
+            ),
+            host(
+                "10.0.0.7",
+                &["ungrouped"],
+                HostState::Down,
+                Severity::Unknown,
+                read,
+            ),
+            host(
+                "new_host",
+                &["ungrouped"],
+                HostState::Pending,
+                Severity::Ok,
+                read,
+            ),
         ];
         for i in 0..more {
-            hosts.push(host(&format!("node{i:05}"), &["farm"], HostState::Up, Severity::Ok, read));
+            hosts.push(host(
+                &format!("node{i:05}"),
+                &["farm"],
+                HostState::Up,
+                Severity::Ok,
+                read,
+            ));
         }
         hosts.sort_by(|a, b| a.summary.name.cmp(&b.summary.name));
         Self {
@@ -66,7 +90,11 @@ impl Source for Fake {
     }
 
     fn host(&self, name: &HostName) -> Option<HostDetail> {
-        let mut host = self.hosts.iter().find(|host| host.summary.name == *name)?.clone();
+        let mut host = self
+            .hosts
+            .iter()
+            .find(|host| host.summary.name == *name)?
+            .clone();
         for graph in &mut host.graphs {
             bring_up_to(graph, self.now());
         }
@@ -74,14 +102,23 @@ impl Source for Fake {
     }
 
     fn graph(&self, host: &HostName, graph: &GraphName) -> Option<GraphDetail> {
-        let host = self.hosts.iter().find(|known| known.summary.name == *host)?;
-        let mut graph = host.graphs.iter().find(|known| known.graph.name == *graph)?.clone();
+        let host = self
+            .hosts
+            .iter()
+            .find(|known| known.summary.name == *host)?;
+        let mut graph = host
+            .graphs
+            .iter()
+            .find(|known| known.graph.name == *graph)?
+            .clone();
         bring_up_to(&mut graph, self.now());
         Some(graph)
     }
 
     fn fetch(&self, query: &Query) -> Result<History, FetchError> {
-        let detail = self.graph(&query.host, &query.graph).filter(|detail| detail.last_update.is_some());
+        let detail = self
+            .graph(&query.host, &query.graph)
+            .filter(|detail| detail.last_update.is_some());
         let detail = detail.ok_or_else(|| FetchError::NotStored {
             host: query.host.clone(),
             graph: query.graph.clone(),
@@ -97,13 +134,18 @@ impl Source for Fake {
     }
 
     fn incidents(&self, limit: usize) -> Vec<IncidentView> {
-        incidents(Timestamp::from_seconds(NOW)).into_iter().take(limit).collect()
+        incidents(Timestamp::from_seconds(NOW))
+            .into_iter()
+            .take(limit)
+            .collect()
     }
 }
 
 /// Samples come 7 s after the minute.
 fn bring_up_to(graph: &mut GraphDetail, now: Timestamp) {
-    let Some(last) = &mut graph.last_update else { return };
+    let Some(last) = &mut graph.last_update else {
+        return;
+    };
     *last = (now - Duration::from_secs(7)).floor_to(STEP) + Duration::from_secs(7);
     let (last, graph_name) = (*last, graph.graph.name.clone());
     for latest in &mut graph.latest {
@@ -117,7 +159,9 @@ fn bring_up_to(graph: &mut GraphDetail, now: Timestamp) {
 /// A smooth number that depends on nothing but names and time.
 fn level(graph: &GraphName, field: &FieldName, time: f64) -> f64 {
     let seed = graph.as_str().bytes().chain(field.as_str().bytes());
-    let seed = seed.fold(7_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    let seed = seed.fold(7_u64, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(u64::from(byte))
+    });
     let phase = (seed % 628) as f64 / 100.0;
     let size = match graph.as_str() {
         "load" => 0.8,
@@ -133,7 +177,10 @@ fn level(graph: &GraphName, field: &FieldName, time: f64) -> f64 {
 
 fn history(detail: &GraphDetail, query: &Query) -> History {
     let steps = [60, 300, 1800, 21600].map(Duration::from_secs);
-    let step = steps.into_iter().rfind(|step| *step <= query.resolution).unwrap_or(STEP);
+    let step = steps
+        .into_iter()
+        .rfind(|step| *step <= query.resolution)
+        .unwrap_or(STEP);
     let (start, end) = (query.start.floor_to(step), query.end.floor_to(step));
     let rows = end.since(start).as_secs() / step.as_secs();
     let wider = match query.consolidation {
@@ -145,7 +192,11 @@ fn history(detail: &GraphDetail, query: &Query) -> History {
         let row = |i: u64| {
             let time = (start + step * (i as u32 + 1)).seconds_f64();
             let gap = (time as i64 / 3600) % 29 == 0 || (time as i64) < NOW - 300 * 86_400;
-            if gap { f64::NAN } else { level(&query.graph, field, time) * wider }
+            if gap {
+                f64::NAN
+            } else {
+                level(&query.graph, field, time) * wider
+            }
         };
         (0..rows).map(row).collect::<Vec<f64>>()
     };
@@ -154,7 +205,9 @@ fn history(detail: &GraphDetail, query: &Query) -> History {
         start,
         end,
         step,
-        columns: fields.map(|field| (field.name.clone(), column(&field.name))).collect(),
+        columns: fields
+            .map(|field| (field.name.clone(), column(&field.name)))
+            .collect(),
     }
 }
 
@@ -226,7 +279,11 @@ fn check(host: &str, field: Option<(&str, &str)>, severity: Severity) -> CheckVi
         severity,
         since: Some(Timestamp::from_seconds(NOW - 620)),
         value: Some(97.25),
-        threshold: if field.is_some() { "critical above 98".to_owned() } else { String::new() },
+        threshold: if field.is_some() {
+            "critical above 98".to_owned()
+        } else {
+            String::new()
+        },
         reason: reason.to_owned(),
     }
 }
@@ -240,13 +297,30 @@ fn df(host: &str) -> GraphDetail {
             ("graph_category", "disk"),
             ("graph_args", "--upper-limit 100 -l 0"),
             ("graph_vlabel", "%"),
-            ("graph_info", "How full each file system is.\n<b>Bold</b> is Munin's HTML and shown as text."),
+            (
+                "graph_info",
+                "How full each file system is.\n<b>Bold</b> is Munin's HTML and shown as text.",
+            ),
             ("graph_scale", "no"),
         ],
         &[
-            ("_dev_vda1", &[("label", "/"), ("warning", "92"), ("critical", "98"), ("info", "/dev/vda1 mounted on /")]),
+            (
+                "_dev_vda1",
+                &[
+                    ("label", "/"),
+                    ("warning", "92"),
+                    ("critical", "98"),
+                    ("info", "/dev/vda1 mounted on /"),
+                ],
+            ),
             ("_run", &[("label", "/run")]),
-            ("_srv_backup", &[("label", "/srv/backup/with/a/rather/long/path"), ("warning", ":92")]),
+            (
+                "_srv_backup",
+                &[
+                    ("label", "/srv/backup/with/a/rather/long/path"),
+                    ("warning", ":92"),
+                ],
+            ),
         ],
     );
     for check in &mut df.checks {
@@ -288,7 +362,14 @@ fn load(host: &str) -> GraphDetail {
             ("graph_vlabel", "load"),
             ("graph_scale", "no"),
         ],
-        &[("load", &[("label", "load"), ("warning", "10"), ("info", "5 minute load average")])],
+        &[(
+            "load",
+            &[
+                ("label", "load"),
+                ("warning", "10"),
+                ("info", "5 minute load average"),
+            ],
+        )],
     )
 }
 
@@ -303,8 +384,24 @@ fn traffic(host: &str, name: &str) -> GraphDetail {
             ("graph_order", "down up"),
         ],
         &[
-            ("down", &[("label", "received"), ("type", "DERIVE"), ("graph", "no"), ("cdef", "down,8,*")]),
-            ("up", &[("label", "bps"), ("type", "DERIVE"), ("negative", "down"), ("cdef", "up,8,*")]),
+            (
+                "down",
+                &[
+                    ("label", "received"),
+                    ("type", "DERIVE"),
+                    ("graph", "no"),
+                    ("cdef", "down,8,*"),
+                ],
+            ),
+            (
+                "up",
+                &[
+                    ("label", "bps"),
+                    ("type", "DERIVE"),
+                    ("negative", "down"),
+                    ("cdef", "up,8,*"),
+                ],
+            ),
         ],
     )
 }
@@ -313,17 +410,39 @@ fn odd(host: &str) -> Vec<GraphDetail> {
     let hostile = graph(
         host,
         "hostile",
-        &[("graph_title", HOSTILE), ("graph_category", HOSTILE), ("graph_info", HOSTILE), ("graph_vlabel", HOSTILE)],
-        &[("a", &[("label", HOSTILE), ("info", HOSTILE), ("cdef", HOSTILE)])],
+        &[
+            ("graph_title", HOSTILE),
+            ("graph_category", HOSTILE),
+            ("graph_info", HOSTILE),
+            ("graph_vlabel", HOSTILE),
+        ],
+        &[(
+            "a",
+            &[("label", HOSTILE), ("info", HOSTILE), ("cdef", HOSTILE)],
+        )],
     );
     let mut fresh = graph(
         host,
         "fresh",
-        &[("graph_title", "Declared a moment ago"), ("graph_category", "other")],
-        &[("first", &[("label", "counter read once"), ("type", "DERIVE")]), ("second", &[("label", "gauge")])],
+        &[
+            ("graph_title", "Declared a moment ago"),
+            ("graph_category", "other"),
+        ],
+        &[
+            (
+                "first",
+                &[("label", "counter read once"), ("type", "DERIVE")],
+            ),
+            ("second", &[("label", "gauge")]),
+        ],
     );
     fresh.last_update = None;
-    let broken = graph(host, "broken", &[("graph_title", "File cannot be read")], &[("x", &[("label", "x")])]);
+    let broken = graph(
+        host,
+        "broken",
+        &[("graph_title", "File cannot be read")],
+        &[("x", &[("label", "x")])],
+    );
     vec![hostile, fresh, broken]
 }
 
@@ -346,7 +465,11 @@ fn busy_host(name: &str, groups: &[&str], now: Timestamp) -> HostDetail {
     let memory = graph(
         name,
         "memory",
-        &[("graph_title", "Memory usage"), ("graph_category", "system"), ("graph_args", "--base 1024 -l 0")],
+        &[
+            ("graph_title", "Memory usage"),
+            ("graph_category", "system"),
+            ("graph_args", "--base 1024 -l 0"),
+        ],
         &[
             ("apps", &[("label", "apps"), ("draw", "AREA")]),
             ("cached", &[("label", "cache"), ("draw", "STACK")]),
@@ -361,42 +484,80 @@ fn busy_host(name: &str, groups: &[&str], now: Timestamp) -> HostDetail {
         (&a.graph.category, &a.graph.title).cmp(&(&b.graph.category, &b.graph.title))
     });
     host.checks = vec![check(name, None, Severity::Ok)];
-    host.checks.extend(host.graphs.iter().flat_map(|graph| graph.checks.clone()));
+    host.checks
+        .extend(host.graphs.iter().flat_map(|graph| graph.checks.clone()));
     host.runs = vec![
         run("cpu", 0.002, None, &[]),
         run("df", 0.011, None, &[]),
-        run("hddtemp_smartctl", 0.4, Some("exited with status 1: smartctl: <permission> denied"), &[]),
-        run("if_eth0", 0.004, None, &["expected a number or U, found \"12 apples\"", HOSTILE]),
-        run("slow_one", 10.0, Some("stopped after 10 s; its process group was ended"), &[]),
+        run(
+            "hddtemp_smartctl",
+            0.4,
+            Some("exited with status 1: smartctl: <permission> denied"),
+            &[],
+        ),
+        run(
+            "if_eth0",
+            0.004,
+            None,
+            &["expected a number or U, found \"12 apples\"", HOSTILE],
+        ),
+        run(
+            "slow_one",
+            10.0,
+            Some("stopped after 10 s; its process group was ended"),
+            &[],
+        ),
     ];
     host.summary.graphs = host.graphs.len();
     host.summary.checks = [2, 0, 0, 2];
     host
 }
 
-fn host(name: &str, groups: &[&str], state: HostState, worst: Severity, now: Timestamp) -> HostDetail {
+fn host(
+    name: &str,
+    groups: &[&str],
+    state: HostState,
+    worst: Severity,
+    now: Timestamp,
+) -> HostDetail {
     let known = state != HostState::Pending;
     let graphs = if known { vec![load(name)] } else { Vec::new() };
     let mut checks = [usize::from(known), 0, 0, 0];
     if worst != Severity::Ok {
-        checks[Severity::ALL.iter().position(|severity| *severity == worst).unwrap()] += 1;
+        checks[Severity::ALL
+            .iter()
+            .position(|severity| *severity == worst)
+            .unwrap()] += 1;
     }
     HostDetail {
         summary: HostSummary {
             name: HostName::new(name).unwrap(),
-            groups: groups.iter().map(|group| GroupName::new(group).unwrap()).collect(),
+            groups: groups
+                .iter()
+                .map(|group| GroupName::new(group).unwrap())
+                .collect(),
             state,
             worst,
             checks,
             last_contact: match state {
                 HostState::Pending => None,
                 HostState::Up => Some(now.floor_to(STEP)),
-                HostState::Down | HostState::Unreachable => Some(Timestamp::from_seconds(NOW - 7260)),
+                HostState::Down | HostState::Unreachable => {
+                    Some(Timestamp::from_seconds(NOW - 7260))
+                }
             },
             graphs: graphs.len(),
         },
-        checks: if known { vec![check(name, None, worst)] } else { Vec::new() },
-        runs: if known { vec![run("load", 0.001, None, &[])] } else { Vec::new() },
+        checks: if known {
+            vec![check(name, None, worst)]
+        } else {
+            Vec::new()
+        },
+        runs: if known {
+            vec![run("load", 0.001, None, &[])]
+        } else {
+            Vec::new()
+        },
         graphs,
     }
 }
@@ -418,7 +579,10 @@ fn incidents(now: Timestamp) -> Vec<IncidentView> {
         Some(("load", "load")),
         Severity::Warning,
         "load is 12.5, above 10",
-        &["night shift by mail at 03:12: problem", "night shift by mail at 03:31: all clear"],
+        &[
+            "night shift by mail at 03:12: problem",
+            "night shift by mail at 03:31: all clear",
+        ],
     );
     (old.opened, old.closed) = (ago(60_000), Some(ago(58_860)));
     vec![
@@ -430,7 +594,14 @@ fn incidents(now: Timestamp) -> Vec<IncidentView> {
             "/ is 98.4 % full, above 98",
             &["night shift by mail at 18:31: problem"],
         ),
-        incident(41, "10.0.0.7", None, Severity::Critical, "nothing heard for 2 hours <b>!</b>", &[]),
+        incident(
+            41,
+            "10.0.0.7",
+            None,
+            Severity::Critical,
+            "nothing heard for 2 hours <b>!</b>",
+            &[],
+        ),
         old,
     ]
 }

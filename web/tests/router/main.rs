@@ -1,5 +1,10 @@
 //! The router over a source in memory: what is answered to whom, with which headers, and that no text becomes markup.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
+
 mod api;
 mod fake;
 mod pages;
@@ -22,7 +27,9 @@ struct Answer {
 
 impl Answer {
     fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     fn text(&self) -> &str {
@@ -45,7 +52,10 @@ fn ask_with(router: Router, method: Method, path: &str, headers: &[(&str, &str)]
         request = request.header(*name, *value);
     }
     let request = request.body(Body::empty()).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
         Answer {
@@ -63,13 +73,25 @@ fn ask(path: &str) -> Answer {
 #[test]
 fn every_answer_is_fenced_in() {
     for path in [
-        "/", "/host/web1.example.net", "/graph/web1.example.net/df/day.svg", "/graph/web1.example.net/df/day.png",
-        "/api/v1/hosts", "/nowhere", "/host/nobody", "/api/v1/hosts/nobody",
+        "/",
+        "/host/web1.example.net",
+        "/graph/web1.example.net/df/day.svg",
+        "/graph/web1.example.net/df/day.png",
+        "/api/v1/hosts",
+        "/nowhere",
+        "/host/nobody",
+        "/api/v1/hosts/nobody",
     ] {
         let answer = ask(path);
         let policy = answer.header("content-security-policy");
-        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{path}");
-        assert!(!policy.contains("script-src 'unsafe") && !policy.contains("http"), "{path}");
+        assert!(
+            policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+            "{path}"
+        );
+        assert!(
+            !policy.contains("script-src 'unsafe") && !policy.contains("http"),
+            "{path}"
+        );
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(answer.header("referrer-policy"), "same-origin", "{path}");
     }
@@ -80,28 +102,85 @@ fn what_is_not_there_is_said_in_the_form_that_was_asked_for() {
     let check = |path: &str, status: u16, content_type: &str, sentence: &str| {
         let answer = ask(path);
         assert_eq!(answer.status.as_u16(), status, "{path}");
-        assert!(answer.header("content-type").starts_with(content_type), "{path}");
-        assert!(answer.text().contains(sentence), "{path}: {}", answer.text());
+        assert!(
+            answer.header("content-type").starts_with(content_type),
+            "{path}"
+        );
+        assert!(
+            answer.text().contains(sentence),
+            "{path}: {}",
+            answer.text()
+        );
         assert_eq!(answer.header("cache-control"), "no-store", "{path}");
     };
     check("/nowhere", 404, "text/html", "no page");
-    check("/host/nobody", 404, "text/html", "nothing has been heard of a host");
+    check(
+        "/host/nobody",
+        404,
+        "text/html",
+        "nothing has been heard of a host",
+    );
     check("/host/..%2Fetc", 404, "text/html", "no host");
     check("/host/%FF", 404, "text/html", "no page");
-    check("/graph/web1.example.net/nothing", 404, "text/html", "no graph");
+    check(
+        "/graph/web1.example.net/nothing",
+        404,
+        "text/html",
+        "no graph",
+    );
     check("/graph/nobody/df", 404, "text/html", "no host");
     check("/group/nowhere", 404, "text/html", "no group");
     check("/category/nothing", 404, "text/html", "no category");
     check("/compare/nothing", 404, "text/html", "no graph");
-    check("/?veiw=wall", 400, "text/html", "parameter veiw: expected view");
+    check(
+        "/?veiw=wall",
+        400,
+        "text/html",
+        "parameter veiw: expected view",
+    );
     check("/api/v1/nothing", 404, "application/json", "{\"error\":");
-    check("/api/v1/hosts/nobody", 404, "application/json", "{\"error\":\"no host");
-    check("/api/v1/hosts/db-1/graphs/x", 404, "application/json", "{\"error\":\"no graph");
-    check("/graph/web1.example.net/df/day.gif", 404, "text/plain", "no page");
-    check("/graph/web1.example.net/nothing/day.svg", 404, "image/svg+xml", "no graph");
-    check("/graph/web1.example.net/broken/day.svg", 500, "image/svg+xml", "cannot be read");
-    check("/graph/web1.example.net/broken/day.png", 500, "text/plain", "cannot be read");
-    check("/graph/web1.example.net/broken/day.json", 500, "application/json", "{\"error\":");
+    check(
+        "/api/v1/hosts/nobody",
+        404,
+        "application/json",
+        "{\"error\":\"no host",
+    );
+    check(
+        "/api/v1/hosts/db-1/graphs/x",
+        404,
+        "application/json",
+        "{\"error\":\"no graph",
+    );
+    check(
+        "/graph/web1.example.net/df/day.gif",
+        404,
+        "text/plain",
+        "no page",
+    );
+    check(
+        "/graph/web1.example.net/nothing/day.svg",
+        404,
+        "image/svg+xml",
+        "no graph",
+    );
+    check(
+        "/graph/web1.example.net/broken/day.svg",
+        500,
+        "image/svg+xml",
+        "cannot be read",
+    );
+    check(
+        "/graph/web1.example.net/broken/day.png",
+        500,
+        "text/plain",
+        "cannot be read",
+    );
+    check(
+        "/graph/web1.example.net/broken/day.json",
+        500,
+        "application/json",
+        "{\"error\":",
+    );
     check("/assets/site-0.css", 404, "text/plain", "no page");
 }
 
@@ -109,29 +188,52 @@ fn what_is_not_there_is_said_in_the_form_that_was_asked_for() {
 fn nothing_can_be_changed() {
     for method in [Method::POST, Method::PUT, Method::DELETE] {
         let answer = ask_with(site(), method.clone(), "/", &[]);
-        assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "GET, HEAD"), "{method}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("allow")),
+            (405, "GET, HEAD"),
+            "{method}"
+        );
     }
 }
 
 #[test]
 fn head_is_get_without_the_body() {
-    for path in ["/", "/host/db-1", "/graph/db-1/load/day.png", "/api/v1/hosts"] {
+    for path in [
+        "/",
+        "/host/db-1",
+        "/graph/db-1/load/day.png",
+        "/api/v1/hosts",
+    ] {
         let (get, head) = (ask(path), ask_with(site(), Method::HEAD, path, &[]));
-        assert_eq!((get.status, get.header("etag")), (head.status, head.header("etag")), "{path}");
+        assert_eq!(
+            (get.status, get.header("etag")),
+            (head.status, head.header("etag")),
+            "{path}"
+        );
         assert!(head.body.is_empty() && !get.body.is_empty(), "{path}");
     }
 }
 
 #[test]
 fn what_the_browser_has_is_not_sent_again() {
-    for path in ["/", "/host/db-1", "/agents", "/graph/db-1/load", "/graph/db-1/load/day.svg", "/api/v1/checks"] {
+    for path in [
+        "/",
+        "/host/db-1",
+        "/agents",
+        "/graph/db-1/load",
+        "/graph/db-1/load/day.svg",
+        "/api/v1/checks",
+    ] {
         for encoding in ["identity", "gzip"] {
             let first = ask_with(site(), Method::GET, path, &[("accept-encoding", encoding)]);
             let tag = first.header("etag").to_owned();
             let gzipped = first.header("content-encoding") == "gzip";
             assert_eq!(tag.ends_with("-gzip\""), gzipped, "{path}: {tag}");
             assert!(first.header("vary").contains("accept-encoding"), "{path}");
-            let headers = [("accept-encoding", encoding), ("if-none-match", tag.as_str())];
+            let headers = [
+                ("accept-encoding", encoding),
+                ("if-none-match", tag.as_str()),
+            ];
             let again = ask_with(site(), Method::GET, path, &headers);
             assert_eq!(again.status.as_u16(), 304, "{path} {encoding}");
             assert_eq!(again.header("etag"), tag, "{path} {encoding}");
@@ -144,7 +246,18 @@ fn what_the_browser_has_is_not_sent_again() {
 
 #[test]
 fn more_than_can_wait_are_sent_away() {
-    let options = Options { waiting_max: 0, ..Options::default() };
-    let answer = ask_with(router(Arc::new(fake::Fake::new(0)), options), Method::GET, "/", &[]);
-    assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "2"));
+    let options = Options {
+        waiting_max: 0,
+        ..Options::default()
+    };
+    let answer = ask_with(
+        router(Arc::new(fake::Fake::new(0)), options),
+        Method::GET,
+        "/",
+        &[],
+    );
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("retry-after")),
+        (503, "2")
+    );
 }

@@ -28,20 +28,38 @@ fn no_text_becomes_markup() {
         let answer = ask(path);
         assert_eq!(answer.status.as_u16(), 200, "{path}: {}", answer.text());
         let html = answer.text();
-        assert!(!html.contains(HOSTILE) && !html.contains("<script>") && !html.contains("<b>!"), "{path}");
-        assert!(!html.contains("style=") && !html.contains("onclick"), "{path} has something inline");
+        assert!(
+            !html.contains(HOSTILE) && !html.contains("<script>") && !html.contains("<b>!"),
+            "{path}"
+        );
+        assert!(
+            !html.contains("style=") && !html.contains("onclick"),
+            "{path} has something inline"
+        );
     }
-    assert!(ask("/graph/web1.example.net/hostile").text().contains("alert(1)"));
+    assert!(
+        ask("/graph/web1.example.net/hostile")
+            .text()
+            .contains("alert(1)")
+    );
 }
 
 #[test]
 fn open_incidents_come_first_and_say_who_was_told() {
     let answer = ask("/");
-    let at = |text: &str| answer.text().find(text).unwrap_or_else(|| panic!("no {text:?}"));
+    let at = |text: &str| {
+        answer
+            .text()
+            .find(text)
+            .unwrap_or_else(|| panic!("no {text:?}"))
+    };
     assert!(at("2 open incidents") < at("Berlin DC/db"));
     at("night shift by mail at 18:31: problem");
     at("not told: the host is down, incident 41 covers it");
-    assert!(!answer.text().contains("load is 12.5"), "a closed incident is not shown here");
+    assert!(
+        !answer.text().contains("load is 12.5"),
+        "a closed incident is not shown here"
+    );
     assert!(ask("/incidents").text().contains("load is 12.5"));
 }
 
@@ -50,7 +68,10 @@ fn the_worst_host_of_a_group_comes_first() {
     let html = ask("/group/ungrouped").text().to_owned();
     assert!(html.find("10.0.0.7</a></th>").unwrap() < html.find("new_host</a></th>").unwrap());
     assert!(!html.contains("db-1"), "other groups are not shown");
-    assert!(ask("/group/Berlin%20DC").text().contains("db-1"), "groups below are");
+    assert!(
+        ask("/group/Berlin%20DC").text().contains("db-1"),
+        "groups below are"
+    );
 }
 
 #[test]
@@ -63,21 +84,52 @@ fn last_readings_are_there_before_the_first_row() {
 #[test]
 fn a_host_page_shows_its_agents_health() {
     let answer = ask("/host/web1.example.net");
-    for text in ["smartctl: &#60;permission&#62; denied", "fetch:3: expected a number", "2 failing"] {
+    for text in [
+        "smartctl: &#60;permission&#62; denied",
+        "fetch:3: expected a number",
+        "2 failing",
+    ] {
         assert!(answer.text().contains(text), "{text}");
     }
 }
 
 #[test]
 fn times_are_shown_in_the_zone_of_the_one_who_looks() {
-    let berlin = ask_with(site(), Method::GET, "/incidents", &[("cookie", "a=b; tz=Europe/Berlin")]);
+    let berlin = ask_with(
+        site(),
+        Method::GET,
+        "/incidents",
+        &[("cookie", "a=b; tz=Europe/Berlin")],
+    );
     let utc = ask("/incidents");
-    let odd = ask_with(site(), Method::GET, "/incidents", &[("cookie", "tz=../../etc")]);
-    assert!(utc.text().contains("datetime=\"2026-11-20T18:30:00Z\">2026-11-20 18:30:00<"), "{}", utc.text());
-    assert!(berlin.text().contains("datetime=\"2026-11-20T18:30:00Z\">2026-11-20 19:30:00<"));
+    let odd = ask_with(
+        site(),
+        Method::GET,
+        "/incidents",
+        &[("cookie", "tz=../../etc")],
+    );
+    assert!(
+        utc.text()
+            .contains("datetime=\"2026-11-20T18:30:00Z\">2026-11-20 18:30:00<"),
+        "{}",
+        utc.text()
+    );
+    assert!(
+        berlin
+            .text()
+            .contains("datetime=\"2026-11-20T18:30:00Z\">2026-11-20 19:30:00<")
+    );
     assert_eq!(odd.body, utc.body);
-    let host = ask_with(site(), Method::GET, "/host/db-1", &[("cookie", "tz=Europe/Berlin")]);
-    assert!(host.text().contains("&#38;tz=Europe/Berlin&#38;"), "pictures too");
+    let host = ask_with(
+        site(),
+        Method::GET,
+        "/host/db-1",
+        &[("cookie", "tz=Europe/Berlin")],
+    );
+    assert!(
+        host.text().contains("&#38;tz=Europe/Berlin&#38;"),
+        "pictures too"
+    );
 }
 
 #[test]
@@ -90,7 +142,11 @@ fn every_link_of_every_page_leads_somewhere() {
         }
         let answer = ask(&path);
         let broken = path.contains("/broken/") && answer.status.as_u16() == 500;
-        assert!(answer.status.is_success() || broken, "{path}: {}", answer.status);
+        assert!(
+            answer.status.is_success() || broken,
+            "{path}: {}",
+            answer.status
+        );
         if answer.header("content-type").starts_with("text/html") {
             open.extend(links(answer.text(), &path));
         }
@@ -105,9 +161,21 @@ fn links(html: &str, here: &str) -> Vec<String> {
         .iter()
         .flat_map(|attribute| html.split(attribute).skip(1))
         .filter_map(|rest| rest.split('"').next())
-        .map(|link| link.replace("&#38;", "&").split('#').next().unwrap().to_owned())
+        .map(|link| {
+            link.replace("&#38;", "&")
+                .split('#')
+                .next()
+                .unwrap()
+                .to_owned()
+        })
         .filter(|link| !link.is_empty())
-        .map(|link| if link.starts_with('?') { format!("{here}{link}") } else { link })
+        .map(|link| {
+            if link.starts_with('?') {
+                format!("{here}{link}")
+            } else {
+                link
+            }
+        })
         .collect()
 }
 
@@ -125,8 +193,23 @@ fn ten_thousand_hosts_are_one_small_page() {
 #[test]
 fn assets_are_kept_for_ever() {
     let html = ask("/").text().to_owned();
-    let style = html.split("stylesheet\" href=\"").nth(1).unwrap().split('"').next().unwrap();
+    let style = html
+        .split("stylesheet\" href=\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
     let answer = ask_with(site(), Method::GET, style, &[("accept-encoding", "gzip")]);
-    assert_eq!(answer.header("cache-control"), "public, max-age=31536000, immutable");
-    assert_eq!((answer.header("content-type"), answer.header("content-encoding")), ("text/css; charset=utf-8", "gzip"));
+    assert_eq!(
+        answer.header("cache-control"),
+        "public, max-age=31536000, immutable"
+    );
+    assert_eq!(
+        (
+            answer.header("content-type"),
+            answer.header("content-encoding")
+        ),
+        ("text/css; charset=utf-8", "gzip")
+    );
 }

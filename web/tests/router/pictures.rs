@@ -17,7 +17,12 @@ const GRAPH: &str = "/graph/web1.example.net/if_bytes.eth0:1";
 fn a_graph_has_every_form() {
     let check = |file: &str, content_type: &str, beginning: &[u8]| {
         let answer = ask(&format!("{GRAPH}/{file}"));
-        assert_eq!(answer.status.as_u16(), 200, "{file}: {}", String::from_utf8_lossy(&answer.body));
+        assert_eq!(
+            answer.status.as_u16(),
+            200,
+            "{file}: {}",
+            String::from_utf8_lossy(&answer.body)
+        );
         assert_eq!(answer.header("content-type"), content_type, "{file}");
         assert!(answer.body.starts_with(beginning), "{file}");
     };
@@ -25,12 +30,32 @@ fn a_graph_has_every_form() {
         check(&format!("{period}.svg"), "image/svg+xml", b"<svg ");
         check(&format!("{period}.png"), "image/png", b"\x89PNG");
     }
-    check("day.csv", "text/csv; charset=utf-8", b"time,down,up\r\n17950");
-    check("day.json", "application/json", b"{\"host\":\"web1.example.net\"");
+    check(
+        "day.csv",
+        "text/csv; charset=utf-8",
+        b"time,down,up\r\n17950",
+    );
+    check(
+        "day.json",
+        "application/json",
+        b"{\"host\":\"web1.example.net\"",
+    );
     check("range.svg?start=-86400", "image/svg+xml", b"<svg ");
-    check("range.csv?start=-600&end=now", "text/csv; charset=utf-8", b"time,down,up\r\n1795");
-    check("day.svg?width=300&height=120&theme=auto&legend=no&tz=Asia/Kolkata&row=1", "image/svg+xml", b"<svg ");
-    check("day.png?width=300&height=120&theme=dark&scale=2", "image/png", b"\x89PNG");
+    check(
+        "range.csv?start=-600&end=now",
+        "text/csv; charset=utf-8",
+        b"time,down,up\r\n1795",
+    );
+    check(
+        "day.svg?width=300&height=120&theme=auto&legend=no&tz=Asia/Kolkata&row=1",
+        "image/svg+xml",
+        b"<svg ",
+    );
+    check(
+        "day.png?width=300&height=120&theme=dark&scale=2",
+        "image/png",
+        b"\x89PNG",
+    );
 }
 
 #[test]
@@ -38,21 +63,52 @@ fn a_parameter_that_is_wrong_is_named() {
     let check = |query: &str, sentence: &str| {
         let answer = ask(&format!("{GRAPH}/{query}"));
         assert_eq!(answer.status.as_u16(), 400, "{query}");
-        assert!(answer.text().contains(sentence), "{query}: {}", answer.text());
+        assert!(
+            answer.text().contains(sentence),
+            "{query}: {}",
+            answer.text()
+        );
     };
-    check("day.png?width=9&height=100", "parameter width: expected a whole number from 160 to 4000, found \"9\"");
-    check("day.png?width=400&height=100000", "parameter height: expected");
-    check("day.png?width=400", "parameter height: expected pixels beside width");
-    check("day.png?theme=pink", "parameter theme: expected light, dark or auto, found \"pink\"");
+    check(
+        "day.png?width=9&height=100",
+        "parameter width: expected a whole number from 160 to 4000, found \"9\"",
+    );
+    check(
+        "day.png?width=400&height=100000",
+        "parameter height: expected",
+    );
+    check(
+        "day.png?width=400",
+        "parameter height: expected pixels beside width",
+    );
+    check(
+        "day.png?theme=pink",
+        "parameter theme: expected light, dark or auto, found \"pink\"",
+    );
     check("day.png?tz=Mars/Base", "parameter tz: expected a time zone");
     check("day.png?scale=9", "parameter scale: expected 1 or 2");
-    check("day.png?colour=red", "parameter colour: expected width, height");
+    check(
+        "day.png?colour=red",
+        "parameter colour: expected width, height",
+    );
     check("day.png?theme=dark&theme=dark", "parameter theme");
-    check("range.png", "parameter start: expected UTC seconds since 1970");
-    check("range.png?start=yesterday", "parameter start: expected UTC seconds");
-    check("range.png?start=200&end=100", "parameter start: expected a time at least 60 s before end");
+    check(
+        "range.png",
+        "parameter start: expected UTC seconds since 1970",
+    );
+    check(
+        "range.png?start=yesterday",
+        "parameter start: expected UTC seconds",
+    );
+    check(
+        "range.png?start=200&end=100",
+        "parameter start: expected a time at least 60 s before end",
+    );
     check("range.png?end=now", "parameter start");
-    check("day.csv?theme=dark", "parameter theme: expected no parameters");
+    check(
+        "day.csv?theme=dark",
+        "parameter theme: expected no parameters",
+    );
 }
 
 /// A site whose clock the test turns.
@@ -69,31 +125,59 @@ fn a_picture_changes_with_its_rows_and_not_between() {
     let tag = |file: &str, time: i64| {
         clock.store(time, Ordering::Relaxed);
         let answer = ask_with(site.clone(), Method::GET, &format!("{GRAPH}/{file}"), &[]);
-        (answer.header("etag").to_owned(), answer.header("cache-control").to_owned())
+        (
+            answer.header("etag").to_owned(),
+            answer.header("cache-control").to_owned(),
+        )
     };
     // It is 20 s after the minute, samples come 7 s after it.
     let (day, kept) = tag("day.svg", NOW);
     assert_eq!(kept, "max-age=48, must-revalidate");
-    assert_eq!(tag("day.svg", NOW + 40), (day.clone(), "max-age=8, must-revalidate".to_owned()));
+    assert_eq!(
+        tag("day.svg", NOW + 40),
+        (day.clone(), "max-age=8, must-revalidate".to_owned())
+    );
     assert_ne!(tag("day.svg", NOW + 48).0, day);
     let (week, _) = tag("week.svg", NOW);
-    assert_eq!(tag("week.svg", NOW + 48).0, week, "a week has rows of five minutes");
+    assert_eq!(
+        tag("week.svg", NOW + 48).0,
+        week,
+        "a week has rows of five minutes"
+    );
     assert_ne!(tag("week.svg", NOW + 348).0, week);
     let past = format!("range.svg?start={}&end={}", NOW - 7200, NOW - 3600);
     let (range, kept) = tag(&past, NOW);
     assert_eq!(kept, "max-age=3600, must-revalidate");
-    assert_eq!(tag(&past, NOW + 6000).0, range, "what is past does not change");
+    assert_eq!(
+        tag(&past, NOW + 6000).0,
+        range,
+        "what is past does not change"
+    );
 }
 
 #[test]
 fn what_looks_different_has_another_tag() {
-    let mut tags: Vec<String> = ["", "?theme=dark", "?tz=Asia/Kolkata", "?legend=no", "?width=300&height=200"]
-        .iter()
-        .map(|query| ask(&format!("{GRAPH}/day.svg{query}")).header("etag").to_owned())
-        .collect();
+    let mut tags: Vec<String> = [
+        "",
+        "?theme=dark",
+        "?tz=Asia/Kolkata",
+        "?legend=no",
+        "?width=300&height=200",
+    ]
+    .iter()
+    .map(|query| {
+        ask(&format!("{GRAPH}/day.svg{query}"))
+            .header("etag")
+            .to_owned()
+    })
+    .collect();
     tags.push(ask(&format!("{GRAPH}/day.png")).header("etag").to_owned());
     tags.push(ask(&format!("{GRAPH}/week.svg")).header("etag").to_owned());
-    tags.push(ask("/graph/web1.example.net/cpu/day.svg").header("etag").to_owned());
+    tags.push(
+        ask("/graph/web1.example.net/cpu/day.svg")
+            .header("etag")
+            .to_owned(),
+    );
     let count = tags.len();
     tags.sort();
     tags.dedup();
@@ -105,12 +189,23 @@ fn a_compressed_picture_is_the_same_picture() {
     let path = format!("{GRAPH}/day.svg");
     let clock = Arc::new(AtomicI64::new(NOW));
     let site = turned(&clock);
-    let gzip = ask_with(site.clone(), Method::GET, &path, &[("accept-encoding", "br;q=1, gzip;q=0.5")]);
+    let gzip = ask_with(
+        site.clone(),
+        Method::GET,
+        &path,
+        &[("accept-encoding", "br;q=1, gzip;q=0.5")],
+    );
     assert_eq!(gzip.header("content-encoding"), "gzip");
-    let plain = ask_with(site.clone(), Method::GET, &path, &[("accept-encoding", "gzip;q=0")]);
+    let plain = ask_with(
+        site.clone(),
+        Method::GET,
+        &path,
+        &[("accept-encoding", "gzip;q=0")],
+    );
     assert_eq!(plain.header("content-encoding"), "");
     let mut text = String::new();
-    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&gzip.body[..]), &mut text).unwrap();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&gzip.body[..]), &mut text)
+        .unwrap();
     assert_eq!(text.as_bytes(), &plain.body[..]);
 }
 
