@@ -122,7 +122,7 @@ impl Running {
 
     async fn stop(self) {
         self.stop.send_replace(true);
-        tokio::task::spawn_blocking(move || self.judge.join()).await.unwrap();
+        task::spawn_blocking(move || self.judge.join()).await.unwrap();
     }
 }
 

@@ -1,0 +1,379 @@
+//! The channels against real and broken servers: Debian's aiosmtpd, and stubs that refuse, hang and hang up.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use ravenry_alerts::channel::{Channel, Channels, Mail, MailSettings, Security, Settings, Webhook};
+use ravenry_alerts::check::CheckName;
+use ravenry_alerts::notice::{Kind, Links, Notice, NoticeKey};
+use ravenry_alerts::outbox::{Delivery, Failure};
+use ravenry_alerts::rule::{Address, ContactName};
+use ravenry_alerts::severity::Severity;
+use ravenry_plugins::name::{FieldName, GraphName, SeriesName};
+use ravenry_plugins::timestamp::Timestamp;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+const TIMEOUT: Duration = Duration::from_millis(700);
+
+fn links() -> Links {
+    Links {
+        base: String::from("http://127.0.0.1:4950"),
+    }
+}
+
+fn delivery(kind: Kind, sequence: u64, address: Address) -> Delivery {
+    let (severity, was, value) = match kind {
+        Kind::Recovery => (Severity::Ok, Severity::Critical, 42.0),
+        Kind::Problem | Kind::Worse | Kind::Withdrawn | Kind::Test => {
+            (Severity::Critical, Severity::Ok, 99.1)
+        }
+    };
+    Delivery {
+        notice: Notice {
+            key: NoticeKey {
+                incident: 12,
+                contact: ContactName::new("ops"),
+                sequence,
+            },
+            kind,
+            check: Some(CheckName::Field(SeriesName {
+                host: "web1".parse().unwrap(),
+                graph: GraphName::new("df").unwrap(),
+                field: FieldName::new("root").unwrap(),
+            })),
+            severity,
+            was,
+            label: String::from("df /"),
+            value: Some(value),
+            threshold: String::from("critical above 98"),
+            since: Timestamp::from_seconds(1_767_225_600),
+            at: Timestamp::from_seconds(1_767_225_600 + 60 * i64::try_from(sequence).unwrap()),
+            hidden: 0,
+        },
+        over: None,
+        address,
+    }
+}
+
+fn to_ops() -> Address {
+    Address::Mail {
+        to: String::from("Ops <ops@example.net>"),
+    }
+}
+
+fn mail(address: SocketAddr) -> Mail {
+    let settings = MailSettings {
+        host: address.ip().to_string(),
+        port: address.port(),
+        security: Security::Plain,
+        login: None,
+        from: String::from("Ravenry <ravenry@example.net>"),
+        timeout: TIMEOUT,
+    };
+    Mail::new(&settings, &links()).unwrap()
+}
+
+/// A real mail server that keeps what it gets in a maildir.
+struct MailServer {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl MailServer {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test server, not a plugin: no limits, no user to switch to"
+    )]
+    async fn start(maildir: &Path) -> Option<Self> {
+        let address = free_address().await;
+        let child = std::process::Command::new("aiosmtpd")
+            .args(["-n", "-l", &address.to_string()])
+            .args(["-c", "aiosmtpd.handlers.Mailbox"])
+            .arg(maildir)
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(child) = child else {
+            assert!(
+                std::env::var_os("RAVENRY_TESTS_STRICT").is_none(),
+                "aiosmtpd is not installed"
+            );
+            eprintln!("skipped: aiosmtpd is not installed");
+            return None;
+        };
+        let server = Self { child, address };
+        let listens = async {
+            while TcpStream::connect(address).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), listens)
+            .await
+            .expect("aiosmtpd listens within 20 s");
+        Some(server)
+    }
+}
+
+impl Drop for MailServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An address on which nobody listens.
+async fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap()
+}
+
+fn mails(maildir: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(maildir.join("new")).unwrap();
+    let mut mails: Vec<String> = files
+        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
+        .collect();
+    mails.sort_by_key(|mail| header(mail, "Message-ID").to_owned());
+    mails
+}
+
+fn header<'a>(mail: &'a str, name: &str) -> &'a str {
+    let line = mail
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    line.unwrap_or("")
+}
+
+#[tokio::test]
+async fn mail_has_a_clear_subject_an_identity_and_a_thread() {
+    let folder = std::env::temp_dir().join(format!("ravenry-mail-{}", std::process::id()));
+    let Some(server) = MailServer::start(&folder).await else {
+        return;
+    };
+    let settings = Settings {
+        mail: Some(MailSettings {
+            host: server.address.ip().to_string(),
+            port: server.address.port(),
+            security: Security::Plain,
+            login: None,
+            from: String::from("Ravenry <ravenry@example.net>"),
+            timeout: Duration::from_secs(20),
+        }),
+        ..Settings::default()
+    };
+    let channels = Channels::new(&settings).unwrap();
+    let problem = delivery(Kind::Problem, 1, to_ops());
+    let recovery = delivery(Kind::Recovery, 2, to_ops());
+    for delivery in [&problem, &recovery, &problem] {
+        channels.send(delivery).await.unwrap();
+    }
+    drop(server);
+    let mails = mails(&folder);
+    std::fs::remove_dir_all(&folder).unwrap();
+
+    let subjects: Vec<&str> = mails.iter().map(|mail| header(mail, "Subject")).collect();
+    let told = "[critical] web1: df / is 99.1 (critical above 98)";
+    let over = "[ok] web1: df / is 42 (was critical for 2m)";
+    assert_eq!(subjects, [told, told, over]);
+    let id = |mail: usize| header(&mails[mail], "Message-ID");
+    assert_eq!(id(0), "<ravenry.12-ops-1.1767225660000000@example.net>");
+    assert_eq!(id(0), id(1), "a notice sent again is recognisable");
+    assert_ne!(id(0), id(2));
+    for mail in &mails {
+        assert_eq!(header(mail, "To"), "Ops <ops@example.net>");
+        assert_eq!(header(mail, "Auto-Submitted"), "auto-generated");
+        assert_eq!(
+            header(mail, "References"),
+            header(&mails[0], "References"),
+            "one incident is one thread"
+        );
+    }
+    for line in [
+        "Check      web1/df/root",
+        "Value      99.1",
+        "Threshold  critical above 98",
+        "Since      2026-01-01 00:00:00 UTC",
+        "Page       http://127.0.0.1:4950/graph/web1/df",
+        "Incident   12 at http://127.0.0.1:4950/incidents",
+    ] {
+        assert!(mails[0].contains(line), "{line} in {}", mails[0]);
+    }
+}
+
+/// What a broken mail server does at the end of a conversation.
+#[derive(Clone, Copy)]
+enum Breaks {
+    /// Says this to RCPT.
+    AtRecipient(&'static str),
+    /// Never answers.
+    Hangs,
+    /// Closes the connection within DATA.
+    HangsUp,
+}
+
+async fn broken_mail_server(breaks: Breaks) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = BufReader::new(stream);
+        if matches!(breaks, Breaks::Hangs) {
+            let mut nothing = String::new();
+            let _ = stream.read_line(&mut nothing).await;
+        }
+        let _ = stream.write_all(b"220 broken\r\n").await;
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
+                return;
+            }
+            let answer = match (line.split([' ', '\r']).next().unwrap_or(""), breaks) {
+                ("RCPT", Breaks::AtRecipient(answer)) => answer,
+                ("DATA", Breaks::HangsUp) => {
+                    let _ = stream.write_all(b"354 go on\r\n").await;
+                    let _ = stream.read_line(&mut line).await;
+                    return;
+                }
+                _ => "250 fine\r\n",
+            };
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_failure_of_a_mail_server_says_whether_to_try_again() {
+    let check = async |address: SocketAddr, expect: &str| {
+        let outcome = mail(address)
+            .send(&delivery(Kind::Problem, 1, to_ops()))
+            .await;
+        let found = match outcome {
+            Ok(()) => String::from("sent"),
+            Err(Failure::Later(_)) => String::from("later"),
+            Err(Failure::Refused(_)) => String::from("refused"),
+            Err(Failure::Doubtful(_)) => String::from("doubtful"),
+        };
+        assert_eq!(found, expect);
+    };
+    check(free_address().await, "later").await;
+    let greylists = Breaks::AtRecipient("451 later\r\n");
+    check(broken_mail_server(greylists).await, "later").await;
+    let refuses = Breaks::AtRecipient("550 nobody of that name\r\n");
+    check(broken_mail_server(refuses).await, "refused").await;
+    check(broken_mail_server(Breaks::Hangs).await, "doubtful").await;
+    check(broken_mail_server(Breaks::HangsUp).await, "doubtful").await;
+}
+
+#[tokio::test]
+async fn what_is_no_mailbox_is_refused_with_a_sentence() {
+    let address = Address::Mail {
+        to: String::from("nobody"),
+    };
+    let channel = mail(free_address().await);
+    let failure = channel.send(&delivery(Kind::Problem, 1, address)).await;
+    let Err(Failure::Refused(why)) = failure else {
+        panic!("{failure:?}");
+    };
+    assert!(
+        why.starts_with("mailbox \"nobody\": expected an address"),
+        "{why}"
+    );
+}
+
+/// Answers one request with this, or never, and gives what it got.
+async fn hook(answer: Option<&'static str>) -> (String, tokio::task::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/secret", listener.local_addr().unwrap());
+    let heard = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut heard = Vec::new();
+        loop {
+            let mut part = [0; 4096];
+            let read = stream.read(&mut part).await.unwrap();
+            heard.extend_from_slice(&part[..read]);
+            let text = String::from_utf8_lossy(&heard).into_owned();
+            if read == 0 {
+                return text;
+            }
+            if let (true, Some(answer)) = (text.ends_with('}'), answer) {
+                let answer = format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\n\r\n");
+                stream.write_all(answer.as_bytes()).await.unwrap();
+                return text;
+            }
+        }
+    });
+    (url, heard)
+}
+
+async fn post(url: &str) -> Result<(), Failure> {
+    let webhook = Webhook::new(TIMEOUT, &links()).unwrap();
+    let address = Address::Webhook {
+        url: url.to_owned(),
+    };
+    webhook.send(&delivery(Kind::Problem, 1, address)).await
+}
+
+#[tokio::test]
+async fn a_webhook_gets_the_documented_json_and_a_key() {
+    let (url, heard) = hook(Some("204 No Content")).await;
+    post(&url).await.unwrap();
+    let heard = heard.await.unwrap();
+    let (head, body) = heard.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("POST /secret HTTP/1.1\r\n"), "{head}");
+    assert!(
+        head.contains("idempotency-key: ravenry-12-ops-1-1767225660000000"),
+        "{head}"
+    );
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    let check = |key: &str, expect: serde_json::Value| assert_eq!(body[key], expect, "{key}");
+    check("version", 1.into());
+    check("key", "12-ops-1".into());
+    check("kind", "problem".into());
+    check("severity", "critical".into());
+    check("host", "web1".into());
+    check("graph", "df".into());
+    check("field", "root".into());
+    check("value", 99.1.into());
+    check("since", 1_767_225_600.into());
+    check("over", serde_json::Value::Null);
+    check(
+        "subject",
+        "[critical] web1: df / is 99.1 (critical above 98)".into(),
+    );
+    assert_eq!(
+        body["links"]["check"],
+        "http://127.0.0.1:4950/graph/web1/df"
+    );
+}
+
+#[tokio::test]
+async fn a_failure_of_a_webhook_says_whether_to_try_again_and_shows_no_secret() {
+    let check = |outcome: Result<(), Failure>, expect: &str| {
+        let (found, why) = match outcome {
+            Ok(()) => ("sent", String::new()),
+            Err(Failure::Later(why)) => ("later", why),
+            Err(Failure::Refused(why)) => ("refused", why),
+            Err(Failure::Doubtful(why)) => ("doubtful", why),
+        };
+        assert_eq!(found, expect, "{why}");
+        assert!(!why.contains("secret"), "{why}");
+    };
+    for (answer, expect) in [
+        ("200 OK", "sent"),
+        ("302 Found", "refused"),
+        ("404 Not Found", "refused"),
+        ("429 Too Many Requests", "later"),
+        ("500 Internal Server Error", "later"),
+    ] {
+        check(post(&hook(Some(answer)).await.0).await, expect);
+    }
+    check(post(&hook(None).await.0).await, "doubtful");
+    check(
+        post(&format!("http://{}/secret", free_address().await)).await,
+        "later",
+    );
+    check(post("no url").await, "refused");
+}
