@@ -18,6 +18,7 @@ use crate::outbox::{Outbox, OutboxError};
 use crate::runner::Runner;
 use crate::schedule::{Finished, Next, Schedule, Start};
 use crate::session::{Reply, Session, Tell, Verdict};
+use crate::status::Status;
 use crate::trouble::{Kind, Troubles};
 use crate::uplink::{Uplink, pack};
 
@@ -125,6 +126,7 @@ struct Agent {
     gather: Gather,
     outbox: Outbox,
     session: Session,
+    status: Status,
     troubles: Troubles,
     troubles_due: Instant,
 }
@@ -142,6 +144,7 @@ impl Agent {
             gather: Gather::new(now, config.host.clone(), config.interval),
             outbox,
             session: Session::new(&claim.agent),
+            status: Status::default(),
             troubles: Troubles::default(),
             troubles_due: now,
             config,
@@ -156,8 +159,12 @@ impl Agent {
         }
         self.scan_due = now + SCAN_EVERY;
         let mut directory = self.directory.clone();
+        let (status, state_dir) = (self.status.unsaved(), self.config.state_dir.clone());
         let scanned = tokio::task::spawn_blocking(move || {
             let scan = directory.scan(now);
+            if let Some(Err(error)) = status.map(|status| status.save(&state_dir)) {
+                warn!("status of plugins: {error}");
+            }
             (directory, scan)
         });
         match scanned.await {
@@ -177,8 +184,9 @@ impl Agent {
         }
         self.plugins = scan.plugins;
         let plugins = &self.plugins;
-        self.gather
-            .handle_plugins(|name| plugins.iter().any(|plugin| *plugin.name == *name));
+        let is_there = |name: &str| plugins.iter().any(|plugin| *plugin.name == *name);
+        self.gather.handle_plugins(is_there);
+        self.status.keep(is_there);
         let problems: Vec<String> = scan.problems.iter().map(ToString::to_string).collect();
         self.tell(
             Kind::Plugins,
@@ -213,6 +221,7 @@ impl Agent {
         if let Some(error) = &run.error {
             warn!(plugin = %run.plugin, "{error}");
         }
+        self.status.note(&run);
         let plugin = run.plugin.clone();
         if self.gather.handle_run(now, run) {
             self.schedule.handle_config_stale(now, &plugin);
@@ -321,9 +330,9 @@ impl Agent {
         }
         self.troubles_due = clock::monotonic();
         if over {
-            info!("over: trouble with {kind}")
+            info!("over: trouble with {kind}");
         } else {
-            warn!("trouble with {kind}: {text}")
+            warn!("trouble with {kind}: {text}");
         }
     }
 
@@ -346,10 +355,13 @@ impl Agent {
     }
 
     fn poll_timeout(&self) -> Instant {
+        let now = clock::monotonic();
+        // A pause that is over changes nothing while there is nothing to send.
+        let pause = self.session.poll_timeout().filter(|pause| *pause > now);
         let dues = [
             self.schedule.poll_timeout(),
             self.gather.poll_timeout(),
-            self.session.poll_timeout(),
+            pause,
         ];
         dues.into_iter().flatten().fold(self.scan_due, Instant::min)
     }

@@ -166,7 +166,7 @@ impl Directory {
     }
 
     fn read_entries(&mut self, scan: &mut Scan) {
-        let listed = fs::read_dir(&self.path).and_then(|dir| dir.collect::<io::Result<Vec<_>>>());
+        let listed = fs::read_dir(&self.path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         let listed = match listed {
             Ok(listed) => listed,
             Err(error) if error.kind() == io::ErrorKind::NotFound && !self.named => {

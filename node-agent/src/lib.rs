@@ -20,5 +20,6 @@ pub mod runner;
 pub mod schedule;
 pub mod session;
 pub mod settings;
+pub mod status;
 pub mod trouble;
 pub mod uplink;

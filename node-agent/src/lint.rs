@@ -16,6 +16,8 @@ use ravenry_plugins::problem::Problem;
 use ravenry_plugins::timestamp::Timestamp;
 use serde::{Serialize, Serializer};
 
+use crate::show;
+
 #[derive(Debug, Args)]
 pub(crate) struct Lint {
     /// Plugins to run, by path
@@ -44,9 +46,9 @@ pub(crate) async fn lint(lint: Lint) -> anyhow::Result<ExitCode> {
     for report in reports(&lint).await? {
         clean &= report.problems.is_empty();
         if lint.json {
-            println!("{}", serde_json::to_string(&report)?)
+            show(&format!("{}\n", serde_json::to_string(&report)?))?;
         } else {
-            print!("{}", report.text())
+            show(&report.text())?;
         }
     }
     Ok(if clean {

@@ -1,5 +1,6 @@
 //! `ravenry-agent`: the command line around the library.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use ravenry_agent::agent;
 use ravenry_agent::config::{Config, Surroundings, load};
 use ravenry_agent::directory::{Directory, Kind, Plugin};
 use ravenry_agent::runner::Runner;
+use ravenry_agent::status::Status;
 use ravenry_agent::uplink::{HttpUplink, Uplink};
 use ravenry_plugins::{clock, exec};
 use tokio::signal::unix::{SignalKind, signal};
@@ -210,15 +212,24 @@ impl Signals {
 
 fn list(config: &Config) -> anyhow::Result<ExitCode> {
     let scan = Directory::new(config).scan(clock::monotonic());
+    let status = Status::load(&config.state_dir);
+    let mut text = String::new();
     for plugin in &scan.plugins {
-        match &plugin.kind {
-            Kind::Bundled => println!("{:<30} bundled", plugin.name),
-            Kind::Foreign { path } => println!("{:<30} {}", plugin.name, path.display()),
-        }
+        let kind = match &plugin.kind {
+            Kind::Bundled => "bundled".to_owned(),
+            Kind::Foreign { path } => path.display().to_string(),
+        };
+        let problem = status
+            .of(&plugin.name)
+            .and_then(|last| last.problem.as_deref())
+            .unwrap_or_default();
+        let line = format!("{:<30} {kind:<40} {problem}", plugin.name);
+        text.push_str(&format!("{}\n", line.trim_end()));
     }
     for ignored in &scan.ignored {
-        println!("{:<30} not run: {}", ignored.name, ignored.why);
+        text.push_str(&format!("{:<30} not run: {}\n", ignored.name, ignored.why));
     }
+    show(&text)?;
     for problem in &scan.problems {
         eprintln!("{problem}");
     }
@@ -229,6 +240,20 @@ fn list(config: &Config) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// Writes to stdout; who reads it may stop reading.
+fn show(text: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("writing to stdout")
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Prints what a plugin prints, as it is run by the agent.
 async fn print(config: Config, name: &str, word: Option<&'static str>) -> anyhow::Result<ExitCode> {
     let scan = Directory::new(&config).scan(clock::monotonic());
@@ -237,17 +262,12 @@ async fn print(config: Config, name: &str, word: Option<&'static str>) -> anyhow
         found.with_context(|| format!("there is no plugin {name:?}: see `ravenry-agent list`"))?;
     let runner = Runner::new(&config);
     if plugin.kind == Kind::Bundled {
-        print!(
-            "{}",
-            runner
-                .print_bundled(plugin, word)
-                .await
-                .map_err(|why| anyhow!("{name}: {why}"))?
-        );
+        let text = runner.print_bundled(plugin, word).await;
+        show(&text.map_err(|why| anyhow!("{name}: {why}"))?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let result = runner.print(plugin, word).await;
-    print!("{}", String::from_utf8_lossy(&result.stdout));
+    show(&String::from_utf8_lossy(&result.stdout))?;
     eprint!("{}", String::from_utf8_lossy(&result.stderr));
     if result.outcome.succeeded() {
         return Ok(ExitCode::SUCCESS);

@@ -13,6 +13,8 @@ use ravenry_plugins::wire::Batch;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::show;
+
 /// Runs every plugin once. Fails when one of them did, or there is none.
 pub(crate) async fn once(config: Config, json: bool) -> anyhow::Result<ExitCode> {
     let now = clock::monotonic();
@@ -36,9 +38,9 @@ pub(crate) async fn once(config: Config, json: bool) -> anyhow::Result<ExitCode>
     let batches = gather.drain();
     for batch in &batches {
         if json {
-            println!("{}", serde_json::to_string_pretty(batch)?)
+            show(&format!("{}\n", serde_json::to_string_pretty(batch)?))?;
         } else {
-            print!("{}", table(batch))
+            show(&table(batch))?;
         }
     }
     let problems: Vec<String> = scan
@@ -50,11 +52,17 @@ pub(crate) async fn once(config: Config, json: bool) -> anyhow::Result<ExitCode>
     for problem in &problems {
         eprintln!("{problem}");
     }
-    Ok(if problems.is_empty() && !batches.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    let failed = batches
+        .iter()
+        .flat_map(|batch| &batch.runs)
+        .any(|run| run.error.is_some());
+    Ok(
+        if !failed && scan.problems.is_empty() && !batches.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        },
+    )
 }
 
 fn complaints(batches: &[Batch]) -> impl Iterator<Item = String> {

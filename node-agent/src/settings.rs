@@ -54,7 +54,7 @@ impl SettingsDir {
             Ok(files) if files == self.read.files => {}
             Ok(files) => self.read = Arc::new(read(files)),
             Err(error) if error.kind() == io::ErrorKind::NotFound && !self.named => {
-                self.read = Arc::default()
+                self.read = Arc::default();
             }
             Err(error) => {
                 let text = format!("expected a plugin-conf.d directory that can be read: {error}");
@@ -108,7 +108,7 @@ fn read(files: Vec<(PathBuf, Option<SystemTime>, u64)>) -> Read {
                 .extend(read.conf.read(&source, &String::from_utf8_lossy(&bytes))),
             Err(error) => {
                 read.problems
-                    .push(Problem::new(source, 0, format!("cannot be read: {error}")))
+                    .push(Problem::new(source, 0, format!("cannot be read: {error}")));
             }
         }
     }

@@ -173,7 +173,7 @@ impl HttpUplink {
         loop {
             match response.chunk().await {
                 Ok(Some(chunk)) if body.len() + chunk.len() <= ANSWER_BYTES_MAX => {
-                    body.extend_from_slice(&chunk)
+                    body.extend_from_slice(&chunk);
                 }
                 Ok(Some(_)) | Ok(None) => break,
                 Err(error) => return unreachable(error),
@@ -305,7 +305,7 @@ mod tests {
     #[test]
     fn the_push_address_keeps_a_base_path() {
         let check = |base: &str, expect: &str| {
-            assert_eq!(push_url(&Url::parse(base).unwrap()).as_str(), expect)
+            assert_eq!(push_url(&Url::parse(base).unwrap()).as_str(), expect);
         };
         check("http://h:4950", "http://h:4950/api/v1/push");
         check("https://h/ravenry", "https://h/ravenry/api/v1/push");

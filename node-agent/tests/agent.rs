@@ -1,5 +1,7 @@
 //! An agent with real plugins and a collector that comes and goes.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use ravenry_plugins::wire::{Batch, RunReport};
 
 use support::{Agent, Answer, Collector, Home, free_address, lines, until};

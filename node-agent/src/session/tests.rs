@@ -254,7 +254,7 @@ fn a_week_of_every_trouble_loses_nothing_and_changes_no_order() {
                 1 => Collector::Full,
                 2 => Collector::Slow(phase % 90),
                 3 => Collector::Stranger,
-                4 if seconds % 3 == 0 => Collector::Mute,
+                4 if seconds.is_multiple_of(3) => Collector::Mute,
                 _ => Collector::Up,
             }
         };

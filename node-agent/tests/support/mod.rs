@@ -1,5 +1,11 @@
 //! A collector of a few lines, plugins in a temporary directory, and waiting for what should happen.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;

@@ -1,0 +1,223 @@
+//! The program itself: what it prints, how it ends.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::process::{Child, Command, Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use support::{Answer, Collector, Home, until};
+
+#[expect(dead_code, reason = "each test program uses its own part of it")]
+mod support;
+
+fn program(home: &Home, args: &[&str], toml: &str) -> Command {
+    let file = home.path("agent.toml");
+    let [plugins, conf, state] =
+        ["plugins", "plugin-conf.d", "state"].map(|name| home.path(name).display().to_string());
+    let text = format!(
+        "host = \"web1\"\nplugin_dir = {plugins:?}\nplugin_conf_dir = {conf:?}\nstate_dir = {state:?}\n{toml}"
+    );
+    std::fs::write(&file, text).unwrap();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the program under test is started, not a plugin"
+    )]
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ravenry-agent"));
+    command.args(args).arg("-c").arg(file);
+    command
+}
+
+fn output(home: &Home, args: &[&str], toml: &str) -> (i32, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = program(home, args, toml).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+const GOOD: &str =
+    "if [ \"$1\" = config ]; then echo graph_title G; echo a.label apples; else echo a.value 7; fi";
+
+#[test]
+fn once_prints_what_would_be_pushed() {
+    let home = Home::new();
+    home.plugin("good", GOOD);
+    let (code, stdout, stderr) = output(&home, &["once"], "bundled = \"off\"\n");
+    let words: Vec<&str> = stdout.split_whitespace().collect();
+    assert_eq!(
+        (code, words, stderr.as_str()),
+        (0, vec!["web1", "good.a", "7", "apples"], "")
+    );
+    let (code, stdout, _) = output(&home, &["once", "--json"], "bundled = \"off\"\n");
+    let batch: ravenry_plugins::wire::Batch = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(
+        (code, batch.graphs.len(), batch.samples.value.len()),
+        (0, 1, 1)
+    );
+}
+
+#[test]
+fn once_says_which_plugin_failed() {
+    let home = Home::new();
+    home.plugin("bad", "echo 'no such disk' >&2; exit 3");
+    let (code, _, stderr) = output(&home, &["once"], "bundled = \"off\"\n");
+    assert_eq!(
+        (code, stderr.as_str()),
+        (1, "bad: config: exited with code 3: no such disk\n")
+    );
+}
+
+#[test]
+fn settings_of_plugin_conf_d_reach_the_plugin() {
+    let home = Home::new();
+    home.plugin(
+        "good",
+        "echo user $(id -un) colour $colour state $MUNIN_PLUGSTATE",
+    );
+    let user = "[good]\nenv.colour red\n";
+    std::fs::write(home.path("plugin-conf.d").join("a"), user).unwrap();
+    let (code, stdout, stderr) = output(&home, &["fetch", "good"], "");
+    let user = if nix::unistd::geteuid().is_root() {
+        "nobody"
+    } else {
+        stdout.split(' ').nth(1).unwrap()
+    };
+    let state = home.path("state/plugin-state").join(user);
+    assert_eq!(
+        (code, stdout.as_str()),
+        (
+            0,
+            format!("user {user} colour red state {}\n", state.display()).as_str()
+        ),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn a_bundled_plugin_prints_as_its_link_would() {
+    let home = Home::new();
+    let (code, stdout, _) = output(&home, &["config", "load"], "bundled = [\"load\"]\n");
+    assert!(code == 0 && stdout.contains("load.label load"), "{stdout}");
+    let (code, stdout, _) = output(&home, &["list"], "bundled = [\"load\"]\n");
+    assert_eq!(
+        (code, stdout.split_whitespace().collect::<Vec<_>>()),
+        (0, vec!["load", "bundled"])
+    );
+}
+
+#[test]
+fn a_bad_configuration_is_refused_with_every_line() {
+    let home = Home::new();
+    let (code, _, stderr) = output(&home, &["run"], "colector = 1\ninterval = 0\n");
+    assert_eq!(code, 1);
+    assert!(
+        stderr.contains("agent.toml:5: colector: unknown key")
+            && stderr.contains("agent.toml:6: interval"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn run_without_a_collector_says_what_is_missing() {
+    let (code, _, stderr) = output(&Home::new(), &["run"], "");
+    assert!(
+        code == 1 && stderr.contains("no collector is configured"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn lint_reads_recorded_output() {
+    let home = Home::new();
+    let (config, fetch) = (home.path("x.config"), home.path("x.fetch"));
+    std::fs::write(&config, "graph_title X\na.label A\nnonsense\n").unwrap();
+    std::fs::write(&fetch, "a.value 1600000000:5\n").unwrap();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the program under test is started, not a plugin"
+    )]
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ravenry-agent"));
+    let output = command
+        .args(["lint", "--json", "--config"])
+        .arg(config)
+        .arg("--fetch")
+        .arg(fetch)
+        .output()
+        .unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(report["graphs"][0]["name"], "x");
+    assert_eq!(report["graphs"][0]["fields"][0]["attributes"]["label"], "A");
+    assert_eq!(report["samples"][0]["time"], 1_600_000_000);
+    assert_eq!(report["samples"][0]["value"], "5");
+    assert_eq!(
+        (
+            &report["problems"][0]["source"],
+            &report["problems"][0]["line"]
+        ),
+        (&"config".into(), &3.into())
+    );
+}
+
+/// Ended when the test is over, however that ends.
+struct Started(Child);
+
+impl Started {
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.0.id()).unwrap()), signal).unwrap();
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn run_reloads_on_hangup_all_or_nothing_and_stops_on_terminate() {
+    let home = Home::new();
+    home.plugin("good", GOOD);
+    let mut collector = Collector::start("127.0.0.1:0".parse().unwrap(), Answer::Take).await;
+    let toml = format!(
+        "bundled = \"off\"\ncollector = \"http://{}\"\ntoken = \"s3cret\"\n",
+        collector.address
+    );
+    let log = home.path("log");
+    let stderr = std::fs::File::create(&log).unwrap();
+    let started = program(&home, &["run"], &toml)
+        .stderr(stderr)
+        .stdout(Stdio::null())
+        .spawn();
+    let mut started = Started(started.unwrap());
+    collector.taken(|taken| !taken.is_empty()).await;
+
+    let _ = program(&home, &["run"], "interval = 0\n");
+    started.signal(Signal::SIGHUP);
+    let logged = |text: &str| support::lines(&log).iter().any(|line| line.contains(text));
+    until("the bad configuration is refused", || {
+        logged("stays in force")
+    })
+    .await;
+
+    let _ = program(&home, &["run"], &format!("{toml}interval = 30\n"));
+    started.signal(Signal::SIGHUP);
+    let second = |taken: &[ravenry_plugins::wire::Batch]| {
+        taken
+            .iter()
+            .any(|batch| batch.key.as_ref().is_some_and(|key| key.incarnation == 2))
+    };
+    collector.taken(second).await;
+
+    started.signal(Signal::SIGTERM);
+    let status = tokio::task::spawn_blocking(move || started.0.wait())
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(status.success(), "{status}");
+}
