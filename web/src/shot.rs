@@ -6,6 +6,7 @@
 use chrono_tz::Tz;
 use ravenry_plugins::timestamp::Timestamp;
 
+use crate::pages::show;
 use crate::period::{Period, Stretch};
 use crate::source::GraphDetail;
 
@@ -35,6 +36,11 @@ impl Shot {
         width: 480,
         height: 190,
     };
+    /// One of many in a grid.
+    pub(crate) const CARD: Size = Size {
+        width: 390,
+        height: 180,
+    };
     /// One of the four of a graph's page.
     pub(crate) const LARGE: Size = Size {
         width: 620,
@@ -57,7 +63,7 @@ impl Shot {
         let mut query = format!("row={}", stretch.last_row.unwrap_or_default());
         if zone != Tz::UTC {
             query.push_str("&tz=");
-            query.push_str(zone.name());
+            query.push_str(&show::path_segment(zone.name()));
         }
         Self {
             period: period.as_str(),

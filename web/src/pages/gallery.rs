@@ -152,7 +152,7 @@ impl Gallery {
             cards: graphs
                 .into_iter()
                 .map(|graph| Card {
-                    shot: Shot::of(&graph, period, zone, now, Shot::PANEL),
+                    shot: Shot::of(&graph, period, zone, now, Shot::CARD),
                     graph,
                 })
                 .collect(),

@@ -50,7 +50,7 @@ struct Own {
     end: Timestamp,
     size: Size,
     words: String,
-    zone: &'static str,
+    zone: String,
     row: Timestamp,
 }
 
@@ -65,7 +65,7 @@ impl Own {
                 height: 340,
             },
             words: show::duration(stretch.end.since(stretch.start).as_secs_f64()),
-            zone: frame.zone.name(),
+            zone: show::path_segment(frame.zone.name()),
             row: stretch.last_row.unwrap_or_default(),
         }
     }

@@ -127,7 +127,7 @@ fn times_are_shown_in_the_zone_of_the_one_who_looks() {
         &[("cookie", "tz=Europe/Berlin")],
     );
     assert!(
-        host.text().contains("&#38;tz=Europe/Berlin&#38;"),
+        host.text().contains("&#38;tz=Europe%2FBerlin&#38;"),
         "pictures too"
     );
 }
