@@ -6,6 +6,7 @@
 
 use crate::definition::{self, Cf, Definition, Kind, SPAN_MAX, STEP_MAX};
 use crate::layout::{self, CDP_WORDS, PDP_WORDS};
+use crate::rpn::Program;
 use crate::update::LastInput;
 use crate::writes::Writes;
 
@@ -27,7 +28,19 @@ pub struct Header {
     pub(crate) gains: Vec<f64>,
     pub(crate) rest: Vec<f64>,
     pub(crate) rates: Vec<f64>,
+    /// The sources that take an input, and those that are calculated from the ones before them.
+    pub(crate) takers: Vec<usize>,
+    pub(crate) formulas: Vec<Formula>,
+    /// What the file has that cannot be updated.
+    pub(crate) refusal: Option<&'static str>,
     file_len: u64,
+}
+
+/// A COMPUTE source's program; its variables are the numbers of sources before it.
+#[derive(Clone, Debug)]
+pub(crate) struct Formula {
+    pub(crate) source: usize,
+    pub(crate) program: Program,
 }
 
 /// One data source.
@@ -250,7 +263,7 @@ impl Header {
             .map(|(index, bytes)| source(bytes, index))
             .collect::<Result<Vec<_>, _>>()?;
         let archives = archives_of(archives, &outline, file_len)?;
-        let header = Self {
+        let mut header = Self {
             version: outline.version,
             step: outline.step,
             live: live
@@ -261,12 +274,33 @@ impl Header {
             gains: vec![0.0; sources.len()],
             rest: vec![0.0; sources.len()],
             rates: vec![0.0; sources.len()],
+            takers: (0..sources.len())
+                .filter(|&index| sources[index].kind != Kind::Compute)
+                .collect(),
+            formulas: Vec::new(),
+            refusal: None,
             sources,
             archives,
             file_len,
         };
         header.check_live()?;
+        header.prepare_updates();
         Ok(header)
+    }
+
+    /// Reads the formulas, and finds out whether the file can be updated.
+    fn prepare_updates(&mut self) {
+        for (source, definition) in self.sources.iter().enumerate() {
+            if definition.kind == Kind::Compute {
+                match Program::unpack(&definition.parameters, source) {
+                    Some(program) => self.formulas.push(Formula { source, program }),
+                    None => self.refusal = Some("a COMPUTE formula"),
+                }
+            }
+        }
+        if self.archives.iter().any(|archive| !archive.cf.is_plain()) {
+            self.refusal = Some("a forecasting (Holt-Winters) archive");
+        }
     }
 
     fn check_live(&self) -> Result<(), HeaderError> {
@@ -292,10 +326,16 @@ impl Header {
         self.step
     }
 
-    /// The data sources, in the order of columns and inputs.
+    /// The data sources, in the order of columns.
     #[must_use]
     pub fn sources(&self) -> &[Source] {
         &self.sources
+    }
+
+    /// The numbers of the data sources that take an input, in the order of an update's inputs: all but COMPUTE.
+    #[must_use]
+    pub fn inputs(&self) -> &[usize] {
+        &self.takers
     }
 
     /// The archives, in file order.
@@ -317,14 +357,8 @@ impl Header {
 
     /// Bytes of the header.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn size_bytes(&self) -> usize {
         self.live_offset() as usize + 8 * self.live.len()
-    }
-
-    /// Never: a header has at least one source and one archive.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        false
     }
 
     /// Bytes of the file that this header was read from.

@@ -1,10 +1,11 @@
 //! rrdtool's round-robin files: their bytes and their arithmetic.
 //!
 //! The core is pure. A [`definition::Definition`] becomes a whole file ([`create::create`]); the first
-//! [`header::Header::header_len`] bytes of a file become a [`header::Header`], which [`header::Header::update`] moves
+//! [`header::Outline::header_len`] bytes of a file become a [`header::Header`], which [`header::Header::update`] moves
 //! forward in memory while the rows to write go to a [`writes::Writes`]; [`fetch::plan`] says which bytes answer a
-//! question and [`fetch::Plan::read`] decodes them. No clock, file, socket or randomness in any of them. [`file`] maps and
-//! locks real files, [`cli`] speaks rrdtool's command line on top of it.
+//! question and [`fetch::Plan::read`] decodes them; [`reshape::reshape`] gives a file other columns; [`rpn`] calculates
+//! with columns; [`mod@print`] shows a file as rrdtool does. No clock, file, socket or randomness in any of them.
+//! [`mod@file`] maps and locks real files, [`cli`] speaks rrdtool's command line on top of it.
 //!
 //! ```
 //! use ravenry_rrd::{definition::Definition, create::create, header::Header, update::Input, writes::Writes};
@@ -26,6 +27,7 @@
 pub mod at;
 mod civil;
 pub mod cli;
+mod consolidate;
 pub mod create;
 pub mod decimal;
 pub mod definition;

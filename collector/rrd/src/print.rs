@@ -135,7 +135,7 @@ fn write_info(header: &Header, filename: &str, out: &mut String) -> fmt::Result 
     writeln!(out, "rrd_version = \"{:04}\"", header.version())?;
     writeln!(out, "step = {}", header.step())?;
     writeln!(out, "last_update = {}", header.last_update().0)?;
-    writeln!(out, "header_size = {}", header.len())?;
+    writeln!(out, "header_size = {}", header.size_bytes())?;
     for (index, source) in header.sources().iter().enumerate() {
         info_source(header, index, source, out)?;
     }

@@ -132,6 +132,21 @@ impl Operator {
             .map(|(operator, _, _)| *operator)
     }
 
+    fn packed(code: u8) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .find(|(_, _, known)| *known == code)
+            .map(|(operator, _, _)| *operator)
+    }
+
+    /// Operators that look at more than the values of a row.
+    fn needs_a_grid(self) -> bool {
+        matches!(
+            self,
+            Self::Now | Self::Time | Self::StepWidth | Self::Count | Self::Prev
+        )
+    }
+
     fn word(self) -> &'static str {
         Self::ALL
             .iter()
@@ -158,6 +173,47 @@ impl Program {
             program.steps.push(step);
         }
         Ok(program)
+    }
+
+    /// The formula packed into a COMPUTE source's parameters; its variables are sources before that one. `None` when it has
+    /// what no formula may have, or NOW, which would make a file's bytes depend on the clock.
+    pub(crate) fn unpack(parameters: &[u64; 10], sources: usize) -> Option<Self> {
+        let mut steps = Vec::new();
+        for (code, value) in nodes(parameters) {
+            let source = usize::try_from(value)
+                .ok()
+                .filter(|source| *source < sources);
+            steps.push(match code {
+                END => break,
+                0 => Step::Number(f64::from(value)),
+                1 => Step::Variable(source?),
+                _ => {
+                    Step::Apply(Operator::packed(code).filter(|operator| !operator.needs_a_grid())?)
+                }
+            });
+        }
+        (!steps.is_empty()).then_some(Self {
+            steps,
+            variables: Vec::new(),
+        })
+    }
+
+    /// The value for one row of rates; unknown when the stack does not work out.
+    pub(crate) fn of_rates(&self, rates: &[f64]) -> f64 {
+        let columns: Vec<&[f64]> = rates.chunks(1).collect();
+        let grid = Grid {
+            first: 0,
+            step: 1,
+            rows: 1,
+            now: 0,
+        };
+        let scene = Scene {
+            columns: &columns,
+            grid,
+            row: 0,
+            output: &[],
+        };
+        scene.run(&self.steps, &mut Vec::new()).unwrap_or(f64::NAN)
     }
 
     /// The names that the expression speaks of, in the order of the columns it wants.
@@ -548,7 +604,15 @@ fn summary(operator: Operator, mut values: Vec<f64>, percent: f64) -> f64 {
     }
     values.retain(|value| !value.is_nan());
     let count = values.len() as f64;
-    let mean = || values.iter().sum::<f64>() / count;
+    // The value on top of the stack first: the order is in the last bits.
+    let sum = |of: &dyn Fn(&f64) -> f64| {
+        values
+            .iter()
+            .rev()
+            .map(of)
+            .fold(0.0, |sum, value| sum + value)
+    };
+    let mean = || sum(&|value| *value) / count;
     match operator {
         Operator::Avg => mean(),
         Operator::SMin => values.iter().copied().fold(f64::NAN, f64::min),
@@ -556,12 +620,7 @@ fn summary(operator: Operator, mut values: Vec<f64>, percent: f64) -> f64 {
         Operator::StDev if values.len() < 2 => f64::NAN,
         Operator::StDev => {
             let mean = mean();
-            (values
-                .iter()
-                .map(|value| (value - mean) * (value - mean))
-                .sum::<f64>()
-                / (count - 1.0))
-                .sqrt()
+            (sum(&|value| (value - mean) * (value - mean)) / (count - 1.0)).sqrt()
         }
         Operator::Median => {
             values.sort_by(f64::total_cmp);
@@ -576,17 +635,26 @@ fn summary(operator: Operator, mut values: Vec<f64>, percent: f64) -> f64 {
     }
 }
 
+/// The code that ends a packed formula.
+const END: u8 = 32;
+
+/// Code and value of each node.
+fn nodes(parameters: &[u64; 10]) -> impl Iterator<Item = (u8, i16)> {
+    let halves = parameters
+        .iter()
+        .flat_map(|word| [*word as u32, (*word >> 32) as u32]);
+    halves.map(|node| {
+        let [code, _, low, high] = node.to_le_bytes();
+        (code, i16::from_le_bytes([low, high]))
+    })
+}
+
 /// The text of the formula packed into a COMPUTE source's ten parameters: nodes of four bytes, operator, 0, and a 16-bit
 /// number or source index. It ends at the first node that is no part of a formula.
 #[must_use]
 pub fn packed_text(parameters: &[u64; 10], names: &[&str]) -> String {
     let mut out = String::new();
-    for node in parameters
-        .iter()
-        .flat_map(|word| [*word as u32, (*word >> 32) as u32])
-    {
-        let [code, _, low, high] = node.to_le_bytes();
-        let value = i16::from_le_bytes([low, high]);
+    for (code, value) in nodes(parameters) {
         let name = usize::try_from(value)
             .ok()
             .and_then(|index| names.get(index))
@@ -598,8 +666,8 @@ pub fn packed_text(parameters: &[u64; 10], names: &[&str]) -> String {
             1 => write!(out, "{comma}{name}"),
             36 => write!(out, "{comma}PREV({name})"),
             58 => write!(out, "{comma}ROLL"),
-            _ => match Operator::ALL.iter().find(|(_, _, known)| *known == code) {
-                Some((_, word, _)) => write!(out, "{comma}{word}"),
+            _ => match Operator::packed(code) {
+                Some(operator) => write!(out, "{comma}{}", operator.word()),
                 None => break,
             },
         };

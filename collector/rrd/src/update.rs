@@ -4,13 +4,11 @@
 //! inputs → gain of each source since the last update (rate × seconds) → rate of each complete step → each archive's row
 //! in progress → rows. Nothing here allocates but the arena of [`Writes`] as it grows.
 
-use crate::definition::{Cf, Kind};
+use crate::consolidate::{Span, consolidate, write_rows};
+use crate::definition::Kind;
 use crate::diff::{self, Whole};
-use crate::header::{Archive, Header, Source, TIME_MAX};
-use crate::layout::{
-    self, CDP_PRIMARY, CDP_SECONDARY, CDP_UNKNOWN, CDP_VALUE, CDP_WORDS, PDP_UNKNOWN, PDP_VALUE,
-    PDP_WORDS, stored,
-};
+use crate::header::{Header, Source, TIME_MAX};
+use crate::layout::{self, CDP_WORDS, PDP_UNKNOWN, PDP_VALUE, PDP_WORDS, stored};
 use crate::writes::Writes;
 use crate::{UNKNOWN, decimal};
 
@@ -91,21 +89,6 @@ pub(crate) enum LastInput {
     Number(f64),
 }
 
-/// The part of an update that closes steps.
-#[derive(Clone, Copy)]
-struct Span {
-    /// Seconds since the last update.
-    interval: f64,
-    /// Of these, seconds before the end of the last complete step.
-    pre: f64,
-    /// Seconds after it.
-    post: f64,
-    /// Steps completed.
-    elapsed: u64,
-    /// Number of the step that the last update fell in.
-    step_number: u64,
-}
-
 impl Header {
     /// Moves the header to `seconds` and `micros` (UTC) with one input for each source that takes one, in order. Rows to
     /// write are added to `writes`; write them before or with the live part ([`Header::live_write`], once per batch).
@@ -122,9 +105,7 @@ impl Header {
         writes: &mut Writes,
     ) -> Result<(), UpdateError> {
         let (micros, interval) = self.begin(seconds, micros, inputs)?;
-        for (index, input) in inputs.iter().enumerate() {
-            self.gains[index] = self.gain(index, *input, interval)?;
-        }
+        self.take(inputs, interval).map_err(|(_, error)| error)?;
         self.keep_inputs(inputs);
         self.advance(seconds, micros, interval, writes);
         Ok(())
@@ -143,14 +124,9 @@ impl Header {
         writes: &mut Writes,
     ) -> Result<(), UpdateError> {
         let (micros, interval) = self.begin(seconds, micros, inputs)?;
-        for (index, input) in inputs.iter().enumerate() {
-            match self.gain(index, *input, interval) {
-                Ok(gain) => self.gains[index] = gain,
-                Err(error) => {
-                    self.keep_inputs(&inputs[..index]);
-                    return Err(error);
-                }
-            }
+        if let Err((good, error)) = self.take(inputs, interval) {
+            self.keep_inputs(&inputs[..good]);
+            return Err(error);
         }
         self.keep_inputs(inputs);
         self.advance(seconds, micros, interval, writes);
@@ -160,21 +136,10 @@ impl Header {
     /// Whether this file can be updated at all.
     ///
     /// # Errors
-    /// [`UpdateError::Unsupported`] for COMPUTE sources and forecasting archives.
+    /// [`UpdateError::Unsupported`] for forecasting archives and formulas that cannot be calculated.
     pub fn updatable(&self) -> Result<(), UpdateError> {
-        if self
-            .sources
-            .iter()
-            .any(|source| source.kind == Kind::Compute)
-        {
-            return Err(UpdateError::Unsupported("a COMPUTE data source"));
-        }
-        if self.archives.iter().any(|archive| !archive.cf.is_plain()) {
-            return Err(UpdateError::Unsupported(
-                "a forecasting (Holt-Winters) archive",
-            ));
-        }
-        Ok(())
+        self.refusal
+            .map_or(Ok(()), |what| Err(UpdateError::Unsupported(what)))
     }
 
     /// Checks what does not depend on the inputs' values; the microseconds that count and the seconds since the last
@@ -186,9 +151,9 @@ impl Header {
         inputs: &[Input<'_>],
     ) -> Result<(u32, f64), UpdateError> {
         self.updatable()?;
-        if inputs.len() != self.sources.len() {
+        if inputs.len() != self.takers.len() {
             return Err(UpdateError::Inputs {
-                expected: self.sources.len(),
+                expected: self.takers.len(),
                 found: inputs.len(),
             });
         }
@@ -205,6 +170,19 @@ impl Header {
         }
         let fraction = (f64::from(micros) - f64::from(last_micros)) / 1e6;
         Ok((micros, (seconds - last) as f64 + fraction))
+    }
+
+    /// Fills in what each source gained; with the first error comes the number of good inputs before it.
+    fn take(&mut self, inputs: &[Input<'_>], interval: f64) -> Result<(), (usize, UpdateError)> {
+        if self.takers.len() < self.gains.len() {
+            self.gains.fill(UNKNOWN);
+        }
+        for (number, (&index, input)) in self.takers.iter().zip(inputs).enumerate() {
+            self.gains[index] = self
+                .gain(index, *input, interval)
+                .map_err(|error| (number, error))?;
+        }
+        Ok(())
     }
 
     /// What a source gained since the last update: rate × seconds, unknown as NaN.
@@ -317,7 +295,8 @@ impl Header {
 
     /// Remembers the inputs as each source's last.
     fn keep_inputs(&mut self, inputs: &[Input<'_>]) {
-        for (index, input) in inputs.iter().enumerate() {
+        for (number, input) in inputs.iter().enumerate() {
+            let index = self.takers[number];
             self.last[index] = match *input {
                 Input::Count(count) => LastInput::Whole(Whole {
                     negative: false,
@@ -482,6 +461,9 @@ impl Header {
         for index in 0..self.sources.len() {
             self.rates[index] = self.close_step(index, span);
         }
+        for formula in &self.formulas {
+            self.rates[formula.source] = formula.program.of_rates(&self.rates[..formula.source]);
+        }
         let (pairs_at, rows_at, width) = (self.pairs_at(), self.rows_at(), self.sources.len());
         let (before, current_rows) = self.live.split_at_mut(rows_at);
         let pairs = before[pairs_at..].chunks_exact_mut(CDP_WORDS * width);
@@ -516,178 +498,6 @@ impl Header {
         state[PDP_UNKNOWN] = unknown;
         state[PDP_VALUE] = stored(value);
         rate
-    }
-}
-
-/// Feeds an archive's sources with the rates; the number of rows to write.
-fn consolidate(archive: &Archive, pairs: &mut [u64], rates: &[f64], span: Span) -> u64 {
-    let start = archive.steps - span.step_number % archive.steps;
-    let rows = if start <= span.elapsed {
-        ((span.elapsed - start) / archive.steps + 1).min(archive.rows)
-    } else {
-        0
-    };
-    for (pair, &rate) in pairs.chunks_exact_mut(CDP_WORDS).zip(rates) {
-        if archive.steps == 1 {
-            pair[CDP_PRIMARY] = stored(rate);
-            if span.elapsed > 1 {
-                pair[CDP_SECONDARY] = stored(rate);
-            }
-        } else if rows > 0 {
-            complete_row(archive, pair, rate, start, span.elapsed);
-        } else {
-            continue_row(archive.cf, pair, rate, span.elapsed);
-        }
-    }
-    rows
-}
-
-/// `start` steps complete the row in progress; what is left over begins the next.
-fn complete_row(archive: &Archive, pair: &mut [u64], rate: f64, start: u64, elapsed: u64) {
-    let mut unknown = pair[CDP_UNKNOWN];
-    if rate.is_nan() {
-        unknown = unknown.wrapping_add(start);
-    }
-    let primary = if unknown as f64 > archive.steps as f64 * archive.xff {
-        UNKNOWN
-    } else {
-        row_value(
-            archive,
-            f64::from_bits(pair[CDP_VALUE]),
-            rate,
-            start,
-            unknown,
-        )
-    };
-    let rest = (elapsed - start) % archive.steps;
-    pair[CDP_PRIMARY] = stored(primary);
-    pair[CDP_SECONDARY] = stored(rate);
-    pair[CDP_VALUE] = stored(carried(archive.cf, rate, rest));
-    pair[CDP_UNKNOWN] = if rate.is_nan() { rest } else { 0 };
-}
-
-fn row_value(archive: &Archive, value: f64, rate: f64, start: u64, unknown: u64) -> f64 {
-    let or = |number: f64, other: f64| if number.is_nan() { other } else { number };
-    match archive.cf {
-        Cf::Average => {
-            let known = archive.steps.wrapping_sub(unknown) as f64;
-            (or(value, 0.0) + or(rate, 0.0) * start as f64) / known
-        }
-        Cf::Max => {
-            let (value, rate) = (or(value, f64::NEG_INFINITY), or(rate, f64::NEG_INFINITY));
-            if rate > value { rate } else { value }
-        }
-        Cf::Min => {
-            let (value, rate) = (or(value, f64::INFINITY), or(rate, f64::INFINITY));
-            if rate < value { rate } else { value }
-        }
-        Cf::Last
-        | Cf::HwPredict
-        | Cf::MhwPredict
-        | Cf::Seasonal
-        | Cf::DevSeasonal
-        | Cf::DevPredict
-        | Cf::Failures => rate,
-    }
-}
-
-/// The value that the next row begins with.
-fn carried(cf: Cf, rate: f64, rest: u64) -> f64 {
-    let nothing = rest == 0 || rate.is_nan();
-    match cf {
-        Cf::Average => {
-            if nothing {
-                0.0
-            } else {
-                rate * rest as f64
-            }
-        }
-        Cf::Max => {
-            if nothing {
-                f64::NEG_INFINITY
-            } else {
-                rate
-            }
-        }
-        Cf::Min => {
-            if nothing {
-                f64::INFINITY
-            } else {
-                rate
-            }
-        }
-        Cf::Last
-        | Cf::HwPredict
-        | Cf::MhwPredict
-        | Cf::Seasonal
-        | Cf::DevSeasonal
-        | Cf::DevPredict
-        | Cf::Failures => {
-            if nothing {
-                UNKNOWN
-            } else {
-                rate
-            }
-        }
-    }
-}
-
-/// The row in progress stays in progress.
-fn continue_row(cf: Cf, pair: &mut [u64], rate: f64, elapsed: u64) {
-    if rate.is_nan() {
-        pair[CDP_UNKNOWN] = pair[CDP_UNKNOWN].wrapping_add(elapsed);
-        return;
-    }
-    let value = f64::from_bits(pair[CDP_VALUE]);
-    let weighted = rate * elapsed as f64;
-    let value = match cf {
-        Cf::Average => {
-            if value.is_nan() {
-                weighted
-            } else {
-                value + weighted
-            }
-        }
-        Cf::Max => {
-            if value.is_nan() || rate > value {
-                rate
-            } else {
-                value
-            }
-        }
-        Cf::Min => {
-            if value.is_nan() || rate < value {
-                rate
-            } else {
-                value
-            }
-        }
-        Cf::Last
-        | Cf::HwPredict
-        | Cf::MhwPredict
-        | Cf::Seasonal
-        | Cf::DevSeasonal
-        | Cf::DevPredict
-        | Cf::Failures => rate,
-    };
-    pair[CDP_VALUE] = stored(value);
-}
-
-/// Writes the first row's values once and the further rows' values after it, moving the current row.
-fn write_rows(archive: &Archive, pairs: &[u64], rows: u64, current: &mut u64, writes: &mut Writes) {
-    let width = 8 * (pairs.len() / CDP_WORDS) as u64;
-    for number in 0..rows {
-        let slot = if number == 0 {
-            CDP_PRIMARY
-        } else {
-            CDP_SECONDARY
-        };
-        *current += 1;
-        if *current >= archive.rows {
-            *current = 0;
-        }
-        let values = pairs.chunks_exact(CDP_WORDS).map(|pair| pair[slot]);
-        writes.push_words(archive.offset + *current * width, values);
     }
 }
 

@@ -91,6 +91,11 @@ fn every_kind_is_updated_to_the_same_bytes() {
 }
 
 #[test]
+fn computed_sources_are_calculated_at_each_step() {
+    check_update("compute", 0);
+}
+
+#[test]
 fn version_1_is_updated_in_place_without_microseconds() {
     check_update("version1", 0);
 }

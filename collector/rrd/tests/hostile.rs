@@ -28,7 +28,7 @@ fn exercise(file: &[u8], times: &[i64]) {
     let Ok(mut header) = Header::parse(file, file.len() as u64) else {
         return;
     };
-    assert!(header.len() <= file.len());
+    assert!(header.size_bytes() <= file.len());
     assert!(!print::info(&header, "file").is_empty());
     assert!(!print::last_inputs(&header).is_empty());
     let mut text = Counter(0);
@@ -49,11 +49,11 @@ fn exercise(file: &[u8], times: &[i64]) {
                 },
             );
         }
-        let inputs: Vec<Input<'_>> = header
-            .sources()
+        let kinds = header
+            .inputs()
             .iter()
-            .map(|source| input(source.kind))
-            .collect();
+            .map(|&source| header.sources()[source].kind);
+        let inputs: Vec<Input<'_>> = kinds.map(input).collect();
         let _ = header.update(time, 0, &inputs, &mut writes);
     }
     header.live_write(&mut writes);

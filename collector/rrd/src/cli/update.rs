@@ -35,16 +35,16 @@ pub(super) fn run(args: &[String], now: (i64, u32)) -> Outcome {
     file::update(Path::new(path), change).map_err(told)?
 }
 
-/// The source that each value of an argument is for.
+/// Which input each value of an argument is.
 fn columns(header: &Header, template: Option<&str>) -> Result<Vec<usize>, String> {
     let Some(template) = template else {
-        return Ok((0..header.sources().len()).collect());
+        return Ok((0..header.inputs().len()).collect());
     };
     let find = |name: &str| {
         let place = header
-            .sources()
+            .inputs()
             .iter()
-            .position(|source| source.name() == name);
+            .position(|&source| header.sources()[source].name() == name);
         place.ok_or_else(|| format!("unknown DS name '{name}'"))
     };
     template.split(':').map(find).collect()
@@ -72,7 +72,7 @@ fn apply(
             .ok_or_else(|| format!("expected timestamp not found in data source from {reading}"))?;
         (moment(time, now)?, values)
     };
-    let mut inputs = vec![Input::Unknown; header.sources().len()];
+    let mut inputs = vec![Input::Unknown; header.inputs().len()];
     let mut found = 0;
     for text in values.split(':') {
         match columns.get(found) {
