@@ -60,11 +60,10 @@ impl Shot {
         size: Size,
     ) -> Self {
         let stretch = Stretch::of_period(period, detail.step, detail.last_update, now);
-        let mut query = format!("row={}", stretch.last_row.unwrap_or_default());
-        if zone != Tz::UTC {
-            query.push_str("&tz=");
-            query.push_str(&show::path_segment(zone.name()));
-        }
+        let (row, zone) = (
+            stretch.last_row.unwrap_or_default(),
+            show::path_segment(zone.name()),
+        );
         Self {
             period: period.as_str(),
             stem: format!(
@@ -73,7 +72,7 @@ impl Shot {
                 detail.graph.name,
                 period.as_str()
             ),
-            query,
+            query: format!("row={row}&tz={zone}"),
             size,
             alt: format!(
                 "{} of {} by {}",

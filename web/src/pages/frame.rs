@@ -11,6 +11,9 @@ use crate::source::{IncidentView, Source};
 /// Incidents that a page asks for at most.
 pub(crate) const INCIDENTS_MAX: usize = 500;
 
+/// Often enough that a reading is seen soon after it came; an unchanged page is answered by 304.
+const REFRESH_SECONDS: u64 = 15;
+
 /// What the layout needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
@@ -36,7 +39,7 @@ impl Frame {
             here,
             zone,
             open: None,
-            refresh_seconds: 60,
+            refresh_seconds: REFRESH_SECONDS,
             style: asset::SITE_CSS,
             script: asset::SITE_JS,
             icon: asset::ICON_SVG,

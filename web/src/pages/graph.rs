@@ -112,8 +112,7 @@ impl GraphPage {
         let now = source.now();
         let own = picture::range(&mut parameters, &graph, now)?;
         parameters.finish("start or end")?;
-        let mut frame = frame.with_counts(source);
-        frame.refresh_seconds = graph.step.as_secs().clamp(5, 300);
+        let frame = frame.with_counts(source);
         Ok(Self {
             own: own.map(|stretch| Own::of(&graph, &stretch, &frame)),
             zooms: [

@@ -64,11 +64,8 @@ pub(crate) async fn answer(
 }
 
 impl HostPage {
-    fn of(mut host: HostDetail, mut frame: Frame, now: Timestamp) -> Self {
+    fn of(mut host: HostDetail, frame: Frame, now: Timestamp) -> Self {
         let graphs = std::mem::take(&mut host.graphs);
-        if let Some(step) = graphs.iter().map(|graph| graph.step).min() {
-            frame.refresh_seconds = step.as_secs().clamp(5, 300);
-        }
         let mut wrong: Vec<CheckView> = host
             .checks
             .iter()

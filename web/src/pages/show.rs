@@ -101,7 +101,7 @@ pub(crate) fn check_path(name: &CheckName) -> String {
     match name {
         CheckName::Host(host) => format!("/host/{host}"),
         CheckName::Field(series) => {
-            format!("/graph/{}/{}#{}", series.host, series.graph, series.field)
+            format!("/graph/{}/{}#f-{}", series.host, series.graph, series.field)
         }
     }
 }
