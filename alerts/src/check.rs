@@ -210,6 +210,10 @@ mod tests {
     }
 
     /// Plays a life of a check, a result every five minutes.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a test reads as lines of data"
+    )]
     fn check(patience: Patience, life: &str, expect: Expect) {
         let mut state = State::default();
         let mut found = String::new();

@@ -12,7 +12,7 @@
 //! Silence needs a witness. A host is down when nothing was heard of it for a time; a field is silent only when its host
 //! spoke without it. When the clock steps or the process slept, every such time begins anew: nobody is told of that.
 //!
-//! Where it will grow: what explains what is [`incident`](self::tell), the quiets are [`crate::gate::GATES`].
+//! Where it will grow: what explains what (`engine/tell.rs`), and the quiets ([`crate::gate::GATES`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -268,10 +268,7 @@ impl Engine {
         let next_tick = self.now.filter(|_| !self.hosts.is_empty())? + TICK;
         let alarm = self.alarms.first().map(|(at, _)| *at);
         let hold = self.holds.first().map(|(at, _)| *at);
-        [alarm, hold]
-            .into_iter()
-            .flatten()
-            .fold(Some(next_tick), |soonest, at| soonest.min(Some(at)))
+        [Some(next_tick), alarm, hold].into_iter().flatten().min()
     }
 
     /// Time has passed: hosts that are silent for too long are down, what was held is told.
@@ -379,7 +376,7 @@ impl Engine {
     fn hear(&mut self, name: &HostName, at: Timestamp, now: Timestamp) {
         let at = at.min(now);
         let host = self.host_entry(name, now);
-        let is_down = host.liveness.incident.is_some();
+        let is_down = !host.liveness.state.severity.is_ok();
         if is_down && host.liveness.state.since.is_some_and(|since| at <= since) {
             return;
         }
@@ -678,7 +675,7 @@ impl GraphChecks {
             check.judged_by = Some(JudgedBy {
                 spec,
                 scale: Scale::of(field, self.step),
-                label: format!("{} {}", graph.name, field.label),
+                label: format!("{} {}", graph.name, one_line(&field.label)),
             });
             judged.insert(CheckName::Field(series));
         }
@@ -688,4 +685,11 @@ impl GraphChecks {
             .filter(|name| !judged.contains(name))
             .collect()
     }
+}
+
+/// A label may come from anywhere: what would break a line is a blank, what is too long is cut.
+fn one_line(label: &str) -> String {
+    const CHARACTERS_MAX: usize = 120;
+    let blank = |c: char| if c.is_control() { ' ' } else { c };
+    label.chars().map(blank).take(CHARACTERS_MAX).collect()
 }

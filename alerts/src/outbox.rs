@@ -491,10 +491,10 @@ impl fmt::Display for LedgerEntry {
             LedgerEvent::Sent { over } => write!(f, "sent by {over}")?,
             LedgerEvent::Failed { over, why } => write!(f, "not delivered by {over}: {why};")?,
             LedgerEvent::Merged => {
-                f.write_str("said by the problem's notice, which was still waiting,")?
+                f.write_str("said by the problem's notice, which was still waiting,")?;
             }
             LedgerEvent::Superseded => {
-                f.write_str("replaced by a worse one before it was delivered,")?
+                f.write_str("replaced by a worse one before it was delivered,")?;
             }
             LedgerEvent::GivenUp { why } => write!(f, "given up: {why};")?,
         }

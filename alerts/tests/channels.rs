@@ -1,5 +1,10 @@
 //! The channels against real and broken servers: Debian's aiosmtpd, and stubs that refuse, hang and hang up.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test a panic is a failure with its place"
+)]
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Stdio};

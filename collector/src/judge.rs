@@ -18,7 +18,7 @@ use std::time::Duration;
 use ravenry_alerts::channel::{ChannelError, Channels, Settings};
 use ravenry_alerts::engine::{Effect, Engine};
 use ravenry_alerts::notice::{Notice, NoticeKey};
-use ravenry_alerts::outbox::{Delivery, Failure, Outbox, OutboxEffect};
+use ravenry_alerts::outbox::{Delivery, Failure, LedgerEvent, Outbox, OutboxEffect};
 use ravenry_alerts::rule::{ContactName, Rules};
 use ravenry_alerts::severity::HostState;
 use ravenry_plugins::clock;
@@ -420,6 +420,9 @@ impl Judge {
                 OutboxEffect::Remove(key) => self.writes.remove_pending(key),
                 OutboxEffect::Ledger(entry) => {
                     info!(notice = %entry.key, "{entry}");
+                    if let LedgerEvent::GivenUp { why } = &entry.event {
+                        self.answer_test(&entry.key, Err(why.clone()));
+                    }
                     self.writes.ledger.push(entry);
                 }
             }
@@ -473,10 +476,7 @@ impl Judge {
         let Some(key) = self.on_their_way.remove(&id) else {
             return;
         };
-        if let Some(test) = self.tests.remove(&key) {
-            // Whoever asked may have gone.
-            let _ = test.send(outcome.clone().map_err(why));
-        }
+        self.answer_test(&key, outcome.clone().map_err(why));
         match outcome {
             Ok(()) => self.outbox.handle_sent(&key, now),
             Err(failure) => {
@@ -484,6 +484,13 @@ impl Judge {
                 warn!(notice = %key, "not delivered: {why}");
                 self.outbox.handle_failed(&key, failure, now);
             }
+        }
+    }
+
+    fn answer_test(&mut self, key: &NoticeKey, outcome: Result<(), String>) {
+        if let Some(test) = self.tests.remove(key) {
+            // Whoever asked may have gone.
+            let _ = test.send(outcome);
         }
     }
 

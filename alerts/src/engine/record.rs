@@ -77,7 +77,7 @@ impl Engine {
         engine.now = Some(now);
         for record in records {
             match record {
-                Record::Check(check) => engine.restore_check(check, now),
+                Record::Check(check) => engine.restore_check(&check, now),
                 Record::Incident(incident) => engine.restore_incident(incident),
             }
         }
@@ -124,7 +124,7 @@ impl Engine {
         }))
     }
 
-    fn restore_check(&mut self, record: CheckRecord, now: Timestamp) {
+    fn restore_check(&mut self, record: &CheckRecord, now: Timestamp) {
         let check = Check {
             judged_by: None,
             state: record.state,

@@ -149,7 +149,7 @@ impl Engine {
             match severity {
                 Severity::Ok => return self.close_when_over(id, transition.at, now),
                 Severity::Unknown | Severity::Warning | Severity::Critical if late => {
-                    self.hold(id, now)
+                    self.hold(id, now);
                 }
                 Severity::Unknown | Severity::Warning | Severity::Critical => self.lift(id),
             }
@@ -203,11 +203,10 @@ impl Engine {
 
     /// Ends an incident, and says so to everybody who was told of it.
     fn close(&mut self, id: u64, kind: Kind, at: Timestamp, now: Timestamp) {
+        self.lift(id);
         let Some(mut incident) = self.incidents.remove(&id) else {
             return;
         };
-        self.holds.retain(|(_, held)| *held != id);
-        incident.held_until = None;
         incident.closed = Some(at);
         let told: Vec<ContactName> = incident.told.keys().cloned().collect();
         for contact in told {
@@ -288,10 +287,10 @@ impl Engine {
     }
 
     fn lift(&mut self, id: u64) {
-        self.holds.retain(|(_, held)| *held != id);
         if let Some(incident) = self.incidents.get_mut(&id)
-            && incident.held_until.take().is_some()
+            && let Some(until) = incident.held_until.take()
         {
+            self.holds.remove(&(until, id));
             self.changed.insert(RecordKey::Incident(id));
         }
     }

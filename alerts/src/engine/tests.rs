@@ -239,6 +239,10 @@ fn one_contact() -> Rules {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads as lines of data"
+)]
 fn check(rules: Rules, table: &str, expect: Expect) {
     let rows = rows(table);
     let mut world = World::new(rules, &rows);

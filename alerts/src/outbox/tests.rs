@@ -36,6 +36,10 @@ fn notice(incident: u64, contact: &str, sequence: u64, kind: Kind, now: Timestam
 
 /// Plays a script, a line a step: `0:10 tell 1 ops problem`, `sent ops`, `later ops`, `refused ops`, `doubt ops`, `due`,
 /// `crash`. The sequence counts by itself. What goes out and into the ledger is the outcome.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads as lines of data"
+)]
 fn check(script: &str, expect: Expect) {
     let mut outbox = Outbox::restore(contacts(), Vec::new());
     let mut rows: BTreeMap<NoticeKey, Pending> = BTreeMap::new();

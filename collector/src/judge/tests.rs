@@ -76,10 +76,10 @@ async fn answer(mut stream: TcpStream, status: u16) -> serde_json::Value {
 
 fn rules(url: &str) -> Arc<Rules> {
     Arc::new(Rules {
-        contacts: vec![Contact {
-            channels: vec![Address::Webhook { url: url.to_owned() }],
-            ..Contact::new("ops")
-        }],
+        contacts: vec![
+            Contact { channels: vec![Address::Webhook { url: url.to_owned() }], ..Contact::new("ops") },
+            Contact { severities: Vec::new(), ..Contact::new("unreachable") },
+        ],
         fields: vec![FieldRule { attempts: Some(2), ..FieldRule::default() }],
         ..Rules::default()
     })
@@ -189,6 +189,8 @@ async fn a_test_notice_says_how_it_went() {
     running.judge.notify_test("ops").await.unwrap();
     let refused = running.judge.notify_test("ops").await.unwrap_err();
     assert_eq!(refused.to_string(), "test notice: the webhook answered 404 Not Found");
+    let unreachable = running.judge.notify_test("unreachable").await.unwrap_err();
+    assert_eq!(unreachable.to_string(), "test notice: contact unreachable has no channel");
     let nobody = running.judge.notify_test("nobody").await.unwrap_err();
     assert!(matches!(nobody, JudgeError::NoContact(_)));
     running.stop().await;
