@@ -151,15 +151,22 @@ impl Catalog {
     #[must_use]
     pub fn settled_position(&self) -> u64 {
         let graphs = self.hosts.values().flat_map(|host| host.graphs.values());
-        let waiting = graphs.filter_map(|stored| stored.pending.first_position()).min();
+        let waiting = graphs
+            .filter_map(|stored| stored.pending.first_position())
+            .min();
         waiting.map_or(self.position, |first| first - 1)
     }
 
     /// Whether a batch with this key has been applied.
     #[must_use]
     pub fn has_seen(&self, key: &Key) -> bool {
-        let sent = Sent { incarnation: key.incarnation, sequence: key.sequence };
-        self.agents.get(&key.agent).is_some_and(|last| sent <= *last)
+        let sent = Sent {
+            incarnation: key.incarnation,
+            sequence: key.sequence,
+        };
+        self.agents
+            .get(&key.agent)
+            .is_some_and(|last| sent <= *last)
     }
 
     /// Takes an entry of the journal. Applying one again changes nothing: a reading is known by its series and time.
@@ -171,7 +178,10 @@ impl Catalog {
         self.position = self.position.max(position);
         let mut applied = Applied::default();
         if let Some(key) = &batch.key {
-            let sent = Sent { incarnation: key.incarnation, sequence: key.sequence };
+            let sent = Sent {
+                incarnation: key.incarnation,
+                sequence: key.sequence,
+            };
             let last = self.agents.entry(key.agent.clone()).or_default();
             *last = sent.max(*last);
             self.hear(&batch.host, entry, &mut applied);
@@ -204,26 +214,41 @@ impl Catalog {
         }
         let columns_known = known.map_or(0, |known| known.columns.len() as u64);
         if self.counts.series - columns_known + declaration.fields.len() as u64 > self.series_max {
-            let limit = format!("{} with {} fields", declaration.graph, declaration.fields.len());
-            refuse(&mut applied.ack, 0, || format!("graph {limit}: more than {} series in all", self.series_max));
+            let limit = format!(
+                "{} with {} fields",
+                declaration.graph,
+                declaration.fields.len()
+            );
+            refuse(&mut applied.ack, 0, || {
+                format!("graph {limit}: more than {} series in all", self.series_max)
+            });
             return;
         }
         self.keep(host, declaration.clone(), true, applied);
     }
 
-    fn keep(&mut self, host: &HostName, declaration: Declaration, declared: bool, applied: &mut Applied) {
+    fn keep(
+        &mut self,
+        host: &HostName,
+        declaration: Declaration,
+        declared: bool,
+        applied: &mut Applied,
+    ) {
         let graphs = &mut self.hosts.entry(host.clone()).or_default().graphs;
         let stored = match graphs.entry(declaration.graph.clone()) {
             Slot::Occupied(known) => known.into_mut(),
             Slot::Vacant(place) => place.insert(StoredGraph::new(&declaration)),
         };
         self.counts.series += stored.redeclare(declaration, declared);
-        applied.declared.push((host.clone(), Arc::clone(&stored.graph)));
+        applied
+            .declared
+            .push((host.clone(), Arc::clone(&stored.graph)));
     }
 
     fn take_samples(&mut self, position: u64, batch: &Batch, applied: &mut Applied) {
-        let places: Vec<Option<Place>> =
-            (0..batch.series.graph.len()).map(|series| self.place(batch, series, applied)).collect();
+        let places: Vec<Option<Place>> = (0..batch.series.graph.len())
+            .map(|series| self.place(batch, series, applied))
+            .collect();
         let samples = &batch.samples;
         for (i, &series) in samples.series.iter().enumerate() {
             let Some(Some(place)) = places.get(series as usize) else {
@@ -235,13 +260,26 @@ impl Catalog {
         }
         if !applied.ack.undeclared.is_empty() {
             let count = applied.ack.undeclared.len();
-            refuse(&mut applied.ack, 0, || format!("{count} graphs have not been declared: declare them, then push again"));
+            refuse(&mut applied.ack, 0, || {
+                format!("{count} graphs have not been declared: declare them, then push again")
+            });
         }
     }
 
-    fn take_sample(&mut self, position: u64, place: &Place, time: Timestamp, reading: Reading, applied: &mut Applied) {
+    fn take_sample(
+        &mut self,
+        position: u64,
+        place: &Place,
+        time: Timestamp,
+        reading: Reading,
+        applied: &mut Applied,
+    ) {
         let series = &place.series;
-        let Some(stored) = self.hosts.get_mut(&series.host).and_then(|host| host.graphs.get_mut(&series.graph)) else {
+        let Some(stored) = self
+            .hosts
+            .get_mut(&series.host)
+            .and_then(|host| host.graphs.get_mut(&series.graph))
+        else {
             return;
         };
         if !fits(place.kind, reading) {
@@ -262,7 +300,9 @@ impl Catalog {
             Taken::Repeated => self.counts.late += 1,
             Taken::Late => {
                 self.counts.late += 1;
-                refuse(&mut applied.ack, 1, || format!("{series}: {time} is late: later readings have been stored"));
+                refuse(&mut applied.ack, 1, || {
+                    format!("{series}: {time} is late: later readings have been stored")
+                });
             }
         }
     }
@@ -270,8 +310,16 @@ impl Catalog {
     /// Where the samples of a series go. A graph that nobody declared is made when the batch comes without a key (from a
     /// person), and asked for when it comes from an agent, which has a declaration.
     fn place(&mut self, batch: &Batch, index: usize, applied: &mut Applied) -> Option<Place> {
-        let host = batch.series.host.get(index).and_then(Option::as_ref).unwrap_or(&batch.host);
-        let (graph, field) = (batch.series.graph.get(index)?, batch.series.field.get(index)?);
+        let host = batch
+            .series
+            .host
+            .get(index)
+            .and_then(Option::as_ref)
+            .unwrap_or(&batch.host);
+        let (graph, field) = (
+            batch.series.graph.get(index)?,
+            batch.series.field.get(index)?,
+        );
         if self.column(host, graph, field).is_none() {
             if batch.key.is_some() {
                 let undeclared = &mut applied.ack.undeclared;
@@ -283,29 +331,61 @@ impl Catalog {
             self.declare_implied(host, graph, field, applied);
         }
         let (column, kind) = self.column(host, graph, field)?;
-        let series = SeriesName { host: host.clone(), graph: graph.clone(), field: field.clone() };
-        Some(Place { series, column, kind })
+        let series = SeriesName {
+            host: host.clone(),
+            graph: graph.clone(),
+            field: field.clone(),
+        };
+        Some(Place {
+            series,
+            column,
+            kind,
+        })
     }
 
-    fn column(&self, host: &HostName, graph: &GraphName, field: &FieldName) -> Option<(usize, Kind)> {
+    fn column(
+        &self,
+        host: &HostName,
+        graph: &GraphName,
+        field: &FieldName,
+    ) -> Option<(usize, Kind)> {
         let stored = self.graph(host, graph)?;
-        let column = stored.columns.iter().position(|column| column.field == *field)?;
+        let column = stored
+            .columns
+            .iter()
+            .position(|column| column.field == *field)?;
         Some((column, stored.graph.field(field.as_str())?.kind))
     }
 
-    fn declare_implied(&mut self, host: &HostName, graph: &GraphName, field: &FieldName, applied: &mut Applied) {
+    fn declare_implied(
+        &mut self,
+        host: &HostName,
+        graph: &GraphName,
+        field: &FieldName,
+        applied: &mut Applied,
+    ) {
         if self.counts.series >= self.series_max {
             let series_max = self.series_max;
-            refuse(&mut applied.ack, 0, || format!("{host}/{graph}/{field}: more than {series_max} series in all"));
+            refuse(&mut applied.ack, 0, || {
+                format!("{host}/{graph}/{field}: more than {series_max} series in all")
+            });
             return;
         }
         let known = self.graph(host, graph);
         let declared = known.is_some_and(|known| known.declared);
         let mut declaration = known.map_or_else(
-            || Declaration { host: None, graph: graph.clone(), attributes: Attributes::default(), fields: Vec::new() },
+            || Declaration {
+                host: None,
+                graph: graph.clone(),
+                attributes: Attributes::default(),
+                fields: Vec::new(),
+            },
             |known| known.declaration.clone(),
         );
-        declaration.fields.push(FieldDeclaration { field: field.clone(), attributes: Attributes::default() });
+        declaration.fields.push(FieldDeclaration {
+            field: field.clone(),
+            attributes: Attributes::default(),
+        });
         self.keep(host, declaration, declared, applied);
     }
 }
@@ -363,7 +443,11 @@ impl StoredGraph {
         let before = self.columns.len();
         for field in &self.graph.fields {
             if !self.columns.iter().any(|column| column.field == field.name) {
-                self.columns.push(Column { field: field.name.clone(), last: None, value: None });
+                self.columns.push(Column {
+                    field: field.name.clone(),
+                    last: None,
+                    value: None,
+                });
             }
         }
         (self.columns.len() - before) as u64
@@ -375,7 +459,9 @@ impl StoredGraph {
         if column.last.is_some_and(|last| last.at > at) {
             return;
         }
-        let Some(field) = self.graph.field(column.field.as_str()) else { return };
+        let Some(field) = self.graph.field(column.field.as_str()) else {
+            return;
+        };
         let step = layout::step(&self.graph, Layout::Standard);
         column.value = match Scale::of(field, step).value(column.last, reading, at) {
             Value::Known(number) => Some(number),

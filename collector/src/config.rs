@@ -59,14 +59,20 @@ pub fn load(file: &Path, must_exist: bool) -> Result<Config, Vec<Problem>> {
     }
     let (config, more) = parse(&texts);
     problems.extend(more);
-    if problems.is_empty() { Ok(config) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(config)
+    } else {
+        Err(problems)
+    }
 }
 
 /// Reads configuration texts, each with the name of its file.
 #[must_use]
 pub fn parse(texts: &[(String, String)]) -> (Config, Vec<Problem>) {
-    let documents: Vec<Document<'_>> =
-        texts.iter().map(|(source, text)| Document::new(source.as_str(), text)).collect();
+    let documents: Vec<Document<'_>> = texts
+        .iter()
+        .map(|(source, text)| Document::new(source.as_str(), text))
+        .collect();
     let mut config = Config::default();
     let mut given = Given::default();
     for (source, document) in documents.iter().enumerate() {
@@ -77,7 +83,10 @@ pub fn parse(texts: &[(String, String)]) -> (Config, Vec<Problem>) {
     for (source, span, text) in config.alerts.missing_contacts(&given.contacts) {
         documents[source].report(span, text);
     }
-    let problems = documents.into_iter().flat_map(Document::into_problems).collect();
+    let problems = documents
+        .into_iter()
+        .flat_map(Document::into_problems)
+        .collect();
     (config, problems)
 }
 
@@ -105,7 +114,12 @@ pub struct Given {
 
 impl Given {
     /// Reads a section that may stand in one file only.
-    fn once(&mut self, root: &mut Section<'_, '_>, key: &'static str, read: impl FnOnce(&mut Section<'_, '_>)) {
+    fn once(
+        &mut self,
+        root: &mut Section<'_, '_>,
+        key: &'static str,
+        read: impl FnOnce(&mut Section<'_, '_>),
+    ) {
         let mut section = root.section(key);
         if section.is_present() && self.first_time(root, key, section.span()) {
             read(&mut section);
@@ -127,20 +141,30 @@ fn read_into(path: &Path, texts: &mut Vec<(String, String)>, problems: &mut Vec<
     let source = path.display().to_string();
     match read_bounded(path) {
         Ok(text) => texts.push((source, text)),
-        Err(error) => problems.push(Problem::new(source, 0, format!("expected a readable file, found: {error}"))),
+        Err(error) => problems.push(Problem::new(
+            source,
+            0,
+            format!("expected a readable file, found: {error}"),
+        )),
     }
 }
 
 fn read_bounded(path: &Path) -> io::Result<String> {
     let size = fs::metadata(path)?.len();
     if size > FILE_BYTES_MAX {
-        return Err(io::Error::other(format!("{size} bytes, more than {FILE_BYTES_MAX}")));
+        return Err(io::Error::other(format!(
+            "{size} bytes, more than {FILE_BYTES_MAX}"
+        )));
     }
     fs::read_to_string(path)
 }
 
 fn conf_d(file: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
-    let Some(folder) = file.parent().map(|parent| parent.join("conf.d")).filter(|folder| folder.is_dir()) else {
+    let Some(folder) = file
+        .parent()
+        .map(|parent| parent.join("conf.d"))
+        .filter(|folder| folder.is_dir())
+    else {
         return Vec::new();
     };
     let entries = fs::read_dir(&folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
@@ -152,7 +176,10 @@ fn conf_d(file: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
             Vec::new()
         }
     };
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "toml")
+    });
     paths.sort();
     paths
 }

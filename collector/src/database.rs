@@ -83,19 +83,33 @@ impl Database {
     /// When a row cannot be read.
     pub fn load(&self, catalog: &mut Catalog) -> Result<(), DatabaseError> {
         let position = "SELECT value FROM meta WHERE key = 'position'";
-        catalog.position = self.connection.query_row(position, [], |row| row.get(0)).optional()?.unwrap_or(0);
+        catalog.position = self
+            .connection
+            .query_row(position, [], |row| row.get(0))
+            .optional()?
+            .unwrap_or(0);
         self.load_hosts(catalog)?;
         self.load_graphs(catalog)?;
-        let mut agents = self.connection.prepare("SELECT agent, incarnation, sequence FROM agents")?;
+        let mut agents = self
+            .connection
+            .prepare("SELECT agent, incarnation, sequence FROM agents")?;
         let mut rows = agents.query([])?;
         while let Some(row) = rows.next()? {
-            catalog.agents.insert(row.get(0)?, Sent { incarnation: row.get(1)?, sequence: row.get(2)? });
+            catalog.agents.insert(
+                row.get(0)?,
+                Sent {
+                    incarnation: row.get(1)?,
+                    sequence: row.get(2)?,
+                },
+            );
         }
         Ok(())
     }
 
     fn load_hosts(&self, catalog: &mut Catalog) -> Result<(), DatabaseError> {
-        let mut hosts = self.connection.prepare("SELECT host, last_contact_micros, runs FROM hosts")?;
+        let mut hosts = self
+            .connection
+            .prepare("SELECT host, last_contact_micros, runs FROM hosts")?;
         let mut rows = hosts.query([])?;
         while let Some(row) = rows.next()? {
             let (name, runs): (String, String) = (row.get(0)?, row.get(2)?);
@@ -103,16 +117,23 @@ impl Database {
             let runs: Vec<RunReport> = readable(serde_json::from_str(&runs), what)?;
             let host = Host {
                 last_contact: row.get::<_, Option<i64>>(1)?.map(Timestamp::from_micros),
-                runs: runs.into_iter().map(|run| (run.plugin.clone(), run)).collect(),
+                runs: runs
+                    .into_iter()
+                    .map(|run| (run.plugin.clone(), run))
+                    .collect(),
                 ..Host::default()
             };
-            catalog.hosts.insert(readable(HostName::new(&name), what)?, host);
+            catalog
+                .hosts
+                .insert(readable(HostName::new(&name), what)?, host);
         }
         Ok(())
     }
 
     fn load_graphs(&self, catalog: &mut Catalog) -> Result<(), DatabaseError> {
-        let mut graphs = self.connection.prepare("SELECT host, graph, declaration, declared FROM graphs")?;
+        let mut graphs = self
+            .connection
+            .prepare("SELECT host, graph, declaration, declared FROM graphs")?;
         let mut rows = graphs.query([])?;
         while let Some(row) = rows.next()? {
             let (host, graph): (String, String) = (row.get(0)?, row.get(1)?);
@@ -123,7 +144,12 @@ impl Database {
             let name = declaration.graph.clone();
             let stored = StoredGraph::restored(declaration, row.get(3)?);
             catalog.counts.series += stored.columns.len() as u64;
-            catalog.hosts.entry(host).or_default().graphs.insert(name, stored);
+            catalog
+                .hosts
+                .entry(host)
+                .or_default()
+                .graphs
+                .insert(name, stored);
         }
         Ok(())
     }
@@ -144,11 +170,17 @@ impl Database {
     /// # Errors
     /// When SQLite cannot read.
     pub fn tokens(&self) -> Result<Vec<Token>, DatabaseError> {
-        let mut tokens =
-            self.connection.prepare("SELECT name, sha256, hosts, created_micros FROM tokens ORDER BY name")?;
+        let mut tokens = self
+            .connection
+            .prepare("SELECT name, sha256, hosts, created_micros FROM tokens ORDER BY name")?;
         let rows = tokens.query_map([], |row| {
             let created = Timestamp::from_micros(row.get(3)?);
-            Ok(Token { name: row.get(0)?, sha256: row.get(1)?, hosts: row.get(2)?, created })
+            Ok(Token {
+                name: row.get(0)?,
+                sha256: row.get(1)?,
+                hosts: row.get(2)?,
+                created,
+            })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -170,7 +202,10 @@ impl Database {
     /// # Errors
     /// When SQLite cannot write.
     pub fn remove_token(&self, name: &str) -> Result<bool, DatabaseError> {
-        Ok(self.connection.execute("DELETE FROM tokens WHERE name = ?1", params![name])? == 1)
+        Ok(self
+            .connection
+            .execute("DELETE FROM tokens WHERE name = ?1", params![name])?
+            == 1)
     }
 }
 
@@ -188,21 +223,39 @@ impl Changes {
     /// Collects what is unsaved and marks it saved. `position`: the journal up to it need not be read again.
     #[must_use]
     pub fn collect(catalog: &mut Catalog, position: u64) -> Self {
-        let mut changes = Self { position, ..Self::default() };
+        let mut changes = Self {
+            position,
+            ..Self::default()
+        };
         for (name, host) in &mut catalog.hosts {
             if std::mem::take(&mut host.unsaved) {
                 let runs: Vec<&RunReport> = host.runs.values().collect();
                 let runs = serde_json::to_string(&runs).unwrap_or_else(|_| "[]".to_owned());
-                changes.hosts.push((name.to_string(), host.last_contact.map(Timestamp::micros), runs));
+                changes.hosts.push((
+                    name.to_string(),
+                    host.last_contact.map(Timestamp::micros),
+                    runs,
+                ));
             }
             for (graph, stored) in &mut host.graphs {
                 if std::mem::take(&mut stored.unsaved) {
-                    let declaration = serde_json::to_string(&stored.declaration).unwrap_or_default();
-                    changes.graphs.push((name.to_string(), graph.to_string(), declaration, stored.declared));
+                    let declaration =
+                        serde_json::to_string(&stored.declaration).unwrap_or_default();
+                    changes.graphs.push((
+                        name.to_string(),
+                        graph.to_string(),
+                        declaration,
+                        stored.declared,
+                    ));
                 }
             }
         }
-        changes.agents.extend(catalog.agents.iter().map(|(agent, sent)| (agent.clone(), *sent)));
+        changes.agents.extend(
+            catalog
+                .agents
+                .iter()
+                .map(|(agent, sent)| (agent.clone(), *sent)),
+        );
         changes
     }
 
@@ -214,7 +267,10 @@ impl Changes {
             }
         }
         for (host, graph, ..) in &self.graphs {
-            let stored = catalog.hosts.get_mut(host.as_str()).and_then(|host| host.graphs.get_mut(graph.as_str()));
+            let stored = catalog
+                .hosts
+                .get_mut(host.as_str())
+                .and_then(|host| host.graphs.get_mut(graph.as_str()));
             if let Some(stored) = stored {
                 stored.unsaved = true;
             }
@@ -222,12 +278,16 @@ impl Changes {
     }
 
     fn write(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-        transaction.execute("REPLACE INTO meta (key, value) VALUES ('position', ?1)", params![self.position])?;
+        transaction.execute(
+            "REPLACE INTO meta (key, value) VALUES ('position', ?1)",
+            params![self.position],
+        )?;
         let mut host = transaction.prepare_cached("REPLACE INTO hosts VALUES (?1, ?2, ?3)")?;
         for (name, last_contact, runs) in &self.hosts {
             host.execute(params![name, last_contact, runs])?;
         }
-        let mut graph = transaction.prepare_cached("REPLACE INTO graphs VALUES (?1, ?2, ?3, ?4)")?;
+        let mut graph =
+            transaction.prepare_cached("REPLACE INTO graphs VALUES (?1, ?2, ?3, ?4)")?;
         for (host, name, declaration, declared) in &self.graphs {
             graph.execute(params![host, name, declaration, declared])?;
         }
@@ -243,7 +303,10 @@ fn readable<T, E: std::fmt::Display>(
     result: Result<T, E>,
     what: impl Fn() -> String,
 ) -> Result<T, DatabaseError> {
-    result.map_err(|error| DatabaseError::Row { what: what(), why: error.to_string() })
+    result.map_err(|error| DatabaseError::Row {
+        what: what(),
+        why: error.to_string(),
+    })
 }
 
 #[cfg(test)]
@@ -268,7 +331,13 @@ mod tests {
         let mut database = Database::open(&folder.path().join("state.sqlite")).unwrap();
         let mut catalog = Catalog::new(&Store::default());
         let received = Timestamp::from_seconds(1_700_000_001);
-        let _ = catalog.apply(3, &Entry { received, batch: batch() });
+        let _ = catalog.apply(
+            3,
+            &Entry {
+                received,
+                batch: batch(),
+            },
+        );
         database.save(&Changes::collect(&mut catalog, 3)).unwrap();
 
         let mut loaded = Catalog::new(&Store::default());
@@ -279,7 +348,10 @@ mod tests {
         assert_eq!(host.last_contact, Some(received));
         assert_eq!(host.runs["load"].error.as_deref(), Some("exit code 1"));
         assert_eq!(host.graphs["load"].graph.title, "Load");
-        assert!(Changes::collect(&mut loaded, 3).hosts.is_empty(), "nothing is unsaved after a load");
+        assert!(
+            Changes::collect(&mut loaded, 3).hosts.is_empty(),
+            "nothing is unsaved after a load"
+        );
     }
 
     #[test]

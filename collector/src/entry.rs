@@ -27,6 +27,7 @@ impl Entry {
     /// # Errors
     /// When the bytes are anything else.
     pub fn decode(bytes: &[u8]) -> Result<Self, String> {
-        rmp_serde::from_slice(bytes).map_err(|error| format!("journal entry cannot be read: {error}"))
+        rmp_serde::from_slice(bytes)
+            .map_err(|error| format!("journal entry cannot be read: {error}"))
     }
 }

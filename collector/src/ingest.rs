@@ -66,7 +66,14 @@ impl Ingest {
         let (queue, waiting) = mpsc::channel(WAITING_MAX);
         let committer = Arc::clone(&store);
         let thread = thread::spawn(move || commit_all(&committer, &*journal, waiting, judged));
-        (Self { queue, store, future_max }, thread)
+        (
+            Self {
+                queue,
+                store,
+                future_max,
+            },
+            thread,
+        )
     }
 
     /// Takes a batch; returns when its readings survive a power cut.
@@ -74,23 +81,46 @@ impl Ingest {
     /// # Errors
     /// See [`PushError`]; nothing of the batch was taken.
     pub async fn push(&self, batch: Batch, now: Timestamp) -> Result<Ack, PushError> {
-        if batch.key.as_ref().is_some_and(|key| self.store.catalog().has_seen(key)) {
-            return Ok(Ack { duplicate: true, ..Ack::default() });
+        if batch
+            .key
+            .as_ref()
+            .is_some_and(|key| self.store.catalog().has_seen(key))
+        {
+            return Ok(Ack {
+                duplicate: true,
+                ..Ack::default()
+            });
         }
         let screened = screen(batch, now, self.future_max);
-        if screened.batch.samples.series.is_empty() && screened.batch.graphs.is_empty() && screened.batch.key.is_none() {
+        if screened.batch.samples.series.is_empty()
+            && screened.batch.graphs.is_empty()
+            && screened.batch.key.is_none()
+        {
             return Ok(screened.ack(Ack::default()));
         }
-        let entry = Entry { received: now, batch: screened.batch.clone() };
+        let entry = Entry {
+            received: now,
+            batch: screened.batch.clone(),
+        };
         let bytes = entry.encode().map_err(PushError::Failed)?;
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Push { bytes, entry, reply }).map_err(|error| {
-            PushError::Busy(match error {
-                mpsc::error::TrySendError::Full(_) => format!("{WAITING_MAX} pushes are waiting already"),
-                mpsc::error::TrySendError::Closed(_) => "the collector is stopping".to_owned(),
+        self.queue
+            .try_send(Push {
+                bytes,
+                entry,
+                reply,
             })
-        })?;
-        let ack = answer.await.map_err(|_| PushError::Busy("the collector is stopping".to_owned()))??;
+            .map_err(|error| {
+                PushError::Busy(match error {
+                    mpsc::error::TrySendError::Full(_) => {
+                        format!("{WAITING_MAX} pushes are waiting already")
+                    }
+                    mpsc::error::TrySendError::Closed(_) => "the collector is stopping".to_owned(),
+                })
+            })?;
+        let ack = answer
+            .await
+            .map_err(|_| PushError::Busy("the collector is stopping".to_owned()))??;
         Ok(screened.ack(ack))
     }
 }
@@ -115,12 +145,16 @@ impl Screened {
 fn screen(mut batch: Batch, now: Timestamp, future_max: Duration) -> Screened {
     let (earliest, latest) = (now - AGE_MAX, now + future_max);
     let samples = &mut batch.samples;
-    let good: Vec<usize> =
-        (0..samples.time.len()).filter(|&i| (earliest..=latest).contains(&samples.time[i])).collect();
+    let good: Vec<usize> = (0..samples.time.len())
+        .filter(|&i| (earliest..=latest).contains(&samples.time[i]))
+        .collect();
     let refused = (samples.time.len() - good.len()) as u64;
     let mut problems = Vec::new();
     if refused > 0 {
-        let bad = samples.time.iter().find(|time| !(earliest..=latest).contains(*time));
+        let bad = samples
+            .time
+            .iter()
+            .find(|time| !(earliest..=latest).contains(*time));
         let found = bad.map_or_else(String::new, ToString::to_string);
         problems.push(format!(
             "{refused} readings: expected times from {earliest} to {latest} (by the collector's clock), found {found}"
@@ -129,7 +163,11 @@ fn screen(mut batch: Batch, now: Timestamp, future_max: Duration) -> Screened {
         samples.value = good.iter().map(|&i| samples.value[i]).collect();
         samples.time = good.iter().map(|&i| samples.time[i]).collect();
     }
-    Screened { batch, refused, problems }
+    Screened {
+        batch,
+        refused,
+        problems,
+    }
 }
 
 fn commit_all(
@@ -150,9 +188,20 @@ fn commit_all(
     }
 }
 
-fn commit(store: &Store, journal: &Mutex<dyn Journal>, mut group: Vec<Push>, judged: &mut impl FnMut(Applied)) {
-    let entries: Vec<Vec<u8>> = group.iter_mut().map(|push| std::mem::take(&mut push.bytes)).collect();
-    let appended = journal.lock().unwrap_or_else(PoisonError::into_inner).append(&entries);
+fn commit(
+    store: &Store,
+    journal: &Mutex<dyn Journal>,
+    mut group: Vec<Push>,
+    judged: &mut impl FnMut(Applied),
+) {
+    let entries: Vec<Vec<u8>> = group
+        .iter_mut()
+        .map(|push| std::mem::take(&mut push.bytes))
+        .collect();
+    let appended = journal
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .append(&entries);
     let first = match appended {
         Ok(first) => first,
         Err(error) => {
@@ -194,11 +243,16 @@ mod tests {
         let batch: Batch = serde_json::from_str(json).unwrap();
         let now = Timestamp::from_seconds(1_700_000_100);
         let screened = screen(batch, now, Duration::from_secs(600));
-        assert_eq!(screened.batch.samples.time, [Timestamp::from_seconds(1_700_000_000)]);
+        assert_eq!(
+            screened.batch.samples.time,
+            [Timestamp::from_seconds(1_700_000_000)]
+        );
         assert_eq!(screened.refused, 2);
         assert_eq!(
             screened.problems,
-            ["2 readings: expected times from 1661120100 to 1700000700 (by the collector's clock), found 1000"]
+            [
+                "2 readings: expected times from 1661120100 to 1700000700 (by the collector's clock), found 1000"
+            ]
         );
     }
 }

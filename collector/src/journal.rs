@@ -19,7 +19,11 @@ pub trait Journal: Send {
     ///
     /// # Errors
     /// When the log cannot be read at all.
-    fn tail(&self, from: u64, visit: &mut dyn FnMut(u64, &[u8])) -> Result<Vec<String>, JournalError>;
+    fn tail(
+        &self,
+        from: u64,
+        visit: &mut dyn FnMut(u64, &[u8]),
+    ) -> Result<Vec<String>, JournalError>;
 
     /// Which positions there are.
     fn bounds(&self) -> Bounds;
@@ -50,7 +54,9 @@ pub enum JournalError {
     #[error("journal: the disk is full: {0}")]
     Full(#[source] io::Error),
     /// The journal has its largest size: wait for a checkpoint.
-    #[error("journal: {size_bytes} bytes wait to be written to the history, the limit is {limit_bytes}")]
+    #[error(
+        "journal: {size_bytes} bytes wait to be written to the history, the limit is {limit_bytes}"
+    )]
     Limit {
         /// What it has.
         size_bytes: u64,

@@ -152,7 +152,9 @@ pub fn start(
         tests: HashMap::new(),
         stuck: false,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let thread = std::thread::Builder::new()
         .name(String::from("judge"))
         .spawn(move || runtime.block_on(judge.run(inputs, stop)))?;
@@ -244,7 +246,8 @@ impl JudgeHandle {
     /// When a channel's settings make no sense (the running ones stay), or the judge has stopped.
     pub async fn reload(&self, rules: Arc<Rules>, settings: &Settings) -> Result<(), JudgeError> {
         let channels = Channels::new(settings)?;
-        self.send(Input::Reload(rules, channels, clock::now())).await
+        self.send(Input::Reload(rules, channels, clock::now()))
+            .await
     }
 
     /// Sends a test notice to a contact over its first channel that works, and waits until one try has an outcome.
@@ -257,7 +260,8 @@ impl JudgeHandle {
             return Err(JudgeError::NoContact(contact));
         }
         let (outcome, answer) = oneshot::channel();
-        self.send(Input::Test(contact, outcome, clock::now())).await?;
+        self.send(Input::Test(contact, outcome, clock::now()))
+            .await?;
         let answer = answer.await.map_err(|_| JudgeError::Stopped)?;
         answer.map_err(JudgeError::NotDelivered)
     }
@@ -306,11 +310,16 @@ impl JudgeHandle {
     }
 
     async fn send(&self, input: Input) -> Result<(), JudgeError> {
-        self.inputs.send(input).await.map_err(|_| JudgeError::Stopped)
+        self.inputs
+            .send(input)
+            .await
+            .map_err(|_| JudgeError::Stopped)
     }
 
     fn send_blocking(&self, input: Input) -> Result<(), JudgeError> {
-        self.inputs.blocking_send(input).map_err(|_| JudgeError::Stopped)
+        self.inputs
+            .blocking_send(input)
+            .map_err(|_| JudgeError::Stopped)
     }
 }
 
@@ -346,7 +355,11 @@ impl Judge {
         while let Some(input) = next {
             last = Some(self.handle(input));
             left -= 1;
-            next = if left == 0 { None } else { inputs.try_recv().ok() };
+            next = if left == 0 {
+                None
+            } else {
+                inputs.try_recv().ok()
+            };
         }
         if let Some(now) = last {
             lock(&self.engine).handle_timeout(now);
@@ -435,10 +448,18 @@ impl Judge {
                 info!(%check, from = %transition.from, to = %transition.to, "severity changed");
             }
             Effect::Tell(notice) => self.outbox.handle_tell(notice, now),
-            Effect::NotTold { incident, contact: Some(contact), reason } => {
+            Effect::NotTold {
+                incident,
+                contact: Some(contact),
+                reason,
+            } => {
                 debug!(incident, %contact, "not told: {reason}");
             }
-            Effect::NotTold { incident, contact: None, reason } => debug!(incident, "not told: {reason}"),
+            Effect::NotTold {
+                incident,
+                contact: None,
+                reason,
+            } => debug!(incident, "not told: {reason}"),
             Effect::Store(record) => self.writes.put(record),
             Effect::Forget(key) => self.writes.forget(key),
         }
@@ -464,14 +485,19 @@ impl Judge {
     fn send(&mut self, delivery: Delivery) {
         let channels = self.channels.clone();
         let key = delivery.notice.key.clone();
-        let send = self.sends.spawn(async move { channels.send(&delivery).await });
+        let send = self
+            .sends
+            .spawn(async move { channels.send(&delivery).await });
         self.on_their_way.insert(send.id(), key);
     }
 
     fn ended(&mut self, ended: Ended, now: Timestamp) {
         let (id, outcome) = match ended {
             Ok((id, outcome)) => (id, outcome),
-            Err(error) => (error.id(), Err(Failure::Doubtful(format!("the channel failed: {error}")))),
+            Err(error) => (
+                error.id(),
+                Err(Failure::Doubtful(format!("the channel failed: {error}"))),
+            ),
         };
         let Some(key) = self.on_their_way.remove(&id) else {
             return;

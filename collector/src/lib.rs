@@ -1,12 +1,19 @@
 //! The collector: receives and polls, journals, stores, judges, and answers pages.
 
+pub mod admin;
 pub mod catalog;
 pub mod config;
 pub mod database;
 pub mod entry;
+pub mod http;
 pub mod ingest;
 pub mod journal;
 pub mod judge;
+pub mod keeper;
+pub mod lock;
+pub mod port;
 pub mod receive;
+pub mod serve;
+pub mod source;
 pub mod store;
 pub mod token;

@@ -1,2 +1,27 @@
-//! Stub.
-fn main() {}
+//! `ravenry`: the command line around the library.
+
+mod command;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use ravenry_plugins::exec;
+
+use crate::command::Cli;
+
+fn main() -> ExitCode {
+    exec::dispatch();
+    let arguments: Vec<String> = std::env::args().collect();
+    // rrdtool's command line has rules of its own, which clap must not see.
+    if arguments.get(1).is_some_and(|word| word == "rrd") {
+        return command::rrd::run(&arguments[2..]);
+    }
+    let cli = Cli::parse();
+    match command::carry_out(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("ravenry: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -44,7 +44,9 @@ pub struct Receiver {
 /// The route.
 pub fn router(receiver: Receiver) -> Router {
     let limit = DefaultBodyLimit::max(receiver.bytes_max);
-    Router::new().route("/api/v1/push", post(push).layer(limit)).with_state(receiver)
+    Router::new()
+        .route("/api/v1/push", post(push).layer(limit))
+        .with_state(receiver)
 }
 
 async fn push(
@@ -53,7 +55,8 @@ async fn push(
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Result<Json<Ack>, Refused> {
     let hosts = receiver.hosts_of(&headers).await?;
-    let body = body.map_err(|error| Refused(error.status(), format!("body: {}", error.body_text())))?;
+    let body =
+        body.map_err(|error| Refused(error.status(), format!("body: {}", error.body_text())))?;
     let batch = decode(headers, body, receiver.bytes_max).await?;
     if let Some(host) = hosts_named(&batch).find(|host| !hosts.matches(host)) {
         let text = format!("this token speaks for hosts {hosts}, not for {host}");
@@ -66,7 +69,9 @@ impl Receiver {
     /// The hosts that the sender may speak for.
     async fn hosts_of(&self, headers: &HeaderMap) -> Result<Pattern, Refused> {
         let unauthorized = |text: &str| Refused(StatusCode::UNAUTHORIZED, text.to_owned());
-        let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let header = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
         let secret = header.and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(|| {
             unauthorized("expected the header `Authorization: Bearer TOKEN`; `ravenry token new NAME` makes a token")
         })?;
@@ -74,20 +79,33 @@ impl Receiver {
             return Ok(hosts);
         }
         let (receiver, secret) = (self.clone(), secret.to_owned());
-        let found = spawn_blocking(move || receiver.look_up(&secret)).await.ok().flatten();
-        found.ok_or_else(|| unauthorized("nobody knows this token; `ravenry token list` shows those there are"))
+        let found = spawn_blocking(move || receiver.look_up(&secret))
+            .await
+            .ok()
+            .flatten();
+        found.ok_or_else(|| {
+            unauthorized("nobody knows this token; `ravenry token list` shows those there are")
+        })
     }
 
     fn known(&self, secret: &str) -> Option<Pattern> {
         let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        if tokens.is_stale(clock::now()) { None } else { tokens.hosts_of(secret) }
+        if tokens.is_stale(clock::now()) {
+            None
+        } else {
+            tokens.hosts_of(secret)
+        }
     }
 
     /// Asks the database, where a token may have been added or removed since the last look.
     fn look_up(&self, secret: &str) -> Option<Pattern> {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         if tokens.may_look_again(clock::now()) {
-            let known = self.database.lock().unwrap_or_else(PoisonError::into_inner).tokens();
+            let known = self
+                .database
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .tokens();
             match known {
                 Ok(known) => tokens.replace(known),
                 Err(error) => tracing::error!("{error}"),
@@ -100,19 +118,35 @@ impl Receiver {
 async fn decode(headers: HeaderMap, body: Bytes, bytes_max: usize) -> Result<Batch, Refused> {
     let decoded = spawn_blocking(move || {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let limits = Limits { expanded_bytes: bytes_max };
-        wire::decode(&body, text(header::CONTENT_TYPE), text(header::CONTENT_ENCODING), limits)
+        let limits = Limits {
+            expanded_bytes: bytes_max,
+        };
+        wire::decode(
+            &body,
+            text(header::CONTENT_TYPE),
+            text(header::CONTENT_ENCODING),
+            limits,
+        )
     });
     match decoded.await {
         Ok(batch) => Ok(batch?),
-        Err(_) => Err(Refused(StatusCode::INTERNAL_SERVER_ERROR, "the batch could not be read".to_owned())),
+        Err(_) => Err(Refused(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the batch could not be read".to_owned(),
+        )),
     }
 }
 
 fn hosts_named(batch: &Batch) -> impl Iterator<Item = &str> {
-    let declared = batch.graphs.iter().filter_map(|declaration| declaration.host.as_ref());
+    let declared = batch
+        .graphs
+        .iter()
+        .filter_map(|declaration| declaration.host.as_ref());
     let named = batch.series.host.iter().flatten();
-    std::iter::once(&batch.host).chain(declared).chain(named).map(AsRef::as_ref)
+    std::iter::once(&batch.host)
+        .chain(declared)
+        .chain(named)
+        .map(AsRef::as_ref)
 }
 
 /// An error's answer: a status and one sentence.
@@ -127,7 +161,9 @@ impl IntoResponse for Refused {
 impl From<WireError> for Refused {
     fn from(error: WireError) -> Self {
         let status = match error {
-            WireError::ContentType { .. } | WireError::ContentEncoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            WireError::ContentType { .. } | WireError::ContentEncoding { .. } => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
             WireError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             WireError::Truncated
             | WireError::Compression { .. }

@@ -28,13 +28,18 @@ impl Tokens {
     #[must_use]
     pub fn hosts_of(&self, secret: &str) -> Option<Pattern> {
         let hash = hash(secret);
-        let found = self.known.iter().find(|token| bool::from(token.sha256.ct_eq(&hash)));
+        let found = self
+            .known
+            .iter()
+            .find(|token| bool::from(token.sha256.ct_eq(&hash)));
         found.map(|token| Pattern::new(&token.hosts))
     }
 
     /// Whether the database may be read for a secret that is not known; says so once a second.
     pub fn may_look_again(&mut self, now: Timestamp) -> bool {
-        let may = self.looked.is_none_or(|looked| now < looked || now.since(looked) >= LOOK_EVERY);
+        let may = self
+            .looked
+            .is_none_or(|looked| now < looked || now.since(looked) >= LOOK_EVERY);
         if may {
             self.looked = Some(now);
         }
@@ -44,7 +49,8 @@ impl Tokens {
     /// Whether what is known is too old to be believed.
     #[must_use]
     pub fn is_stale(&self, now: Timestamp) -> bool {
-        self.looked.is_none_or(|looked| now < looked || now.since(looked) >= BELIEVED)
+        self.looked
+            .is_none_or(|looked| now < looked || now.since(looked) >= BELIEVED)
     }
 
     /// The tokens as the database has them now.
@@ -62,7 +68,9 @@ pub fn hash(secret: &str) -> [u8; 32] {
 /// Makes a secret of `random` bytes: `rvn_` and hexadecimal digits.
 #[must_use]
 pub fn secret(random: [u8; SECRET_BYTES]) -> String {
-    random.iter().fold("rvn_".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+    random.iter().fold("rvn_".to_owned(), |text, byte| {
+        text + &format!("{byte:02x}")
+    })
 }
 
 /// Draws a secret from the system's randomness.
@@ -87,7 +95,12 @@ mod tests {
         let mut tokens = Tokens::default();
         assert_eq!(tokens.hosts_of(&secret), None);
         let created = Timestamp::EPOCH;
-        let token = Token { name: "web".to_owned(), sha256: hash(&secret), hosts: "web*".to_owned(), created };
+        let token = Token {
+            name: "web".to_owned(),
+            sha256: hash(&secret),
+            hosts: "web*".to_owned(),
+            created,
+        };
         tokens.replace(vec![token]);
         assert_eq!(tokens.hosts_of(&secret), Some(Pattern::new("web*")));
         assert_eq!(tokens.hosts_of("rvn_other"), None);
@@ -100,6 +113,9 @@ mod tests {
         assert!(tokens.may_look_again(at(10)));
         assert!(!tokens.may_look_again(at(10)));
         assert!(tokens.may_look_again(at(11)));
-        assert!(tokens.may_look_again(at(5)), "a clock that steps back locks nobody out");
+        assert!(
+            tokens.may_look_again(at(5)),
+            "a clock that steps back locks nobody out"
+        );
     }
 }

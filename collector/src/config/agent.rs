@@ -40,9 +40,18 @@ impl LocalAgent {
             self.enabled = enabled;
         }
         self.host = section.parsed("host").or(self.host.take());
-        self.plugin_dir = section.text("plugin_dir").map(PathBuf::from).or(self.plugin_dir.take());
-        self.plugin_conf_dir = section.text("plugin_conf_dir").map(PathBuf::from).or(self.plugin_conf_dir.take());
-        if let Some(interval) = section.duration("interval", Duration::from_secs(1)..=Duration::from_secs(3600)) {
+        self.plugin_dir = section
+            .text("plugin_dir")
+            .map(PathBuf::from)
+            .or(self.plugin_dir.take());
+        self.plugin_conf_dir = section
+            .text("plugin_conf_dir")
+            .map(PathBuf::from)
+            .or(self.plugin_conf_dir.take());
+        if let Some(interval) = section.duration(
+            "interval",
+            Duration::from_secs(1)..=Duration::from_secs(3600),
+        ) {
             self.interval = interval;
         }
     }

@@ -5,7 +5,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ravenry_alerts::channel::{MailSettings, Security};
-use ravenry_alerts::rule::{Address, Contact, ContactName, DownAfter, FieldRule, HostRule, Limit, Rules};
+use ravenry_alerts::rule::{
+    Address, Contact, ContactName, DownAfter, FieldRule, HostRule, Limit, Rules,
+};
 use ravenry_alerts::severity::Severity;
 use ravenry_plugins::range::Range;
 use ravenry_plugins::settings::{Section, parse_duration};
@@ -36,15 +38,35 @@ pub(super) struct Named {
 impl Alerts {
     /// Takes what file number `source` says.
     pub(super) fn read(&mut self, root: &mut Section<'_, '_>, given: &mut Given, source: usize) {
-        given.once(root, "alerts", |section| read_defaults(&mut self.rules, section));
+        given.once(root, "alerts", |section| {
+            read_defaults(&mut self.rules, section)
+        });
         for mut section in root.repeated_sections("threshold") {
             self.rules.fields.push(read_threshold(&mut section));
-            note_contacts(&section, &self.rules.fields.last().and_then(|rule| rule.contacts.clone()), given, source);
+            note_contacts(
+                &section,
+                &self
+                    .rules
+                    .fields
+                    .last()
+                    .and_then(|rule| rule.contacts.clone()),
+                given,
+                source,
+            );
             section.end();
         }
         for mut section in root.repeated_sections("host") {
             self.rules.hosts.push(read_host(&mut section));
-            note_contacts(&section, &self.rules.hosts.last().and_then(|rule| rule.contacts.clone()), given, source);
+            note_contacts(
+                &section,
+                &self
+                    .rules
+                    .hosts
+                    .last()
+                    .and_then(|rule| rule.contacts.clone()),
+                given,
+                source,
+            );
             section.end();
         }
         for (name, mut section) in root.named_sections("contact") {
@@ -59,11 +81,21 @@ impl Alerts {
 
     /// The rules' contacts that do not exist: file number, place and sentence of each.
     pub(super) fn missing_contacts(&self, named: &[Named]) -> Vec<(usize, Span<usize>, String)> {
-        let exists = |name: &ContactName| self.rules.contacts.iter().any(|contact| contact.name == *name);
+        let exists = |name: &ContactName| {
+            self.rules
+                .contacts
+                .iter()
+                .any(|contact| contact.name == *name)
+        };
         let missing = named.iter().filter(|named| !exists(&named.name));
         missing
             .map(|named| {
-                let text = format!("{}: no contact {:?}: expected [contact.{}]", named.key, named.name.as_str(), named.name);
+                let text = format!(
+                    "{}: no contact {:?}: expected [contact.{}]",
+                    named.key,
+                    named.name.as_str(),
+                    named.name
+                );
                 (named.source, named.span.clone(), text)
             })
             .collect()
@@ -72,14 +104,26 @@ impl Alerts {
     /// How mail is sent.
     #[must_use]
     pub fn mail(&self) -> MailSettings {
-        self.mail.clone().unwrap_or_else(|| mail_settings(Security::Plain))
+        self.mail
+            .clone()
+            .unwrap_or_else(|| mail_settings(Security::Plain))
     }
 }
 
-fn note_contacts(section: &Section<'_, '_>, names: &Option<Vec<ContactName>>, given: &mut Given, source: usize) {
+fn note_contacts(
+    section: &Section<'_, '_>,
+    names: &Option<Vec<ContactName>>,
+    given: &mut Given,
+    source: usize,
+) {
     for name in names.iter().flatten() {
         let (span, key) = (section.span_of("contacts"), section.path("contacts"));
-        given.contacts.push(Named { name: name.clone(), source, span, key });
+        given.contacts.push(Named {
+            name: name.clone(),
+            source,
+            span,
+            key,
+        });
     }
 }
 
@@ -91,7 +135,8 @@ fn read_defaults(rules: &mut Rules, section: &mut Section<'_, '_>) {
 }
 
 /// What a threshold that says nothing is told to say.
-const THRESHOLD_SAYS: &str = "expected at least one of warning, critical, attempts, unknown_limit, contacts, mute";
+const THRESHOLD_SAYS: &str =
+    "expected at least one of warning, critical, attempts, unknown_limit, contacts, mute";
 
 fn read_threshold(section: &mut Section<'_, '_>) -> FieldRule {
     let rule = FieldRule {
@@ -127,7 +172,9 @@ fn read_host(section: &mut Section<'_, '_>) -> HostRule {
 }
 
 fn count(section: &mut Section<'_, '_>, key: &'static str) -> Option<u32> {
-    section.integer(key, 1..=1000).and_then(|number| u32::try_from(number).ok())
+    section
+        .integer(key, 1..=1000)
+        .and_then(|number| u32::try_from(number).ok())
 }
 
 fn contacts(section: &mut Section<'_, '_>) -> Option<Vec<ContactName>> {
@@ -138,7 +185,9 @@ fn contacts(section: &mut Section<'_, '_>) -> Option<Vec<ContactName>> {
 fn parse_limit(text: &str) -> Result<Limit, String> {
     match text {
         "none" => Ok(Limit::Off),
-        range => Range::parse_munin(range).map(Limit::Range).map_err(|error| error.to_string()),
+        range => Range::parse_munin(range)
+            .map(Limit::Range)
+            .map_err(|error| error.to_string()),
     }
 }
 
@@ -156,10 +205,20 @@ fn read_contact(name: &str, section: &mut Section<'_, '_>) -> Contact {
     let mut contact = Contact::new(name);
     let mails: Vec<Mailbox> = section.list("mail").unwrap_or_default();
     let webhooks: Vec<Webhook> = section.list("webhook").unwrap_or_default();
-    contact.channels.extend(mails.into_iter().map(|Mailbox(to)| Address::Mail { to }));
-    contact.channels.extend(webhooks.into_iter().map(|Webhook(url)| Address::Webhook { url }));
+    contact
+        .channels
+        .extend(mails.into_iter().map(|Mailbox(to)| Address::Mail { to }));
+    contact.channels.extend(
+        webhooks
+            .into_iter()
+            .map(|Webhook(url)| Address::Webhook { url }),
+    );
     if contact.channels.is_empty() && !section.has_problems() {
-        section.report(&section.span(), "mail", "expected a mail address or a webhook, found neither");
+        section.report(
+            &section.span(),
+            "mail",
+            "expected a mail address or a webhook, found neither",
+        );
     }
     if let Some(told) = section.list::<Told>("severities") {
         contact.severities = told.into_iter().map(|Told(severity)| severity).collect();
@@ -176,7 +235,11 @@ impl FromStr for Mailbox {
     fn from_str(text: &str) -> Result<Self, String> {
         ravenry_alerts::channel::check_mailbox(text)
             .map(|()| Self(text.to_owned()))
-            .map_err(|why| format!("expected a mail address such as \"ops@example.net\", found {text:?}: {why}"))
+            .map_err(|why| {
+                format!(
+                    "expected a mail address such as \"ops@example.net\", found {text:?}: {why}"
+                )
+            })
     }
 }
 
@@ -196,10 +259,12 @@ impl FromStr for Told {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let severity = Severity::ALL.into_iter().find(|severity| severity.as_str() == text && *severity != Severity::Ok);
-        severity
-            .map(Self)
-            .ok_or_else(|| format!("expected \"unknown\", \"warning\" or \"critical\", found {text:?}"))
+        let severity = Severity::ALL
+            .into_iter()
+            .find(|severity| severity.as_str() == text && *severity != Severity::Ok);
+        severity.map(Self).ok_or_else(|| {
+            format!("expected \"unknown\", \"warning\" or \"critical\", found {text:?}")
+        })
     }
 }
 
@@ -220,12 +285,17 @@ fn mail_settings(security: Security) -> MailSettings {
 }
 
 fn read_mail(section: &mut Section<'_, '_>) -> MailSettings {
-    let security = section.parsed_by("security", parse_security).unwrap_or(Security::Plain);
+    let security = section
+        .parsed_by("security", parse_security)
+        .unwrap_or(Security::Plain);
     let mut settings = mail_settings(security);
     if let Some(host) = section.text("server") {
         settings.host = host;
     }
-    if let Some(port) = section.integer("port", 1..=65_535).and_then(|port| u16::try_from(port).ok()) {
+    if let Some(port) = section
+        .integer("port", 1..=65_535)
+        .and_then(|port| u16::try_from(port).ok())
+    {
         settings.port = port;
     }
     if let Some(Mailbox(from)) = section.parsed("from") {
@@ -233,7 +303,11 @@ fn read_mail(section: &mut Section<'_, '_>) -> MailSettings {
     }
     let (user, password) = (section.text("user"), section.text("password"));
     if user.is_some() != password.is_some() {
-        section.report(&section.span(), "user", "expected user and password together, found one of them");
+        section.report(
+            &section.span(),
+            "user",
+            "expected user and password together, found one of them",
+        );
     }
     settings.login = user.zip(password);
     settings
@@ -244,6 +318,8 @@ fn parse_security(text: &str) -> Result<Security, String> {
         "none" => Ok(Security::Plain),
         "starttls" => Ok(Security::StartTls),
         "tls" => Ok(Security::Tls),
-        _ => Err(format!("expected \"none\", \"starttls\" or \"tls\", found {text:?}")),
+        _ => Err(format!(
+            "expected \"none\", \"starttls\" or \"tls\", found {text:?}"
+        )),
     }
 }

@@ -24,7 +24,11 @@ pub(super) fn read(root: &mut Section<'_, '_>, given: &mut Given, groups: &mut V
         let hosts = section.list("hosts").unwrap_or_default();
         let whole = format!("group.{}", name.value);
         if hosts.is_empty() {
-            section.report(&section.span(), "hosts", "expected at least one host name or pattern, found none");
+            section.report(
+                &section.span(),
+                "hosts",
+                "expected at least one host name or pattern, found none",
+            );
         }
         match GroupName::new(&name.value) {
             Ok(group) if given.first_time(root, &whole, name.span.clone()) => {
@@ -40,8 +44,17 @@ pub(super) fn read(root: &mut Section<'_, '_>, given: &mut Given, groups: &mut V
 /// The groups that `host` is in, sorted; never empty.
 #[must_use]
 pub fn groups_of(groups: &[Group], host: &HostName) -> Vec<GroupName> {
-    let is_in = |group: &&Group| group.hosts.iter().any(|pattern| pattern.matches(host.as_str()));
-    let mut names: Vec<GroupName> = groups.iter().filter(is_in).map(|group| group.name.clone()).collect();
+    let is_in = |group: &&Group| {
+        group
+            .hosts
+            .iter()
+            .any(|pattern| pattern.matches(host.as_str()))
+    };
+    let mut names: Vec<GroupName> = groups
+        .iter()
+        .filter(is_in)
+        .map(|group| group.name.clone())
+        .collect();
     if names.is_empty() {
         names.extend(GroupName::new(UNGROUPED));
     }

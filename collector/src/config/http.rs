@@ -17,7 +17,11 @@ pub struct Http {
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: (Ipv4Addr::LOCALHOST, 4950).into(), url: None, push_bytes_max: 16 << 20 }
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 4950).into(),
+            url: None,
+            push_bytes_max: 16 << 20,
+        }
     }
 }
 
@@ -38,21 +42,29 @@ impl Http {
     /// How people reach the pages, without a trailing slash.
     #[must_use]
     pub fn public_url(&self) -> String {
-        self.url.clone().unwrap_or_else(|| format!("http://{}", self.listen))
+        self.url
+            .clone()
+            .unwrap_or_else(|| format!("http://{}", self.listen))
     }
 }
 
 fn parse_listen(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| format!("expected an address and port such as \"127.0.0.1:4950\", found {text:?}"))
+    text.parse().map_err(|_| {
+        format!("expected an address and port such as \"127.0.0.1:4950\", found {text:?}")
+    })
 }
 
 /// Checks an address of the web; a trailing slash is dropped.
 pub(super) fn parse_url(text: &str) -> Result<String, String> {
-    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    let rest = text
+        .strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"));
     match rest {
         Some(rest) if !rest.is_empty() && !text.contains(char::is_whitespace) => {
             Ok(text.trim_end_matches('/').to_owned())
         }
-        _ => Err(format!("expected an address such as \"https://ravenry.example.net\", found {text:?}")),
+        _ => Err(format!(
+            "expected an address such as \"https://ravenry.example.net\", found {text:?}"
+        )),
     }
 }

@@ -57,7 +57,9 @@ impl Store {
         if let Some(layout) = section.parsed_by("layout", parse_layout) {
             self.layout = layout;
         }
-        if let Some(interval) = section.duration("flush_interval", Duration::from_secs(1)..=DAY / 24) {
+        if let Some(interval) =
+            section.duration("flush_interval", Duration::from_secs(1)..=DAY / 24)
+        {
             self.flush_interval = interval;
         }
         if let Some(window) = section.duration("reorder_window", Duration::ZERO..=DAY / 24) {
@@ -82,6 +84,8 @@ fn parse_layout(text: &str) -> Result<Layout, String> {
     match text {
         "standard" => Ok(Layout::Standard),
         "munin" => Ok(Layout::Munin),
-        _ => Err(format!("expected \"standard\" or \"munin\", found {text:?}")),
+        _ => Err(format!(
+            "expected \"standard\" or \"munin\", found {text:?}"
+        )),
     }
 }

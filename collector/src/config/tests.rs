@@ -4,7 +4,12 @@ use super::*;
 
 fn problems(text: &str, expect: &Expect) {
     let (_, problems) = parse(&[("ravenry.toml".to_owned(), text.to_owned())]);
-    expect.assert_eq(&problems.iter().map(|problem| format!("{problem}\n")).collect::<String>());
+    expect.assert_eq(
+        &problems
+            .iter()
+            .map(|problem| format!("{problem}\n"))
+            .collect::<String>(),
+    );
 }
 
 #[test]
@@ -44,11 +49,17 @@ fn what_the_manual_shows_is_understood() {
     assert_eq!(problems, []);
     assert_eq!(config.http.public_url(), "https://ravenry.example.net");
     let rules = &config.alerts.rules;
-    assert_eq!(rules.fields[0].critical, Some(ravenry_alerts::rule::Limit::Off));
+    assert_eq!(
+        rules.fields[0].critical,
+        Some(ravenry_alerts::rule::Limit::Off)
+    );
     assert_eq!(rules.contacts[0].channels.len(), 2);
     let groups = |host: &str| {
         let host = ravenry_plugins::name::HostName::new(host).unwrap();
-        group::groups_of(&config.groups, &host).iter().map(ToString::to_string).collect::<Vec<_>>()
+        group::groups_of(&config.groups, &host)
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
     };
     assert_eq!(groups("web7"), ["Berlin/web"]);
     assert_eq!(groups("db1"), ["ungrouped"]);
@@ -80,8 +91,16 @@ fn every_problem_is_named_with_its_line() {
 
 #[test]
 fn a_section_in_two_files_is_a_problem_of_the_second() {
-    let file = |name: &str| (name.to_owned(), "[http]\nlisten = '127.0.0.1:1'\n".to_owned());
+    let file = |name: &str| {
+        (
+            name.to_owned(),
+            "[http]\nlisten = '127.0.0.1:1'\n".to_owned(),
+        )
+    };
     let (_, problems) = parse(&[file("ravenry.toml"), file("conf.d/a.toml")]);
     let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    assert_eq!(texts, ["conf.d/a.toml:1: http: expected once in all files, found again"]);
+    assert_eq!(
+        texts,
+        ["conf.d/a.toml:1: http: expected once in all files, found again"]
+    );
 }

@@ -74,9 +74,19 @@ impl SegmentJournal {
     ///
     /// # Errors
     /// When the folder or a segment cannot be read at all.
-    pub fn open(disk: Arc<dyn Disk>, limits: Limits, applied: u64) -> Result<(Self, Vec<String>), JournalError> {
-        let mut journal =
-            Self { disk, limits, segments: Vec::new(), open: None, next: applied + 1, buffer: Vec::new() };
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        limits: Limits,
+        applied: u64,
+    ) -> Result<(Self, Vec<String>), JournalError> {
+        let mut journal = Self {
+            disk,
+            limits,
+            segments: Vec::new(),
+            open: None,
+            next: applied + 1,
+            buffer: Vec::new(),
+        };
         let mut problems = Vec::new();
         for name in journal.disk.list(FOLDER.as_ref())? {
             match name.strip_suffix(SUFFIX).map(str::parse) {
@@ -90,19 +100,28 @@ impl SegmentJournal {
     fn adopt(&mut self, first: u64, problems: &mut Vec<String>) -> Result<(), JournalError> {
         let bytes = self.read(first)?;
         let read = records(first, &bytes, &mut |_, _| {});
-        problems.extend(read.problem.map(|problem| format!("{}: {problem}", path(first).display())));
+        problems.extend(
+            read.problem
+                .map(|problem| format!("{}: {problem}", path(first).display())),
+        );
         if read.next == first {
             self.disk.remove(&path(first))?;
             return Ok(());
         }
-        self.segments.push(Segment { first, size_bytes: bytes.len() as u64 });
+        self.segments.push(Segment {
+            first,
+            size_bytes: bytes.len() as u64,
+        });
         self.next = self.next.max(read.next);
         Ok(())
     }
 
     fn read(&self, first: u64) -> io::Result<Vec<u8>> {
         let file = self.disk.open(&path(first), Open::Existing)?;
-        read_whole(&*file, self.limits.segment_bytes.max(self.limits.entry_bytes_max) + (1 << 20))
+        read_whole(
+            &*file,
+            self.limits.segment_bytes.max(self.limits.entry_bytes_max) + (1 << 20),
+        )
     }
 
     /// Puts the records of `entries` into the buffer.
@@ -112,7 +131,10 @@ impl SegmentJournal {
             let size_bytes = entry.len() as u64;
             let limit_bytes = self.limits.entry_bytes_max.min(u64::from(u32::MAX));
             if size_bytes > limit_bytes || entry.is_empty() {
-                return Err(JournalError::TooLarge { size_bytes, limit_bytes });
+                return Err(JournalError::TooLarge {
+                    size_bytes,
+                    limit_bytes,
+                });
             }
             self.buffer.extend((size_bytes as u32).to_le_bytes());
             self.buffer.extend(checksum(position, entry).to_le_bytes());
@@ -134,7 +156,10 @@ impl SegmentJournal {
         let room = self.limits.segment_bytes.max(HEADER as u64 + wanted);
         let size_bytes = self.size_bytes();
         if size_bytes + room > self.limits.journal_bytes_max {
-            return Err(JournalError::Limit { size_bytes, limit_bytes: self.limits.journal_bytes_max });
+            return Err(JournalError::Limit {
+                size_bytes,
+                limit_bytes: self.limits.journal_bytes_max,
+            });
         }
         let path = path(self.next);
         let made = self.make(&path, room);
@@ -143,8 +168,15 @@ impl SegmentJournal {
             drop(self.disk.remove(&path));
         }
         let file = made?;
-        self.segments.push(Segment { first: self.next, size_bytes: room });
-        Ok(Tail { file, end: HEADER as u64, room })
+        self.segments.push(Segment {
+            first: self.next,
+            size_bytes: room,
+        });
+        Ok(Tail {
+            file,
+            end: HEADER as u64,
+            room,
+        })
     }
 
     fn make(&self, path: &std::path::Path, room: u64) -> io::Result<Box<dyn DiskFile>> {
@@ -158,7 +190,11 @@ impl SegmentJournal {
 
     /// Takes an entry-less segment back after a failed write, so that its position can be used again.
     fn abandon(&mut self) {
-        if self.segments.last().is_some_and(|last| last.first == self.next) {
+        if self
+            .segments
+            .last()
+            .is_some_and(|last| last.first == self.next)
+        {
             self.segments.pop();
             drop(self.disk.remove(&path(self.next)));
         }
@@ -169,7 +205,10 @@ impl Journal for SegmentJournal {
     fn append(&mut self, entries: &[Vec<u8>]) -> Result<u64, JournalError> {
         self.encode(entries)?;
         let mut tail = self.tail()?;
-        let written = tail.file.write_at(&self.buffer, tail.end).and_then(|()| tail.file.sync());
+        let written = tail
+            .file
+            .write_at(&self.buffer, tail.end)
+            .and_then(|()| tail.file.sync());
         if let Err(error) = written {
             // Nobody knows what is on the disk now: cut it off if possible, and never write behind it.
             drop(tail.file.set_size(tail.end));
@@ -183,10 +222,17 @@ impl Journal for SegmentJournal {
         Ok(first)
     }
 
-    fn tail(&self, from: u64, visit: &mut dyn FnMut(u64, &[u8])) -> Result<Vec<String>, JournalError> {
+    fn tail(
+        &self,
+        from: u64,
+        visit: &mut dyn FnMut(u64, &[u8]),
+    ) -> Result<Vec<String>, JournalError> {
         let mut problems = Vec::new();
         for (i, segment) in self.segments.iter().enumerate() {
-            let ends_before = self.segments.get(i + 1).is_some_and(|next| next.first <= from);
+            let ends_before = self
+                .segments
+                .get(i + 1)
+                .is_some_and(|next| next.first <= from);
             if ends_before {
                 continue;
             }
@@ -196,13 +242,22 @@ impl Journal for SegmentJournal {
                     visit(position, entry);
                 }
             });
-            problems.extend(read.problem.map(|problem| format!("{}: {problem}", path(segment.first).display())));
+            problems.extend(
+                read.problem
+                    .map(|problem| format!("{}: {problem}", path(segment.first).display())),
+            );
         }
         Ok(problems)
     }
 
     fn bounds(&self) -> Bounds {
-        Bounds { first: self.segments.first().map_or(self.next, |segment| segment.first), next: self.next }
+        Bounds {
+            first: self
+                .segments
+                .first()
+                .map_or(self.next, |segment| segment.first),
+            next: self.next,
+        }
     }
 
     fn forget_until(&mut self, position: u64) -> Result<(), JournalError> {
@@ -252,21 +307,36 @@ struct Read {
 
 fn records(first: u64, bytes: &[u8], visit: &mut dyn FnMut(u64, &[u8])) -> Read {
     if bytes.get(..HEADER) != Some(&header(first)) {
-        let problem = (!bytes.is_empty()).then(|| "not a segment of this version, or cut short".to_owned());
-        return Read { next: first, problem };
+        let problem =
+            (!bytes.is_empty()).then(|| "not a segment of this version, or cut short".to_owned());
+        return Read {
+            next: first,
+            problem,
+        };
     }
     let (mut next, mut at) = (first, HEADER);
     while let Some(size) = word(bytes, at).filter(|size| *size != 0) {
-        let entry = bytes.get(at + RECORD..).and_then(|rest| rest.get(..size as usize));
-        let Some(entry) = entry.filter(|entry| word(bytes, at + 4) == Some(checksum(next, entry))) else {
-            let problem = format!("entry {next} at byte {at} was not written whole; it had not been acknowledged");
-            return Read { next, problem: Some(problem) };
+        let entry = bytes
+            .get(at + RECORD..)
+            .and_then(|rest| rest.get(..size as usize));
+        let Some(entry) = entry.filter(|entry| word(bytes, at + 4) == Some(checksum(next, entry)))
+        else {
+            let problem = format!(
+                "entry {next} at byte {at} was not written whole; it had not been acknowledged"
+            );
+            return Read {
+                next,
+                problem: Some(problem),
+            };
         };
         visit(next, entry);
         next += 1;
         at += RECORD + entry.len();
     }
-    Read { next, problem: None }
+    Read {
+        next,
+        problem: None,
+    }
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
@@ -279,7 +349,11 @@ mod tests {
 
     use super::*;
 
-    const SMALL: Limits = Limits { segment_bytes: 200, journal_bytes_max: 1000, entry_bytes_max: 500 };
+    const SMALL: Limits = Limits {
+        segment_bytes: 200,
+        journal_bytes_max: 1000,
+        entry_bytes_max: 500,
+    };
 
     fn open(disk: &Arc<dyn Disk>) -> SegmentJournal {
         SegmentJournal::open(Arc::clone(disk), SMALL, 0).unwrap().0
@@ -287,7 +361,11 @@ mod tests {
 
     fn read(journal: &SegmentJournal, from: u64) -> Vec<(u64, Vec<u8>)> {
         let mut found = Vec::new();
-        journal.tail(from, &mut |position, entry| found.push((position, entry.to_vec()))).unwrap();
+        journal
+            .tail(from, &mut |position, entry| {
+                found.push((position, entry.to_vec()))
+            })
+            .unwrap();
         found
     }
 
@@ -303,7 +381,10 @@ mod tests {
         assert_eq!(journal.append(&[entry(3)]).unwrap(), 3);
         let mut journal = open(&disk);
         assert_eq!(journal.append(&[entry(4)]).unwrap(), 4);
-        assert_eq!(read(&journal, 2), [(2, entry(2)), (3, entry(3)), (4, entry(4))]);
+        assert_eq!(
+            read(&journal, 2),
+            [(2, entry(2)), (3, entry(3)), (4, entry(4))]
+        );
         assert_eq!(journal.bounds(), Bounds { first: 1, next: 5 });
     }
 
@@ -338,10 +419,19 @@ mod tests {
         while let Ok(first) = journal.append(&[entry(1)]) {
             position = first;
         }
-        assert!(matches!(journal.append(&[entry(1)]), Err(JournalError::Limit { size_bytes: 1000, .. })));
+        assert!(matches!(
+            journal.append(&[entry(1)]),
+            Err(JournalError::Limit {
+                size_bytes: 1000,
+                ..
+            })
+        ));
         journal.forget_until(position).unwrap();
         memory.set_capacity(Some(150));
-        assert!(matches!(journal.append(&[entry(1)]), Err(JournalError::Full(_))));
+        assert!(matches!(
+            journal.append(&[entry(1)]),
+            Err(JournalError::Full(_))
+        ));
         memory.set_capacity(None);
         assert_eq!(journal.append(&[entry(1)]).unwrap(), position + 1);
         assert_eq!(read(&open(&disk), position + 1).len(), 1);
@@ -352,8 +442,15 @@ mod tests {
         let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
         let mut journal = open(&disk);
         let error = journal.append(&[vec![1; 501]]).unwrap_err().to_string();
-        assert_eq!(error, "journal: expected an entry of at most 500 bytes, found 501");
-        assert_eq!(journal.append(&[vec![1; 500]]).unwrap(), 1, "larger than a segment, within the limit");
+        assert_eq!(
+            error,
+            "journal: expected an entry of at most 500 bytes, found 501"
+        );
+        assert_eq!(
+            journal.append(&[vec![1; 500]]).unwrap(),
+            1,
+            "larger than a segment, within the limit"
+        );
     }
 
     #[test]
@@ -364,7 +461,11 @@ mod tests {
         for byte in 0..6 {
             journal.append(&[entry(byte)]).unwrap();
         }
-        memory.open(&path(1), Open::Existing).unwrap().write_at(b"X", 40).unwrap();
+        memory
+            .open(&path(1), Open::Existing)
+            .unwrap()
+            .write_at(b"X", 40)
+            .unwrap();
         let (journal, problems) = SegmentJournal::open(disk, SMALL, 0).unwrap();
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert!(!read(&journal, 1).is_empty());
@@ -378,7 +479,9 @@ mod tests {
             for seed in 0..8 {
                 let breaking = BreakingDisk::new(MemoryDisk::new(), cut);
                 let mut kept = 0;
-                if let Ok((mut journal, _)) = SegmentJournal::open(Arc::new(breaking.clone()), SMALL, 0) {
+                if let Ok((mut journal, _)) =
+                    SegmentJournal::open(Arc::new(breaking.clone()), SMALL, 0)
+                {
                     while kept < 12 && journal.append(&[entry(kept + 1)]).is_ok() {
                         kept += 1;
                     }
@@ -386,10 +489,15 @@ mod tests {
                 let disk: Arc<dyn Disk> = Arc::new(breaking.after_power_cut(seed));
                 let (journal, _) = SegmentJournal::open(disk, SMALL, 0).unwrap();
                 let found = read(&journal, 1);
-                let expect: Vec<(u64, Vec<u8>)> =
-                    (1..=found.len() as u8).map(|byte| (u64::from(byte), entry(byte))).collect();
+                let expect: Vec<(u64, Vec<u8>)> = (1..=found.len() as u8)
+                    .map(|byte| (u64::from(byte), entry(byte)))
+                    .collect();
                 assert_eq!(found, expect, "cut {cut} seed {seed}");
-                assert!(found.len() >= usize::from(kept), "cut {cut} seed {seed}: {} < {kept}", found.len());
+                assert!(
+                    found.len() >= usize::from(kept),
+                    "cut {cut} seed {seed}: {} < {kept}",
+                    found.len()
+                );
             }
         }
     }

@@ -90,15 +90,25 @@ impl Writes {
                     .prepare_cached("DELETE FROM checks WHERE name = ?")?
                     .execute([name.to_string()])?,
                 (RecordKey::Incident(id), Some(record)) => transaction
-                    .prepare_cached("INSERT OR REPLACE INTO incidents (id, closed, body) VALUES (?, ?, ?)")?
-                    .execute(params![number(*id), is_closed(record), emit("incidents", record)?])?,
+                    .prepare_cached(
+                        "INSERT OR REPLACE INTO incidents (id, closed, body) VALUES (?, ?, ?)",
+                    )?
+                    .execute(params![
+                        number(*id),
+                        is_closed(record),
+                        emit("incidents", record)?
+                    ])?,
                 (RecordKey::Incident(id), None) => transaction
                     .prepare_cached("DELETE FROM incidents WHERE id = ?")?
                     .execute([number(*id)])?,
             };
         }
         for (key, row) in &self.pending {
-            let (incident, contact, sequence) = (number(key.incident), key.contact.as_str(), number(key.sequence));
+            let (incident, contact, sequence) = (
+                number(key.incident),
+                key.contact.as_str(),
+                number(key.sequence),
+            );
             match row {
                 Some(row) => transaction
                     .prepare_cached(
@@ -126,13 +136,23 @@ impl Tables {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.execute_batch(SCHEMA)?;
-        Ok(Self { connection, commits: 0 })
+        Ok(Self {
+            connection,
+            commits: 0,
+        })
     }
 
     pub(super) fn load(&self) -> Result<Stored, JudgeError> {
-        let mut records: Vec<Record> = rows(&self.connection, "checks", "SELECT body FROM checks", [])?;
-        let incidents = "SELECT body FROM incidents WHERE closed = 0 OR id = (SELECT max(id) FROM incidents)";
-        records.extend(rows::<Record, _>(&self.connection, "incidents", incidents, [])?);
+        let mut records: Vec<Record> =
+            rows(&self.connection, "checks", "SELECT body FROM checks", [])?;
+        let incidents =
+            "SELECT body FROM incidents WHERE closed = 0 OR id = (SELECT max(id) FROM incidents)";
+        records.extend(rows::<Record, _>(
+            &self.connection,
+            "incidents",
+            incidents,
+            [],
+        )?);
         let pending = rows(&self.connection, "outbox", "SELECT body FROM outbox", [])?;
         Ok(Stored { records, pending })
     }
@@ -191,10 +211,19 @@ impl Reader {
 
     fn view(&self, incident: Incident) -> Result<IncidentView, JudgeError> {
         let query = "SELECT body FROM (SELECT id, body FROM ledger WHERE incident = ? ORDER BY id DESC LIMIT ?) ORDER BY id";
-        let entries: Vec<LedgerEntry> =
-            rows(&self.connection, "ledger", query, [number(incident.id), TOLD_MAX])?;
-        let told = entries.iter().filter(|entry| !matches!(entry.event, LedgerEvent::Sending { .. }));
-        let not_told = incident.not_told.iter().map(|(contact, reason)| format!("{contact}: not told: {reason}"));
+        let entries: Vec<LedgerEntry> = rows(
+            &self.connection,
+            "ledger",
+            query,
+            [number(incident.id), TOLD_MAX],
+        )?;
+        let told = entries
+            .iter()
+            .filter(|entry| !matches!(entry.event, LedgerEvent::Sending { .. }));
+        let not_told = incident
+            .not_told
+            .iter()
+            .map(|(contact, reason)| format!("{contact}: not told: {reason}"));
         Ok(IncidentView {
             id: incident.id,
             severity: incident.worst,
@@ -218,11 +247,13 @@ fn rows<T: DeserializeOwned, P: rusqlite::Params>(
     let mut all = Vec::new();
     while let Some(row) = found.next()? {
         let body: String = row.get(0)?;
-        all.push(serde_json::from_str(&body).map_err(|source| JudgeError::Row {
-            table,
-            found: body.chars().take(120).collect(),
-            source,
-        })?);
+        all.push(
+            serde_json::from_str(&body).map_err(|source| JudgeError::Row {
+                table,
+                found: body.chars().take(120).collect(),
+                source,
+            })?,
+        );
     }
     Ok(all)
 }

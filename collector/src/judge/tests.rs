@@ -43,17 +43,26 @@ impl Hook {
 
     async fn requests(&mut self, at_least: usize) {
         let seen = self.seen.wait_for(|seen| *seen >= at_least);
-        tokio::time::timeout(Duration::from_secs(20), seen).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(20), seen)
+            .await
+            .unwrap()
+            .unwrap();
     }
 
     fn subjects(&self) -> Vec<String> {
         let heard = self.heard.lock().unwrap();
-        heard.iter().map(|body| body["subject"].as_str().unwrap().to_owned()).collect()
+        heard
+            .iter()
+            .map(|body| body["subject"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     fn keys(&self) -> BTreeSet<String> {
         let heard = self.heard.lock().unwrap();
-        heard.iter().map(|body| body["key"].as_str().unwrap().to_owned()).collect()
+        heard
+            .iter()
+            .map(|body| body["key"].as_str().unwrap().to_owned())
+            .collect()
     }
 }
 
@@ -67,7 +76,8 @@ async fn answer(mut stream: TcpStream, status: u16) -> serde_json::Value {
         if let Some((_, body)) = text.split_once("\r\n\r\n")
             && let Ok(body) = serde_json::from_str(body)
         {
-            let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            let answer =
+                format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
             stream.write_all(answer.as_bytes()).await.unwrap();
             return body;
         }
@@ -77,10 +87,21 @@ async fn answer(mut stream: TcpStream, status: u16) -> serde_json::Value {
 fn rules(url: &str) -> Arc<Rules> {
     Arc::new(Rules {
         contacts: vec![
-            Contact { channels: vec![Address::Webhook { url: url.to_owned() }], ..Contact::new("ops") },
-            Contact { severities: Vec::new(), ..Contact::new("unreachable") },
+            Contact {
+                channels: vec![Address::Webhook {
+                    url: url.to_owned(),
+                }],
+                ..Contact::new("ops")
+            },
+            Contact {
+                severities: Vec::new(),
+                ..Contact::new("unreachable")
+            },
         ],
-        fields: vec![FieldRule { attempts: Some(2), ..FieldRule::default() }],
+        fields: vec![FieldRule {
+            attempts: Some(2),
+            ..FieldRule::default()
+        }],
         ..Rules::default()
     })
 }
@@ -97,14 +118,25 @@ fn graph() -> Arc<Graph> {
         host: None,
         graph: GraphName::new("df").unwrap(),
         attributes: Attributes::default(),
-        fields: vec![FieldDeclaration { field: FieldName::new("root").unwrap(), attributes }],
+        fields: vec![FieldDeclaration {
+            field: FieldName::new("root").unwrap(),
+            attributes,
+        }],
     };
     Arc::new(Graph::resolve(&declaration).0)
 }
 
 fn reading(number: f64, minute: i64) -> (SeriesName, Reading, Timestamp) {
-    let series = SeriesName { host: host(), graph: GraphName::new("df").unwrap(), field: FieldName::new("root").unwrap() };
-    (series, Reading::Number(number), clock::now() - Duration::from_secs(120) + Duration::from_secs(minute.unsigned_abs()))
+    let series = SeriesName {
+        host: host(),
+        graph: GraphName::new("df").unwrap(),
+        field: FieldName::new("root").unwrap(),
+    };
+    (
+        series,
+        Reading::Number(number),
+        clock::now() - Duration::from_secs(120) + Duration::from_secs(minute.unsigned_abs()),
+    )
 }
 
 struct Running {
@@ -122,7 +154,9 @@ impl Running {
 
     async fn stop(self) {
         self.stop.send_replace(true);
-        task::spawn_blocking(move || self.judge.join()).await.unwrap();
+        task::spawn_blocking(move || self.judge.join())
+            .await
+            .unwrap();
     }
 }
 
@@ -134,26 +168,47 @@ async fn a_problem_and_its_end_are_told_once_across_a_restart() {
 
     let running = Running::start(&file, &hook.url).await;
     let batch = vec![reading(99.0, 1), reading(99.1, 2)];
-    running.judge.readings(batch.clone(), clock::now()).await.unwrap();
+    running
+        .judge
+        .readings(batch.clone(), clock::now())
+        .await
+        .unwrap();
     hook.requests(1).await;
     running.stop().await;
 
     let running = Running::start(&file, &hook.url).await;
     running.judge.readings(batch, clock::now()).await.unwrap();
-    running.judge.readings(vec![reading(99.0, 3)], clock::now()).await.unwrap();
-    running.judge.readings(vec![reading(50.0, 4)], clock::now()).await.unwrap();
+    running
+        .judge
+        .readings(vec![reading(99.0, 3)], clock::now())
+        .await
+        .unwrap();
+    running
+        .judge
+        .readings(vec![reading(50.0, 4)], clock::now())
+        .await
+        .unwrap();
     hook.requests(2).await;
     let checks = running.judge.checks_of(&host());
     assert_eq!(running.judge.host_state(&host()), HostState::Up);
     assert_eq!(checks.len(), 2);
-    assert_eq!((checks[1].severity, checks[1].value), (Severity::Ok, Some(50.0)));
+    assert_eq!(
+        (checks[1].severity, checks[1].value),
+        (Severity::Ok, Some(50.0))
+    );
     assert_eq!(checks[1].threshold, "critical above 98");
     let judge = running.judge.clone();
     running.stop().await;
 
     let subjects = hook.subjects();
-    assert_eq!(subjects[0], "[critical] web1: df / is 99.1 (critical above 98)");
-    assert!(subjects[1].starts_with("[ok] web1: df / is 50 (was critical for "), "{subjects:?}");
+    assert_eq!(
+        subjects[0],
+        "[critical] web1: df / is 99.1 (critical above 98)"
+    );
+    assert!(
+        subjects[1].starts_with("[ok] web1: df / is 50 (was critical for "),
+        "{subjects:?}"
+    );
     assert_eq!((subjects.len(), hook.keys().len()), (2, 2));
     let incidents = judge.incidents(10);
     assert_eq!(incidents.len(), 1);
@@ -177,7 +232,10 @@ async fn what_was_not_delivered_before_a_stop_is_delivered_after_it() {
     let running = Running::start(&file, &works.url).await;
     works.requests(1).await;
     running.stop().await;
-    assert_eq!(works.subjects(), ["[critical] web1: df / is 99 (critical above 98)"]);
+    assert_eq!(
+        works.subjects(),
+        ["[critical] web1: df / is 99 (critical above 98)"]
+    );
 }
 
 #[tokio::test]
@@ -188,9 +246,15 @@ async fn a_test_notice_says_how_it_went() {
     let running = Running::start(&file, &hook.url).await;
     running.judge.notify_test("ops").await.unwrap();
     let refused = running.judge.notify_test("ops").await.unwrap_err();
-    assert_eq!(refused.to_string(), "test notice: the webhook answered 404 Not Found");
+    assert_eq!(
+        refused.to_string(),
+        "test notice: the webhook answered 404 Not Found"
+    );
     let unreachable = running.judge.notify_test("unreachable").await.unwrap_err();
-    assert_eq!(unreachable.to_string(), "test notice: contact unreachable has no channel");
+    assert_eq!(
+        unreachable.to_string(),
+        "test notice: contact unreachable has no channel"
+    );
     let nobody = running.judge.notify_test("nobody").await.unwrap_err();
     assert!(matches!(nobody, JudgeError::NoContact(_)));
     running.stop().await;

@@ -125,7 +125,10 @@ impl Store {
         self.disk.sync_all()?;
         let position = self.save(database)?;
         redo.end()?;
-        journal.lock().unwrap_or_else(PoisonError::into_inner).forget_until(position)?;
+        journal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .forget_until(position)?;
         Ok(report)
     }
 
@@ -136,7 +139,10 @@ impl Store {
             let position = catalog.settled_position();
             Changes::collect(&mut catalog, position)
         };
-        let saved = database.lock().unwrap_or_else(PoisonError::into_inner).save(&changes);
+        let saved = database
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .save(&changes);
         if saved.is_err() {
             changes.give_back(&mut self.catalog_mut());
         }
@@ -147,7 +153,10 @@ impl Store {
         let catalog = self.catalog();
         let mut due = Vec::new();
         for (host, known) in &catalog.hosts {
-            let waiting = known.graphs.iter().filter(|(_, stored)| stored.pending.is_due(until));
+            let waiting = known
+                .graphs
+                .iter()
+                .filter(|(_, stored)| stored.pending.is_due(until));
             due.extend(waiting.map(|(graph, _)| (host.clone(), graph.clone())));
         }
         due
@@ -157,14 +166,20 @@ impl Store {
         let mut catalog = self.catalog_mut();
         let mut works = Vec::with_capacity(keys.len());
         for (host, graph) in keys {
-            let Some(stored) = catalog.graph_mut(host, graph) else { continue };
+            let Some(stored) = catalog.graph_mut(host, graph) else {
+                continue;
+            };
             works.push(Work {
                 host: host.clone(),
                 graph: graph.clone(),
                 path: Self::path(host, graph),
                 definition: Arc::clone(&stored.graph),
                 declared: stored.declared,
-                columns: stored.columns.iter().map(|column| column.field.clone()).collect(),
+                columns: stored
+                    .columns
+                    .iter()
+                    .map(|column| column.field.clone())
+                    .collect(),
                 rows: stored.pending.begin_writing(until),
             });
         }
@@ -224,8 +239,15 @@ impl Store {
     }
 
     fn write_in_place(&self, file: &GraphFile, writes: &Writes) -> io::Result<()> {
-        let _alone = self.in_place.write().unwrap_or_else(PoisonError::into_inner);
-        file.file.locked(&mut || writes.iter().try_for_each(|(offset, bytes)| file.file.write_at(bytes, offset)))
+        let _alone = self
+            .in_place
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        file.file.locked(&mut || {
+            writes
+                .iter()
+                .try_for_each(|(offset, bytes)| file.file.write_at(bytes, offset))
+        })
     }
 
     fn write_beside(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -236,7 +258,12 @@ impl Store {
     }
 
     /// Decides how the rows of `work` get into its file; `None` when there is no way, which is reported.
-    fn plan(&self, work: &Work, now: Timestamp, report: &mut Report) -> Result<Option<Plan>, CheckpointError> {
+    fn plan(
+        &self,
+        work: &Work,
+        now: Timestamp,
+        report: &mut Report,
+    ) -> Result<Option<Plan>, CheckpointError> {
         let planned = match GraphFile::open(&*self.disk, &work.path) {
             Ok(Some(file)) => self.plan_existing(work, file, report),
             Ok(None) => self.plan_new(work, report),
@@ -246,14 +273,21 @@ impl Store {
             Ok(plan) => Ok(Some(plan)),
             Err(FileError::Disk(error)) => Err(error.into()),
             Err(FileError::Damaged(error)) => {
-                let aside = PathBuf::from(format!("{}.damaged-{}", work.path.display(), now.seconds()));
+                let aside =
+                    PathBuf::from(format!("{}.damaged-{}", work.path.display(), now.seconds()));
                 self.disk.rename(&work.path, &aside)?;
                 let (path, aside) = (work.path.display(), aside.display());
-                report.problems.push(format!("{path} is damaged ({error}): set aside as {aside}, begun anew"));
+                report.problems.push(format!(
+                    "{path} is damaged ({error}): set aside as {aside}, begun anew"
+                ));
                 Ok(self.plan_new(work, report).ok())
             }
             Err(error @ (FileError::Definition(_) | FileError::Update(_))) => {
-                report.problems.push(format!("{}: {} rows dropped: {error}", work.path.display(), work.rows.len()));
+                report.problems.push(format!(
+                    "{}: {} rows dropped: {error}",
+                    work.path.display(),
+                    work.rows.len()
+                ));
                 Ok(None)
             }
         }
@@ -264,14 +298,21 @@ impl Store {
         replacement(work, bytes, report)
     }
 
-    fn plan_existing(&self, work: &Work, file: GraphFile, report: &mut Report) -> Result<Plan, FileError> {
+    fn plan_existing(
+        &self,
+        work: &Work,
+        file: GraphFile,
+        report: &mut Report,
+    ) -> Result<Plan, FileError> {
         if let Some(sources) = changed_sources(work, &file.header, &self.catalog()) {
             let bytes = read_whole(&*file.file, FILE_BYTES_MAX)?;
             return match reshape(&bytes, &sources) {
                 Ok(reshaped) => replacement(work, reshaped, report),
                 Err(error) => {
                     let path = work.path.display();
-                    report.problems.push(format!("{path}: fields cannot be added or changed: {error}"));
+                    report.problems.push(format!(
+                        "{path}: fields cannot be added or changed: {error}"
+                    ));
                     in_place(work, file, report)
                 }
             };
@@ -283,7 +324,12 @@ impl Store {
 
 fn in_place(work: &Work, mut file: GraphFile, report: &mut Report) -> Result<Plan, FileError> {
     let mut writes = Writes::new();
-    let advanced = advance(&mut file.header, &work.columns, work.rows.iter(), &mut writes)?;
+    let advanced = advance(
+        &mut file.header,
+        &work.columns,
+        work.rows.iter(),
+        &mut writes,
+    )?;
     writes.merge();
     report.rows += advanced.taken;
     report.late += advanced.past;
@@ -302,11 +348,21 @@ fn replacement(work: &Work, mut bytes: Vec<u8>, report: &mut Report) -> Result<P
 
 fn new_file(work: &Work, catalog: &Catalog) -> Result<Vec<u8>, FileError> {
     let first = work.rows.first().map_or(0, |row| row.time.seconds());
-    Ok(create(&definition(&work.definition, work.declared, catalog, first))?)
+    Ok(create(&definition(
+        &work.definition,
+        work.declared,
+        catalog,
+        first,
+    ))?)
 }
 
 /// The definition of a graph's file whose first reading is taken at `first`.
-pub(super) fn definition(graph: &Graph, declared: bool, catalog: &Catalog, first: i64) -> Definition {
+pub(super) fn definition(
+    graph: &Graph,
+    declared: bool,
+    catalog: &Catalog,
+    first: i64,
+) -> Definition {
     let step = layout::step(graph, catalog.layout()).as_secs() as i64;
     layout::definition(graph, declared, catalog.layout(), first - step)
 }
@@ -351,8 +407,14 @@ impl Unwritten<'_> {
     fn settle(&mut self, busy: &[usize], report: &mut Report) {
         let mut catalog = self.store.catalog_mut();
         for (index, work) in std::mem::take(&mut self.works).into_iter().enumerate() {
-            let readings = work.rows.iter().map(|row| row.slots.iter().flatten().count() as u64).sum::<u64>();
-            let Some(stored) = catalog.graph_mut(&work.host, &work.graph) else { continue };
+            let readings = work
+                .rows
+                .iter()
+                .map(|row| row.slots.iter().flatten().count() as u64)
+                .sum::<u64>();
+            let Some(stored) = catalog.graph_mut(&work.host, &work.graph) else {
+                continue;
+            };
             if busy.contains(&index) {
                 stored.pending.put_back();
             } else {

@@ -98,7 +98,12 @@ pub fn advance<'r>(
                 inputs[*source] = input(*reading);
             }
         }
-        match header.update(row.time.seconds(), row.time.subsec_micros(), &inputs, writes) {
+        match header.update(
+            row.time.seconds(),
+            row.time.subsec_micros(),
+            &inputs,
+            writes,
+        ) {
             Ok(()) => advanced.taken += 1,
             Err(UpdateError::NotLater { .. }) => advanced.past += 1,
             Err(error) => return Err(error),
@@ -114,7 +119,10 @@ pub fn advance<'r>(
 pub fn sources(header: &Header, columns: &[FieldName]) -> Vec<Option<usize>> {
     let number = |column: &FieldName| {
         let name = source_name(column);
-        header.sources().iter().position(|source| source.name() == name)
+        header
+            .sources()
+            .iter()
+            .position(|source| source.name() == name)
     };
     columns.iter().map(number).collect()
 }

@@ -13,9 +13,9 @@ use std::io;
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use super::Store;
 use super::checkpoint::definition;
 use super::graph_file::{FileError, GraphFile, advance, sources};
-use super::Store;
 use super::pending::Row;
 
 /// A graph's rows that wait, and what is needed to make its file when there is none yet.
@@ -33,9 +33,14 @@ impl Store {
     pub fn fetch(&self, query: &Query) -> Result<History, FetchError> {
         let (host, graph) = (&query.host, &query.graph);
         let waiting = self.waiting(host, graph)?;
-        let unreadable = |why: String| FetchError::Unreadable { host: host.clone(), graph: graph.clone(), why };
+        let unreadable = |why: String| FetchError::Unreadable {
+            host: host.clone(),
+            graph: graph.clone(),
+            why,
+        };
         let _whole = self.in_place.read().unwrap_or_else(PoisonError::into_inner);
-        let file = GraphFile::open(&*self.disk, &Self::path(host, graph)).map_err(|error| unreadable(error.to_string()))?;
+        let file = GraphFile::open(&*self.disk, &Self::path(host, graph))
+            .map_err(|error| unreadable(error.to_string()))?;
         let fetched = match file {
             Some(file) => from_file(file, &waiting, query),
             None => from_memory(&waiting, query),
@@ -47,20 +52,44 @@ impl Store {
     fn waiting(&self, host: &HostName, graph: &GraphName) -> Result<Waiting, FetchError> {
         let catalog = self.catalog();
         let Some(stored) = catalog.graph(host, graph) else {
-            return Err(FetchError::NotStored { host: host.clone(), graph: graph.clone() });
+            return Err(FetchError::NotStored {
+                host: host.clone(),
+                graph: graph.clone(),
+            });
         };
         let rows: Vec<Row> = stored.pending.rows().cloned().collect();
         let first = rows.first().map(|row| row.time.seconds());
-        let image = first.and_then(|first| create(&definition(&stored.graph, stored.declared, &catalog, first)).ok());
-        let columns = stored.columns.iter().map(|column| column.field.clone()).collect();
-        Ok(Waiting { columns, rows, image })
+        let image = first.and_then(|first| {
+            create(&definition(&stored.graph, stored.declared, &catalog, first)).ok()
+        });
+        let columns = stored
+            .columns
+            .iter()
+            .map(|column| column.field.clone())
+            .collect();
+        Ok(Waiting {
+            columns,
+            rows,
+            image,
+        })
     }
 }
 
-fn from_file(mut file: GraphFile, waiting: &Waiting, query: &Query) -> Result<(Fetched, Header), String> {
+fn from_file(
+    mut file: GraphFile,
+    waiting: &Waiting,
+    query: &Query,
+) -> Result<(Fetched, Header), String> {
     let mut writes = Writes::new();
-    advance(&mut file.header, &waiting.columns, waiting.rows.iter(), &mut writes).map_err(|error| error.to_string())?;
-    let plan = fetch::plan(&file.header, &request(query, &file.header)).map_err(|error| error.to_string())?;
+    advance(
+        &mut file.header,
+        &waiting.columns,
+        waiting.rows.iter(),
+        &mut writes,
+    )
+    .map_err(|error| error.to_string())?;
+    let plan = fetch::plan(&file.header, &request(query, &file.header))
+        .map_err(|error| error.to_string())?;
     let fetched = plan.read(&file.header, |offset, bytes| {
         let wanted = bytes.len();
         if file.file.read_at(bytes, offset)? < wanted {
@@ -75,9 +104,16 @@ fn from_file(mut file: GraphFile, waiting: &Waiting, query: &Query) -> Result<(F
 /// Before its first checkpoint a graph has no file: it is made in memory.
 fn from_memory(waiting: &Waiting, query: &Query) -> Result<(Fetched, Header), String> {
     let mut image = waiting.image.clone().ok_or("nothing has been stored yet")?;
-    let mut header = Header::parse(&image, image.len() as u64).map_err(|error| error.to_string())?;
+    let mut header =
+        Header::parse(&image, image.len() as u64).map_err(|error| error.to_string())?;
     let mut writes = Writes::new();
-    advance(&mut header, &waiting.columns, waiting.rows.iter(), &mut writes).map_err(|error| error.to_string())?;
+    advance(
+        &mut header,
+        &waiting.columns,
+        waiting.rows.iter(),
+        &mut writes,
+    )
+    .map_err(|error| error.to_string())?;
     writes.apply(&mut image);
     let plan = fetch::plan(&header, &request(query, &header)).map_err(|error| error.to_string())?;
     let fetched = plan.read(&header, |offset, bytes| fetch::slice(&image, offset, bytes));
@@ -92,14 +128,22 @@ fn request(query: &Query, header: &Header) -> Request {
     };
     // rrdtool adds a row to a range that ends on a step; a second less and it does not.
     let end = query.end.seconds() - i64::from(query.end.seconds() % header.step() as i64 == 0);
-    Request { cf, start: query.start.seconds(), end, resolution: query.resolution.as_secs().max(1) }
+    Request {
+        cf,
+        start: query.start.seconds(),
+        end,
+        resolution: query.resolution.as_secs().max(1),
+    }
 }
 
 fn history(fetched: &Fetched, header: &Header, columns: Vec<FieldName>) -> History {
     let sources = sources(header, &columns);
     let rows = fetched.rows().count();
     let column = |(field, source): (FieldName, Option<usize>)| {
-        let values = source.map_or_else(|| vec![f64::NAN; rows], |source| fetched.column(source).collect());
+        let values = source.map_or_else(
+            || vec![f64::NAN; rows],
+            |source| fetched.column(source).collect(),
+        );
         (field, values)
     };
     History {

@@ -24,8 +24,18 @@ const DAY: u64 = 24 * HOUR;
 /// Seconds between rows, and how far back they reach.
 type Tier = (u64, u64);
 
-const STANDARD: [Tier; 4] = [(0, 36 * HOUR), (300, 8 * DAY), (1800, 35 * DAY), (6 * HOUR, 450 * DAY)];
-const MUNIN: [Tier; 4] = [(300, 2 * DAY), (1800, 9 * DAY), (2 * HOUR, 45 * DAY), (DAY, 450 * DAY)];
+const STANDARD: [Tier; 4] = [
+    (0, 36 * HOUR),
+    (300, 8 * DAY),
+    (1800, 35 * DAY),
+    (6 * HOUR, 450 * DAY),
+];
+const MUNIN: [Tier; 4] = [
+    (300, 2 * DAY),
+    (1800, 9 * DAY),
+    (2 * HOUR, 45 * DAY),
+    (DAY, 450 * DAY),
+];
 
 /// The file of a graph below the folder of all files. Both names have been checked: neither holds a `/`.
 #[must_use]
@@ -47,7 +57,11 @@ pub fn step(graph: &Graph, layout: Layout) -> Duration {
 #[must_use]
 pub fn definition(graph: &Graph, declared: bool, layout: Layout, start: i64) -> Definition {
     let step = step(graph, layout).as_secs();
-    let heartbeat = if declared { 3 * step } else { UNDECLARED_HEARTBEAT_SECONDS.max(3 * step) };
+    let heartbeat = if declared {
+        3 * step
+    } else {
+        UNDECLARED_HEARTBEAT_SECONDS.max(3 * step)
+    };
     let sources = graph.fields.iter().map(|field| DataSource {
         name: source_name(&field.name),
         kind: kind(field.kind),
@@ -55,7 +69,12 @@ pub fn definition(graph: &Graph, declared: bool, layout: Layout, start: i64) -> 
         min: field.min.unwrap_or(UNKNOWN),
         max: field.max.unwrap_or(UNKNOWN),
     });
-    Definition { step, start, sources: sources.collect(), archives: archives(step, layout) }
+    Definition {
+        step,
+        start,
+        sources: sources.collect(),
+        archives: archives(step, layout),
+    }
 }
 
 /// rrdtool's word for how a field counts.
@@ -87,7 +106,12 @@ fn archives(step: u64, layout: Layout) -> Vec<Archive> {
         for &(steps, reach) in &tiers {
             // The least and the greatest of a single step are its average, and rrdtool knows it.
             if steps > 1 || cf == Cf::Average || layout == Layout::Munin {
-                archives.push(Archive { cf, xff: 0.5, steps, rows: reach.div_ceil(steps * step) });
+                archives.push(Archive {
+                    cf,
+                    xff: 0.5,
+                    steps,
+                    rows: reach.div_ceil(steps * step),
+                });
             }
         }
     }
@@ -130,9 +154,16 @@ mod tests {
 
     #[test]
     fn a_series_takes_156_kilobytes_at_one_minute() {
-        let file = create(&definition(&graph("load"), true, Layout::Standard, 1_700_000_000)).unwrap();
+        let file = create(&definition(
+            &graph("load"),
+            true,
+            Layout::Standard,
+            1_700_000_000,
+        ))
+        .unwrap();
         assert_eq!(file.len() / 1000, 158);
-        let expect = ["1x2160", "5x2304", "30x1680", "360x1800"].map(|tier| format!("AVERAGE {tier}"));
+        let expect =
+            ["1x2160", "5x2304", "30x1680", "360x1800"].map(|tier| format!("AVERAGE {tier}"));
         assert_eq!(tiers(60, Layout::Standard)[..4], expect);
     }
 
@@ -144,15 +175,25 @@ mod tests {
 
     #[test]
     fn slow_plugins_have_no_tier_twice() {
-        assert_eq!(tiers(3600, Layout::Standard)[..2], ["AVERAGE 1x840", "AVERAGE 6x1800"]);
+        assert_eq!(
+            tiers(3600, Layout::Standard)[..2],
+            ["AVERAGE 1x840", "AVERAGE 6x1800"]
+        );
     }
 
     #[test]
     fn long_field_names_get_short_unique_sources() {
-        let fields = ["short", "a_very_long_field_name_1", "a_very_long_field_name_2"];
+        let fields = [
+            "short",
+            "a_very_long_field_name_1",
+            "a_very_long_field_name_2",
+        ];
         let names = fields.map(|field| source_name(&FieldName::new(field).unwrap()));
         assert_eq!(names[0], "short");
-        assert!(names.iter().all(|name| name.len() <= SOURCE_NAME_MAX), "{names:?}");
+        assert!(
+            names.iter().all(|name| name.len() <= SOURCE_NAME_MAX),
+            "{names:?}"
+        );
         assert_ne!(names[1], names[2]);
     }
 }

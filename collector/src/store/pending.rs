@@ -40,7 +40,13 @@ pub struct Pending {
 
 impl Pending {
     /// Takes a reading.
-    pub fn take(&mut self, time: Timestamp, column: usize, reading: Reading, position: u64) -> Taken {
+    pub fn take(
+        &mut self,
+        time: Timestamp,
+        column: usize,
+        reading: Reading,
+        position: u64,
+    ) -> Taken {
         if self.horizon().is_some_and(|horizon| time <= horizon) {
             return Taken::Late;
         }
@@ -52,7 +58,11 @@ impl Pending {
                 Err(at) => at,
             },
         };
-        let mut row = Row { time, position, slots: Vec::with_capacity(column + 1) };
+        let mut row = Row {
+            time,
+            position,
+            slots: Vec::with_capacity(column + 1),
+        };
         fill(&mut row, column, reading);
         self.rows.insert(at, row);
         Taken::New
@@ -80,7 +90,9 @@ impl Pending {
     /// stay visible to readers.
     pub fn begin_writing(&mut self, until: Option<Timestamp>) -> Arc<Vec<Row>> {
         if self.writing.is_empty() {
-            let due = until.map_or(self.rows.len(), |until| self.rows.partition_point(|row| row.time <= until));
+            let due = until.map_or(self.rows.len(), |until| {
+                self.rows.partition_point(|row| row.time <= until)
+            });
             self.writing = Arc::new(self.rows.drain(..due).collect());
         }
         Arc::clone(&self.writing)
@@ -151,10 +163,16 @@ mod tests {
     fn readings_are_put_in_order_of_time() {
         let mut pending = Pending::default();
         for (time, column) in [(10, 0), (30, 0), (20, 0), (20, 1)] {
-            assert_eq!(pending.take(at(time), column, Reading::Count(1), 1), Taken::New);
+            assert_eq!(
+                pending.take(at(time), column, Reading::Count(1), 1),
+                Taken::New
+            );
         }
         assert_eq!(times(&pending), [10, 20, 30]);
-        assert_eq!(pending.take(at(20), 1, Reading::Count(9), 1), Taken::Repeated);
+        assert_eq!(
+            pending.take(at(20), 1, Reading::Count(9), 1),
+            Taken::Repeated
+        );
     }
 
     #[test]

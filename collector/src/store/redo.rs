@@ -39,7 +39,11 @@ impl Redo {
     /// When the disk fails.
     pub fn begin(disk: &dyn Disk) -> io::Result<Self> {
         let file = disk.open(Path::new(NAME), Open::OrCreate)?;
-        Ok(Self { file, end: 0, chunk: vec![0; HEADER] })
+        Ok(Self {
+            file,
+            end: 0,
+            chunk: vec![0; HEADER],
+        })
     }
 
     /// Adds a file's writes to the chunk.
@@ -131,9 +135,16 @@ impl Image<'_> {
         let found = file.size_bytes()?;
         if found != self.file_len {
             let path = self.path.display();
-            return Ok(Some(format!("{path}: expected {} bytes, found {found}: left alone", self.file_len)));
+            return Ok(Some(format!(
+                "{path}: expected {} bytes, found {found}: left alone",
+                self.file_len
+            )));
         }
-        file.locked(&mut || self.writes.iter().try_for_each(|(offset, bytes)| file.write_at(bytes, *offset)))?;
+        file.locked(&mut || {
+            self.writes
+                .iter()
+                .try_for_each(|(offset, bytes)| file.write_at(bytes, *offset))
+        })?;
         Ok(None)
     }
 }
@@ -141,7 +152,9 @@ impl Image<'_> {
 fn chunk<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
     let len = u32::from_le_bytes(*rest.first_chunk()?) as usize;
     let crc = u32::from_le_bytes(rest.get(4..HEADER)?.try_into().ok()?);
-    let body = rest.get(HEADER..HEADER + len).filter(|body| !body.is_empty() && crc32fast::hash(body) == crc)?;
+    let body = rest
+        .get(HEADER..HEADER + len)
+        .filter(|body| !body.is_empty() && crc32fast::hash(body) == crc)?;
     *rest = &rest[HEADER + len..];
     Some(body)
 }
@@ -165,7 +178,11 @@ fn image<'b>(body: &mut &'b [u8]) -> Option<Image<'b>> {
         let len = u32::from_le_bytes(take(body)?) as usize;
         writes.push((offset, body.split_off(..len)?));
     }
-    Some(Image { path: PathBuf::from(path), file_len, writes })
+    Some(Image {
+        path: PathBuf::from(path),
+        file_len,
+        writes,
+    })
 }
 
 fn take<const N: usize>(body: &mut &[u8]) -> Option<[u8; N]> {
@@ -179,7 +196,10 @@ mod tests {
     use super::*;
 
     fn sealed(disk: &MemoryDisk) {
-        disk.open(Path::new("rrd/a"), Open::OrCreate).unwrap().set_size(10).unwrap();
+        disk.open(Path::new("rrd/a"), Open::OrCreate)
+            .unwrap()
+            .set_size(10)
+            .unwrap();
         let mut redo = Redo::begin(disk).unwrap();
         for (path, byte) in [("rrd/a", b"x"), ("rrd/gone", b"y")] {
             let mut writes = Writes::new();
@@ -190,7 +210,11 @@ mod tests {
     }
 
     fn read(disk: &MemoryDisk) -> Vec<u8> {
-        read_whole(&*disk.open(Path::new("rrd/a"), Open::Existing).unwrap(), 100).unwrap()
+        read_whole(
+            &*disk.open(Path::new("rrd/a"), Open::Existing).unwrap(),
+            100,
+        )
+        .unwrap()
     }
 
     #[test]
@@ -199,18 +223,28 @@ mod tests {
         sealed(&disk);
         assert_eq!(carry_out_again(&disk).unwrap(), (2, Vec::new()));
         assert_eq!(read(&disk), b"\0\0\0x\0\0\0\0\0\0");
-        assert_eq!(carry_out_again(&disk).unwrap(), (0, Vec::new()), "only once");
+        assert_eq!(
+            carry_out_again(&disk).unwrap(),
+            (0, Vec::new()),
+            "only once"
+        );
     }
 
     #[test]
     fn a_torn_chunk_and_a_file_of_another_size_are_left_alone() {
         let disk = MemoryDisk::new();
         sealed(&disk);
-        disk.open(Path::new(NAME), Open::Existing).unwrap().write_at(b"?", 12).unwrap();
+        disk.open(Path::new(NAME), Open::Existing)
+            .unwrap()
+            .write_at(b"?", 12)
+            .unwrap();
         assert_eq!(carry_out_again(&disk).unwrap(), (0, Vec::new()));
 
         sealed(&disk);
-        disk.open(Path::new("rrd/a"), Open::Existing).unwrap().set_size(11).unwrap();
+        disk.open(Path::new("rrd/a"), Open::Existing)
+            .unwrap()
+            .set_size(11)
+            .unwrap();
         let (_, problems) = carry_out_again(&disk).unwrap();
         assert_eq!(problems, ["rrd/a: expected 10 bytes, found 11: left alone"]);
     }

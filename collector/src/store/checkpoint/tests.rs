@@ -11,7 +11,11 @@ use crate::journal::segment::{Limits, SegmentJournal};
 use crate::store::redo;
 
 const START: i64 = 1_700_000_040;
-const LIMITS: Limits = Limits { segment_bytes: 2000, journal_bytes_max: 1 << 20, entry_bytes_max: 10_000 };
+const LIMITS: Limits = Limits {
+    segment_bytes: 2000,
+    journal_bytes_max: 1 << 20,
+    entry_bytes_max: 10_000,
+};
 
 /// A store with its journal and database, as the collector has them.
 struct Rig {
@@ -38,18 +42,35 @@ impl Rig {
         });
         problems.extend(read.map_err(|error| text(&error))?);
         let store = Store::new(Arc::clone(disk), catalog, &settings);
-        Ok(Self { store, journal: Mutex::new(journal), database: Mutex::new(database), problems })
+        Ok(Self {
+            store,
+            journal: Mutex::new(journal),
+            database: Mutex::new(database),
+            problems,
+        })
     }
 
     fn push(&self, batch: &Batch) -> Result<(), JournalError> {
-        let entry = Entry { received: Timestamp::from_seconds(START), batch: batch.clone() };
-        let position = self.journal.lock().unwrap().append(&[entry.encode().unwrap()])?;
+        let entry = Entry {
+            received: Timestamp::from_seconds(START),
+            batch: batch.clone(),
+        };
+        let position = self
+            .journal
+            .lock()
+            .unwrap()
+            .append(&[entry.encode().unwrap()])?;
         let _ = self.store.catalog_mut().apply(position, &entry);
         Ok(())
     }
 
     fn checkpoint(&self) -> Result<Report, CheckpointError> {
-        self.store.checkpoint(Timestamp::from_seconds(START), Flush::All, &self.journal, &self.database)
+        self.store.checkpoint(
+            Timestamp::from_seconds(START),
+            Flush::All,
+            &self.journal,
+            &self.database,
+        )
     }
 
     fn rows(&self, host: &str, graph: &str, field: &str) -> Vec<Option<f64>> {
@@ -63,8 +84,15 @@ impl Rig {
         };
         match self.store.fetch(&query) {
             Ok(history) => {
-                let (_, column) = history.columns.iter().find(|(name, _)| name.as_str() == field).unwrap();
-                column.iter().map(|value| (!value.is_nan()).then_some(*value)).collect()
+                let (_, column) = history
+                    .columns
+                    .iter()
+                    .find(|(name, _)| name.as_str() == field)
+                    .unwrap();
+                column
+                    .iter()
+                    .map(|value| (!value.is_nan()).then_some(*value))
+                    .collect()
             }
             Err(FetchError::NotStored { .. }) => Vec::new(),
             Err(error @ FetchError::Unreadable { .. }) => panic!("{error}"),
@@ -95,12 +123,23 @@ fn readings_are_seen_before_and_after_they_are_written() {
     let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
     let rig = Rig::start(&disk, memory_database()).unwrap();
     for minute in 1..5 {
-        rig.push(&batch("web1", "load", &["load"], minute, minute as f64)).unwrap();
+        rig.push(&batch("web1", "load", &["load"], minute, minute as f64))
+            .unwrap();
     }
     let before = rig.rows("web1", "load", "load");
-    assert_eq!(before[..5], [Some(1.0), Some(2.0), Some(3.0), Some(4.0), None]);
+    assert_eq!(
+        before[..5],
+        [Some(1.0), Some(2.0), Some(3.0), Some(4.0), None]
+    );
     let report = rig.checkpoint().unwrap();
-    assert_eq!((report.rows, report.files, rig.store.catalog().counts.pending), (4, 1, 0));
+    assert_eq!(
+        (
+            report.rows,
+            report.files,
+            rig.store.catalog().counts.pending
+        ),
+        (4, 1, 0)
+    );
     assert_eq!(rig.rows("web1", "load", "load"), before);
     rig.push(&batch("web1", "load", &["load"], 5, 5.0)).unwrap();
     assert_eq!(rig.rows("web1", "load", "load")[4], Some(5.0));
@@ -113,13 +152,30 @@ fn a_field_that_appears_later_joins_the_file() {
     let rig = Rig::start(&disk, memory_database()).unwrap();
     rig.push(&batch("web1", "load", &["one"], 1, 1.0)).unwrap();
     rig.checkpoint().unwrap();
-    rig.push(&batch("web1", "load", &["one", "two_with_a_very_long_name"], 2, 2.0)).unwrap();
+    rig.push(&batch(
+        "web1",
+        "load",
+        &["one", "two_with_a_very_long_name"],
+        2,
+        2.0,
+    ))
+    .unwrap();
     for _ in 0..2 {
         assert_eq!(rig.rows("web1", "load", "one")[..2], [Some(1.0), Some(2.0)]);
         assert_eq!(rig.checkpoint().unwrap().problems, Vec::<String>::new());
     }
-    rig.push(&batch("web1", "load", &["two_with_a_very_long_name"], 3, 3.0)).unwrap();
-    assert_eq!(rig.rows("web1", "load", "two_with_a_very_long_name")[..3], [None, Some(2.0), Some(3.0)]);
+    rig.push(&batch(
+        "web1",
+        "load",
+        &["two_with_a_very_long_name"],
+        3,
+        3.0,
+    ))
+    .unwrap();
+    assert_eq!(
+        rig.rows("web1", "load", "two_with_a_very_long_name")[..3],
+        [None, Some(2.0), Some(3.0)]
+    );
 }
 
 #[test]
@@ -131,15 +187,28 @@ fn a_damaged_file_is_set_aside_and_the_rest_goes_on() {
         rig.push(&batch(host, "load", &["load"], 1, 1.0)).unwrap();
     }
     rig.checkpoint().unwrap();
-    memory.open(Path::new("rrd/web1/load.rrd"), Open::Existing).unwrap().set_size(100).unwrap();
+    memory
+        .open(Path::new("rrd/web1/load.rrd"), Open::Existing)
+        .unwrap()
+        .set_size(100)
+        .unwrap();
     for host in ["web1", "web2"] {
         rig.push(&batch(host, "load", &["load"], 2, 2.0)).unwrap();
     }
     let report = rig.checkpoint().unwrap();
-    assert!(report.problems[0].starts_with("rrd/web1/load.rrd is damaged (the header is too small"), "{report:?}");
-    assert_eq!(memory.list(Path::new("rrd/web1")).unwrap(), ["load.rrd", "load.rrd.damaged-1700000040"]);
+    assert!(
+        report.problems[0].starts_with("rrd/web1/load.rrd is damaged (the header is too small"),
+        "{report:?}"
+    );
+    assert_eq!(
+        memory.list(Path::new("rrd/web1")).unwrap(),
+        ["load.rrd", "load.rrd.damaged-1700000040"]
+    );
     assert_eq!(rig.rows("web1", "load", "load")[1], Some(2.0));
-    assert_eq!(rig.rows("web2", "load", "load")[..2], [Some(1.0), Some(2.0)]);
+    assert_eq!(
+        rig.rows("web2", "load", "load")[..2],
+        [Some(1.0), Some(2.0)]
+    );
 }
 
 #[test]
@@ -149,21 +218,43 @@ fn a_full_disk_loses_nothing_and_is_left_behind() {
     let rig = Rig::start(&disk, memory_database()).unwrap();
     rig.push(&batch("web1", "load", &["load"], 1, 1.0)).unwrap();
     memory.set_capacity(Some(100_000));
-    assert!(rig.checkpoint().unwrap_err().to_string().contains("no space left"));
+    assert!(
+        rig.checkpoint()
+            .unwrap_err()
+            .to_string()
+            .contains("no space left")
+    );
     rig.push(&batch("web1", "load", &["load"], 2, 2.0)).unwrap();
-    assert_eq!(rig.rows("web1", "load", "load")[..2], [Some(1.0), Some(2.0)]);
+    assert_eq!(
+        rig.rows("web1", "load", "load")[..2],
+        [Some(1.0), Some(2.0)]
+    );
     memory.set_capacity(None);
     assert_eq!(rig.checkpoint().unwrap().rows, 2);
-    assert_eq!(rig.rows("web1", "load", "load")[..2], [Some(1.0), Some(2.0)]);
+    assert_eq!(
+        rig.rows("web1", "load", "load")[..2],
+        [Some(1.0), Some(2.0)]
+    );
 }
 
 /// What a run pushes: two hosts, a graph that gets a field half way, checkpoints in between.
-fn script(rig: &Rig, acknowledged: &mut BTreeMap<(String, String), Vec<i64>>) -> Result<(), String> {
+fn script(
+    rig: &Rig,
+    acknowledged: &mut BTreeMap<(String, String), Vec<i64>>,
+) -> Result<(), String> {
     for minute in 1..12 {
         for (host, graph) in [("web1", "load"), ("web2", "load"), ("web1", "cpu")] {
-            let fields: &[&str] = if graph == "cpu" && minute > 5 { &["a", "b"] } else { &["a"] };
-            rig.push(&batch(host, graph, fields, minute, minute as f64)).map_err(|error| error.to_string())?;
-            acknowledged.entry((host.to_owned(), graph.to_owned())).or_default().push(minute);
+            let fields: &[&str] = if graph == "cpu" && minute > 5 {
+                &["a", "b"]
+            } else {
+                &["a"]
+            };
+            rig.push(&batch(host, graph, fields, minute, minute as f64))
+                .map_err(|error| error.to_string())?;
+            acknowledged
+                .entry((host.to_owned(), graph.to_owned()))
+                .or_default()
+                .push(minute);
         }
         if minute % 3 == 0 {
             rig.checkpoint().map_err(|error| error.to_string())?;
@@ -207,7 +298,11 @@ fn a_power_cut_loses_no_acknowledged_reading() {
                     }
                 }
                 let report = rig.checkpoint().unwrap();
-                assert!(report.problems.is_empty(), "cut {cut} seed {seed}: {:?}", report.problems);
+                assert!(
+                    report.problems.is_empty(),
+                    "cut {cut} seed {seed}: {:?}",
+                    report.problems
+                );
             }
             if finished {
                 return;

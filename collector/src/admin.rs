@@ -1,0 +1,108 @@
+//! What `ravenry` asks a running collector to do: only who can read the data directory may.
+//!
+//! The collector writes a secret to `admin.token` in its data directory, readable by its user alone; the command line
+//! sends it along with `POST /api/v1/admin/...`.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::routing::post;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use subtle::ConstantTimeEq;
+
+use crate::keeper::Keeper;
+use crate::token;
+
+const NAME: &str = "admin.token";
+
+/// What the endpoints need.
+#[derive(Clone)]
+pub struct Admin {
+    secret_hash: [u8; 32],
+    keeper: Arc<Keeper>,
+}
+
+impl Admin {
+    /// Draws a new secret and writes it into the data directory.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub fn new(data: &Path, keeper: Arc<Keeper>) -> io::Result<Self> {
+        let secret = token::draw()?;
+        let (path, beside) = (path(data), data.join("admin.token.new"));
+        drop(fs::remove_file(&beside));
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&beside)?;
+        file.write_all(secret.as_bytes())?;
+        fs::rename(&beside, &path)?;
+        Ok(Self {
+            secret_hash: token::hash(&secret),
+            keeper,
+        })
+    }
+}
+
+/// The secret of the collector that works in `data`.
+///
+/// # Errors
+/// When this user may not read it.
+pub fn secret(data: &Path) -> io::Result<String> {
+    fs::read_to_string(path(data))
+}
+
+fn path(data: &Path) -> PathBuf {
+    data.join(NAME)
+}
+
+/// The routes.
+pub fn router(admin: Admin) -> Router {
+    Router::new()
+        .route("/api/v1/admin/flush", post(flush))
+        .with_state(admin)
+}
+
+/// Writes everything that is pending to the history files.
+async fn flush(State(admin): State<Admin>, headers: HeaderMap) -> (StatusCode, Json<Value>) {
+    let header = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let known = header
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .is_some_and(|secret| bool::from(token::hash(secret).ct_eq(&admin.secret_hash)));
+    if !known {
+        let error = "expected the secret of admin.token in the data directory";
+        return (StatusCode::UNAUTHORIZED, Json(json!({ "error": error })));
+    }
+    match admin.keeper.flush().await {
+        Ok(report) => {
+            let answer =
+                json!({ "files": report.files, "rows": report.rows, "problems": report.problems });
+            (StatusCode::OK, Json(answer))
+        }
+        Err(error) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            Json(json!({ "error": error })),
+        ),
+    }
+}
+
+/// A client for the routes: it talks to this machine only.
+///
+/// # Errors
+/// When the HTTP client cannot be set up.
+pub fn client() -> anyhow::Result<reqwest::Client> {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    Ok(reqwest::Client::builder()
+        .no_proxy()
+        .timeout(std::time::Duration::from_secs(120))
+        .build()?)
+}

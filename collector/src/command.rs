@@ -1,0 +1,84 @@
+//! The commands of `ravenry`, each declared once: help, man page and completion come from here.
+
+pub(crate) mod check_config;
+pub(crate) mod rrd;
+pub(crate) mod serve;
+pub(crate) mod store;
+pub(crate) mod token;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use ravenry::serve::default_data_dir;
+
+/// Monitoring, alerting and graphing: without a command the collector with a local agent, on safe defaults.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ravenry",
+    version,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    local: Local,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// The collector without a command.
+#[derive(Args, Debug)]
+struct Local {
+    #[command(flatten)]
+    data: Data,
+    /// Configuration file [default: ravenry.toml in the data directory, where there is one]
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Where the data is.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Data {
+    /// Data directory [default: /var/lib/ravenry for root, else ravenry in the user's state directory]
+    #[arg(long, value_name = "DIR", env = "RAVENRY_DATA")]
+    data: Option<PathBuf>,
+}
+
+impl Data {
+    fn dir(&self) -> PathBuf {
+        self.data.clone().unwrap_or_else(default_data_dir)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the collector as a configuration file says
+    Serve(serve::Serve),
+    /// Check a configuration and print each problem with its file and line
+    CheckConfig(check_config::CheckConfig),
+    /// Work with RRD files; takes rrdtool's command line
+    #[command(disable_help_flag = true)]
+    Rrd {
+        /// As for rrdtool: `create`, `update`, `fetch`, `info`, ...
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Look after the history
+    #[command(subcommand)]
+    Store(store::Store),
+    /// Make, list and remove the tokens by which agents are known
+    #[command(subcommand)]
+    Token(token::Token),
+}
+
+pub(crate) fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        None => serve::local(&cli.local.data.dir(), cli.local.config),
+        Some(Command::Serve(serve)) => serve.run(),
+        Some(Command::CheckConfig(check)) => Ok(check.run()),
+        Some(Command::Rrd { arguments }) => Ok(rrd::run(&arguments)),
+        Some(Command::Store(store)) => store.run(),
+        Some(Command::Token(token)) => token.run(),
+    }
+}

@@ -1,0 +1,133 @@
+//! Makes checkpoints: at intervals, when too much waits, when asked, and at the end.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ravenry_plugins::clock;
+use tokio::sync::oneshot;
+
+use crate::database::Database;
+use crate::journal::Journal;
+use crate::store::Store;
+use crate::store::checkpoint::{Flush, Report};
+
+/// Requests that may wait.
+const WAITING_MAX: usize = 16;
+/// How often it is looked whether too much waits.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// At the end more readings than this are left to the journal, so that stopping takes no longer than a person waits.
+const LAST_READINGS_MAX: u64 = 200_000;
+
+/// The thread that writes history.
+#[derive(Debug)]
+pub struct Keeper {
+    orders: SyncSender<Order>,
+    thread: Mutex<Option<thread::JoinHandle<()>>>,
+}
+
+enum Order {
+    Flush(oneshot::Sender<Result<Report, String>>),
+    Stop,
+}
+
+/// What the thread works with.
+pub struct Parts {
+    /// Files and what waits for them.
+    pub store: Arc<Store>,
+    /// Shortened by each checkpoint.
+    pub journal: Arc<Mutex<dyn Journal>>,
+    /// Where the catalog is saved.
+    pub database: Arc<Mutex<Database>>,
+    /// Time between checkpoints.
+    pub interval: Duration,
+    /// Readings that make one at once.
+    pub pending_max: u64,
+}
+
+impl Keeper {
+    /// Starts the thread.
+    #[must_use]
+    pub fn start(parts: Parts) -> Self {
+        let (orders, waiting) = sync_channel(WAITING_MAX);
+        let thread = thread::spawn(move || parts.keep(&waiting));
+        Self {
+            orders,
+            thread: Mutex::new(Some(thread)),
+        }
+    }
+
+    /// Writes everything that is pending.
+    ///
+    /// # Errors
+    /// When it cannot be written, with one sentence; it goes on waiting.
+    pub async fn flush(&self) -> Result<Report, String> {
+        let (reply, answer) = oneshot::channel();
+        self.orders
+            .try_send(Order::Flush(reply))
+            .map_err(|_| "too many flushes are waiting".to_owned())?;
+        answer
+            .await
+            .unwrap_or_else(|_| Err("the collector is stopping".to_owned()))
+    }
+
+    /// Makes the last checkpoint and ends the thread. Blocks.
+    pub fn stop(&self) {
+        drop(self.orders.send(Order::Stop));
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!(
+                "the thread that writes history ended in a panic; the journal has what it did not write"
+            );
+        }
+    }
+}
+
+impl Parts {
+    fn keep(&self, orders: &Receiver<Order>) {
+        let mut last = clock::monotonic();
+        loop {
+            match orders.recv_timeout(LOOK_EVERY) {
+                Ok(Order::Flush(reply)) => drop(reply.send(self.checkpoint(Flush::All))),
+                Err(RecvTimeoutError::Timeout) if self.is_due(last) => {
+                    drop(self.checkpoint(Flush::Due));
+                    last = clock::monotonic();
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        if self.store.catalog().counts.pending <= LAST_READINGS_MAX {
+            drop(self.checkpoint(Flush::All));
+        }
+    }
+
+    fn is_due(&self, last: Instant) -> bool {
+        clock::monotonic().saturating_duration_since(last) >= self.interval
+            || self.store.catalog().counts.pending > self.pending_max
+    }
+
+    fn checkpoint(&self, flush: Flush) -> Result<Report, String> {
+        let done = self
+            .store
+            .checkpoint(clock::now(), flush, &*self.journal, &self.database);
+        match &done {
+            Ok(report) => {
+                tracing::debug!("{report}");
+                report
+                    .problems
+                    .iter()
+                    .for_each(|problem| tracing::error!("{problem}"));
+            }
+            Err(error) => tracing::error!("{error}; it is tried again"),
+        }
+        done.map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,140 @@
+//! One collector a data directory: a lock that goes with the process, and a note of who holds it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+
+const NAME: &str = "lock";
+
+/// The lock on a data directory, held until it is dropped.
+#[derive(Debug)]
+pub struct DataLock {
+    file: Flock<File>,
+}
+
+/// Why a data directory cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another collector works in it.
+    #[error(
+        "data directory {data} is in use by {holder}: stop it first, or name another directory with --data"
+    )]
+    Held {
+        /// The directory.
+        data: PathBuf,
+        /// What the holder wrote down about itself.
+        holder: String,
+    },
+    /// It cannot be made or written.
+    #[error("data directory {data}: {source}")]
+    Io {
+        /// The directory.
+        data: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl DataLock {
+    /// Makes the directory where it is not there, and takes the lock.
+    ///
+    /// # Errors
+    /// See [`LockError`].
+    pub fn take(data: &Path) -> Result<Self, LockError> {
+        let failed = |source| LockError::Io {
+            data: data.to_owned(),
+            source,
+        };
+        fs::create_dir_all(data).map_err(failed)?;
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o644);
+        let file = options.open(data.join(NAME)).map_err(failed)?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(file) => Ok(Self { file }),
+            Err((mut file, nix::Error::EWOULDBLOCK)) => {
+                let mut holder = String::new();
+                drop(file.read_to_string(&mut holder));
+                let holder = holder
+                    .lines()
+                    .next()
+                    .unwrap_or("another process")
+                    .to_owned();
+                Err(LockError::Held {
+                    data: data.to_owned(),
+                    holder,
+                })
+            }
+            Err((_, error)) => Err(failed(error.into())),
+        }
+    }
+
+    /// Writes down who holds it, and where its pages are: the second line is the address.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub fn note(&mut self, url: &str) -> io::Result<()> {
+        let text = format!("ravenry process {} ({url})\n{url}\n", std::process::id());
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        self.file.write_all(text.as_bytes())
+    }
+}
+
+/// The address of the collector that works in `data`; `None` when none does.
+///
+/// # Errors
+/// When the lock cannot be looked at.
+pub fn running(data: &Path) -> Result<Option<String>, LockError> {
+    let failed = |source| LockError::Io {
+        data: data.to_owned(),
+        source,
+    };
+    let mut file = match File::open(data.join(NAME)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(failed)?,
+    };
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(failed)?;
+    match Flock::lock(file, FlockArg::LockSharedNonblock) {
+        Err((_, nix::Error::EWOULDBLOCK)) => Ok(text.lines().nth(1).map(str::to_owned)),
+        Ok(_) => Ok(None),
+        Err((_, error)) => Err(failed(error.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_collector_is_told_who_holds_the_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("new");
+        assert_eq!(running(&data).unwrap(), None);
+        let mut lock = DataLock::take(&data).unwrap();
+        lock.note("http://127.0.0.1:4950").unwrap();
+        let error = DataLock::take(&data).unwrap_err().to_string();
+        let pid = std::process::id();
+        assert!(
+            error.contains(&format!(
+                "in use by ravenry process {pid} (http://127.0.0.1:4950)"
+            )),
+            "{error}"
+        );
+        assert_eq!(
+            running(&data).unwrap().as_deref(),
+            Some("http://127.0.0.1:4950")
+        );
+        drop(lock);
+        assert_eq!(running(&data).unwrap(), None);
+        DataLock::take(&data).unwrap();
+    }
+}

@@ -1,0 +1,432 @@
+//! The collector at work: puts the parts together, starts them in order, and stops them in the reverse one.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use axum::Router;
+use ravenry_agent::config::Surroundings;
+use ravenry_agent::uplink::{Delivery, Refusal, Uplink};
+use ravenry_alerts::channel;
+use ravenry_alerts::notice::Links;
+use ravenry_plugins::clock;
+use ravenry_plugins::disk::{Disk, FileDisk};
+use ravenry_plugins::timestamp::Timestamp;
+use ravenry_web::source::Source;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::admin::{self, Admin};
+use crate::catalog::{Applied, Catalog};
+use crate::config::{self, Config};
+use crate::database::Database;
+use crate::entry::Entry;
+use crate::http;
+use crate::ingest::{Ingest, PushError};
+use crate::journal::Journal;
+use crate::journal::segment::{Limits, SegmentJournal};
+use crate::judge::{self, JudgeHandle};
+use crate::keeper::{Keeper, Parts};
+use crate::lock::DataLock;
+use crate::receive::{self, Receiver};
+use crate::source::LocalSource;
+use crate::store::{Store, redo};
+use crate::token::Tokens;
+
+/// The state database below the data directory.
+pub const DATABASE: &str = "state.sqlite";
+/// Room of a journal segment.
+const SEGMENT_BYTES: u64 = 16 << 20;
+/// Batches of the local agent that wait for an answer.
+const DELIVERIES_MAX: usize = 4;
+
+/// What a collector is started with.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Where everything is kept.
+    pub data: PathBuf,
+    /// What the configuration says.
+    pub config: Config,
+    /// Where it is read from again on SIGHUP, and whether it must be there.
+    pub file: PathBuf,
+    /// Whether `file` was asked for by name.
+    pub file_must_exist: bool,
+}
+
+/// Runs a collector until it is told to stop.
+///
+/// # Errors
+/// When it cannot start: one sentence that says what holds it.
+pub async fn run(start: Start) -> anyhow::Result<()> {
+    let mut lock = DataLock::take(&start.data)?;
+    let listener = http::bind(start.config.http.listen).await?;
+    let address = listener.local_addr()?;
+    lock.note(&format!("http://{address}"))?;
+    let signals = Signals::new()?;
+    let collector = Collector::open(&start, address).await?;
+    announce(&start, address);
+    collector.run(&start, listener, signals).await
+}
+
+fn announce(start: &Start, address: SocketAddr) {
+    let (data, file) = (start.data.display(), start.file.display());
+    let found = if start.file.exists() {
+        ""
+    } else {
+        " (not there: defaults)"
+    };
+    println!("Ravenry {} is running", env!("CARGO_PKG_VERSION"));
+    println!("  pages          http://{address}/");
+    println!("  data           {data}");
+    println!("  configuration  {file}{found}");
+}
+
+/// The parts that live as long as the collector.
+struct Collector {
+    store: Arc<Store>,
+    database: Arc<Mutex<Database>>,
+    judge: JudgeHandle,
+    ingest: Ingest,
+    committer: thread::JoinHandle<()>,
+    keeper: Arc<Keeper>,
+    source: Arc<LocalSource>,
+    judge_stop: watch::Sender<bool>,
+}
+
+impl Collector {
+    async fn open(start: &Start, address: SocketAddr) -> anyhow::Result<Self> {
+        let start = start.clone();
+        spawn_blocking(move || Self::open_blocking(&start, address)).await?
+    }
+
+    fn open_blocking(start: &Start, address: SocketAddr) -> anyhow::Result<Self> {
+        let settings = &start.config.store;
+        let disk: Arc<dyn Disk> = Arc::new(FileDisk::new(&start.data)?);
+        let (again, problems) = redo::carry_out_again(&*disk)?;
+        if again > 0 {
+            tracing::info!(
+                "{again} history files were being written when the collector ended, and were written again"
+            );
+        }
+        warn_all(&problems);
+        let database_path = start.data.join(DATABASE);
+        let database = Database::open(&database_path)?;
+        let mut catalog = Catalog::new(settings);
+        database.load(&mut catalog)?;
+
+        let (judge_stop, stop) = watch::channel(false);
+        let rules = Arc::new(start.config.alerts.rules.clone());
+        let judge = judge::start(
+            &database_path,
+            rules,
+            &channel_settings(&start.config, address),
+            stop,
+        )?;
+        for (host, known) in &catalog.hosts {
+            for stored in known.graphs.values() {
+                judge.declare_blocking(host.clone(), Arc::clone(&stored.graph))?;
+            }
+        }
+        let limits = Limits {
+            segment_bytes: SEGMENT_BYTES,
+            journal_bytes_max: settings.journal_bytes_max,
+            entry_bytes_max: 4 * start.config.http.push_bytes_max,
+        };
+        let (journal, problems) =
+            SegmentJournal::open(Arc::clone(&disk), limits, catalog.position)?;
+        warn_all(&problems);
+        replay(&journal, &mut catalog, &judge)?;
+
+        let store = Arc::new(Store::new(disk, catalog, settings));
+        let journal: Arc<Mutex<dyn Journal>> = Arc::new(Mutex::new(journal));
+        let database = Arc::new(Mutex::new(database));
+        let feed = judge.clone();
+        let judged = move |applied: Applied| tell_judge(&feed, applied, clock::now());
+        let (ingest, committer) = Ingest::start(
+            Arc::clone(&store),
+            Arc::clone(&journal),
+            settings.future_max,
+            judged,
+        );
+        let keeper = Arc::new(Keeper::start(Parts {
+            store: Arc::clone(&store),
+            journal,
+            database: Arc::clone(&database),
+            interval: settings.flush_interval,
+            pending_max: settings.pending_samples_max,
+        }));
+        let groups = start.config.groups.clone();
+        let source = Arc::new(LocalSource::new(Arc::clone(&store), judge.clone(), groups));
+        Ok(Self {
+            store,
+            database,
+            judge,
+            ingest,
+            committer,
+            keeper,
+            source,
+            judge_stop,
+        })
+    }
+
+    async fn run(
+        self,
+        start: &Start,
+        listener: TcpListener,
+        mut signals: Signals,
+    ) -> anyhow::Result<()> {
+        let address = listener.local_addr()?;
+        let (stop, stopped) = watch::channel(false);
+        let served = tokio::spawn(http::serve(listener, self.router(start)?, stopped.clone()));
+        let agent = self.start_agent(start, &stopped);
+        loop {
+            match signals.next().await {
+                Signal::Reload => self.reload(start, address).await,
+                Signal::Stop(name) => {
+                    tracing::info!("{name}: stopping");
+                    break;
+                }
+            }
+        }
+        stop.send_replace(true);
+        if let Some((agent, deliveries)) = agent {
+            drop(agent.await);
+            drop(deliveries.await);
+        }
+        served.await?;
+        self.end().await
+    }
+
+    /// Ends the threads: no more pushes, then the last checkpoint, then the judge.
+    async fn end(self) -> anyhow::Result<()> {
+        let Self {
+            ingest,
+            committer,
+            keeper,
+            judge,
+            judge_stop,
+            store,
+            ..
+        } = self;
+        drop(ingest);
+        spawn_blocking(move || {
+            if committer.join().is_err() {
+                tracing::error!("the thread that takes pushes ended in a panic");
+            }
+            keeper.stop();
+            judge_stop.send_replace(true);
+            judge.join();
+        })
+        .await?;
+        let waiting = store.catalog().counts.pending;
+        if waiting > 0 {
+            tracing::info!("{waiting} readings wait in the journal for the next start");
+        }
+        Ok(())
+    }
+
+    fn router(&self, start: &Start) -> anyhow::Result<Router> {
+        let receiver = Receiver {
+            ingest: self.ingest.clone(),
+            tokens: Arc::new(Mutex::new(Tokens::default())),
+            database: Arc::clone(&self.database),
+            bytes_max: usize::try_from(start.config.http.push_bytes_max)?,
+        };
+        let admin = Admin::new(&start.data, Arc::clone(&self.keeper))?;
+        let source: Arc<dyn Source> = Arc::clone(&self.source) as Arc<dyn Source>;
+        let pages = ravenry_web::router(source, ravenry_web::Options::default());
+        Ok(pages
+            .merge(receive::router(receiver))
+            .merge(admin::router(admin)))
+    }
+
+    /// Starts the local agent, and the task that takes its batches.
+    fn start_agent(
+        &self,
+        start: &Start,
+        stopped: &watch::Receiver<bool>,
+    ) -> Option<(JoinHandle<()>, JoinHandle<()>)> {
+        let settings = &start.config.agent;
+        if !settings.enabled {
+            return None;
+        }
+        let mut config = ravenry_agent::config::Config::defaults(&Surroundings::of_this_process());
+        config.state_dir = start.data.join("agent");
+        config.interval = settings.interval;
+        config.host = settings.host.clone().unwrap_or(config.host);
+        config.plugin_dir = settings.plugin_dir.clone().or(config.plugin_dir);
+        config.plugin_conf_dir = settings.plugin_conf_dir.clone().or(config.plugin_conf_dir);
+        let (sender, deliveries) = mpsc::channel(DELIVERIES_MAX);
+        let taken = tokio::spawn(take_deliveries(self.ingest.clone(), deliveries));
+        let stopped = stopped.clone();
+        let agent = tokio::spawn(async move {
+            if let Err(error) =
+                ravenry_agent::agent::run(config, Uplink::Local(sender), stopped).await
+            {
+                tracing::error!("the local agent cannot work: {error}");
+            }
+        });
+        Some((agent, taken))
+    }
+
+    /// Reads the configuration again: all of it takes effect, or nothing of it.
+    async fn reload(&self, start: &Start, address: SocketAddr) {
+        let (file, must_exist) = (start.file.clone(), start.file_must_exist);
+        let loaded = spawn_blocking(move || config::load(&file, must_exist)).await;
+        let config = match loaded {
+            Ok(Ok(config)) => config,
+            Ok(Err(problems)) => {
+                problems
+                    .iter()
+                    .for_each(|problem| tracing::error!("{problem}"));
+                tracing::error!("the configuration is refused; the running one stays in force");
+                return;
+            }
+            Err(error) => return tracing::error!("the configuration could not be read: {error}"),
+        };
+        let rules = Arc::new(config.alerts.rules.clone());
+        if let Err(error) = self
+            .judge
+            .reload(rules, &channel_settings(&config, address))
+            .await
+        {
+            return tracing::error!(
+                "the configuration is refused: {error}; the running one stays in force"
+            );
+        }
+        let fixed = |config: &Config| {
+            (
+                config.http.clone(),
+                config.store.clone(),
+                config.agent.clone(),
+            )
+        };
+        if fixed(&config) != fixed(&start.config) {
+            tracing::warn!("[http], [store] and [agent] take effect at the next start");
+        }
+        self.source.reload(config.groups);
+        tracing::info!("the configuration was read again and is in force");
+    }
+}
+
+fn warn_all(problems: &[String]) {
+    problems
+        .iter()
+        .for_each(|problem| tracing::warn!("{problem}"));
+}
+
+/// Applies what the journal has beyond what the database knows.
+fn replay(
+    journal: &SegmentJournal,
+    catalog: &mut Catalog,
+    judge: &JudgeHandle,
+) -> anyhow::Result<()> {
+    let from = catalog.position + 1;
+    let mut entries = 0_u64;
+    let problems = journal.tail(from, &mut |position, bytes| match Entry::decode(bytes) {
+        Ok(entry) => {
+            entries += 1;
+            tell_judge(judge, catalog.apply(position, &entry), entry.received);
+        }
+        Err(error) => tracing::error!("entry {position}: {error}"),
+    })?;
+    warn_all(&problems);
+    if entries > 0 {
+        tracing::info!("{entries} batches were read from the journal");
+    }
+    Ok(())
+}
+
+fn tell_judge(judge: &JudgeHandle, applied: Applied, now: Timestamp) {
+    let mut told = Ok(());
+    for (host, graph) in applied.declared {
+        told = told.and_then(|()| judge.declare_blocking(host, graph));
+    }
+    if let Some(host) = applied.contact {
+        told = told.and_then(|()| judge.contact_blocking(host, now));
+    }
+    if !applied.readings.is_empty() {
+        told = told.and_then(|()| judge.readings_blocking(applied.readings, now));
+    }
+    if let Err(error) = told {
+        tracing::error!("{error}: readings are stored but not judged");
+    }
+}
+
+async fn take_deliveries(ingest: Ingest, mut deliveries: mpsc::Receiver<Delivery>) {
+    while let Some(delivery) = deliveries.recv().await {
+        let taken = ingest
+            .push(delivery.batch, clock::now())
+            .await
+            .map_err(|error| match error {
+                PushError::TooLarge(why) => Refusal::Refused { why },
+                PushError::Busy(why) | PushError::Full(why) | PushError::Failed(why) => {
+                    Refusal::Busy { why }
+                }
+            });
+        drop(delivery.reply.send(taken));
+    }
+}
+
+fn channel_settings(config: &Config, address: SocketAddr) -> channel::Settings {
+    let base = config
+        .http
+        .url
+        .clone()
+        .unwrap_or_else(|| format!("http://{address}"));
+    channel::Settings {
+        mail: Some(config.alerts.mail()),
+        links: Links { base },
+        ..channel::Settings::default()
+    }
+}
+
+/// What the system tells the process.
+enum Signal {
+    Reload,
+    Stop(&'static str),
+}
+
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.terminate.recv() => Signal::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Signal::Stop("SIGINT"),
+            _ = self.hang_up.recv() => Signal::Reload,
+        }
+    }
+}
+
+/// The data directory when nothing is said: `/var/lib/ravenry` for root, else below the user's state directory.
+#[must_use]
+pub fn default_data_dir() -> PathBuf {
+    if nix::unistd::geteuid().is_root() {
+        return PathBuf::from("/var/lib/ravenry");
+    }
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    absolute("XDG_STATE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
+        .unwrap_or_else(|| Path::new("/var/tmp").to_owned())
+        .join("ravenry")
+}

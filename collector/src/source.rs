@@ -1,0 +1,160 @@
+//! What pages ask for, answered from the catalog, the store and the judge.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use ravenry_alerts::check::CheckName;
+use ravenry_alerts::severity::Severity;
+use ravenry_plugins::clock;
+use ravenry_plugins::name::{GraphName, HostName};
+use ravenry_plugins::timestamp::Timestamp;
+use ravenry_web::source::{
+    CheckView, FetchError, GraphDetail, History, HostDetail, HostSummary, IncidentView, Latest,
+    Query, Source,
+};
+
+use crate::catalog::{Host, StoredGraph};
+use crate::config::group::{Group, groups_of};
+use crate::judge::JudgeHandle;
+use crate::store::{Store, layout};
+
+/// The source of this collector's own pages.
+pub struct LocalSource {
+    store: Arc<Store>,
+    judge: JudgeHandle,
+    groups: RwLock<Arc<Vec<Group>>>,
+}
+
+impl LocalSource {
+    /// A source over `store` and `judge`.
+    #[must_use]
+    pub fn new(store: Arc<Store>, judge: JudgeHandle, groups: Vec<Group>) -> Self {
+        Self {
+            store,
+            judge,
+            groups: RwLock::new(Arc::new(groups)),
+        }
+    }
+
+    /// Groups are others from now on.
+    pub fn reload(&self, groups: Vec<Group>) {
+        *self.groups.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(groups);
+    }
+
+    fn groups(&self) -> Arc<Vec<Group>> {
+        Arc::clone(&self.groups.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn summary(
+        &self,
+        groups: &[Group],
+        name: &HostName,
+        host: &Host,
+        checks: &[CheckView],
+    ) -> HostSummary {
+        let mut counts = [0; 4];
+        for check in checks {
+            counts[check.severity as usize] += 1;
+        }
+        HostSummary {
+            name: name.clone(),
+            groups: groups_of(groups, name),
+            state: self.judge.host_state(name),
+            worst: checks
+                .iter()
+                .map(|check| check.severity)
+                .max()
+                .unwrap_or(Severity::Ok),
+            checks: counts,
+            last_contact: host.last_contact,
+            graphs: host.graphs.len(),
+        }
+    }
+}
+
+impl Source for LocalSource {
+    fn now(&self) -> Timestamp {
+        clock::now()
+    }
+
+    fn hosts(&self) -> Vec<HostSummary> {
+        let groups = self.groups();
+        let catalog = self.store.catalog();
+        let hosts = catalog.hosts.iter();
+        hosts
+            .map(|(name, host)| self.summary(&groups, name, host, &self.judge.checks_of(name)))
+            .collect()
+    }
+
+    fn host(&self, host: &HostName) -> Option<HostDetail> {
+        let checks = self.judge.checks_of(host);
+        let catalog = self.store.catalog();
+        let known = catalog.hosts.get(host)?;
+        let graphs = known.graphs.values();
+        let mut graphs: Vec<GraphDetail> = graphs
+            .map(|stored| detail(host, stored, &checks, catalog.layout()))
+            .collect();
+        graphs.sort_by(|a, b| {
+            let key =
+                |detail: &GraphDetail| (detail.graph.category.clone(), detail.graph.title.clone());
+            key(a).cmp(&key(b))
+        });
+        let summary = self.summary(&self.groups(), host, known, &checks);
+        Some(HostDetail {
+            summary,
+            graphs,
+            runs: known.runs.values().cloned().collect(),
+            checks,
+        })
+    }
+
+    fn graph(&self, host: &HostName, graph: &GraphName) -> Option<GraphDetail> {
+        let checks = self.judge.checks_of(host);
+        let catalog = self.store.catalog();
+        Some(detail(
+            host,
+            catalog.graph(host, graph)?,
+            &checks,
+            catalog.layout(),
+        ))
+    }
+
+    fn fetch(&self, query: &Query) -> Result<History, FetchError> {
+        self.store.fetch(query)
+    }
+
+    fn incidents(&self, limit: usize) -> Vec<IncidentView> {
+        self.judge.incidents(limit)
+    }
+}
+
+fn detail(
+    host: &HostName,
+    stored: &StoredGraph,
+    checks: &[CheckView],
+    layout: crate::config::store::Layout,
+) -> GraphDetail {
+    let of_graph = |check: &&CheckView| match &check.name {
+        CheckName::Field(series) => series.graph == stored.graph.name,
+        CheckName::Host(_) => false,
+    };
+    let latest = stored.columns.iter().filter_map(|column| {
+        let last = column.last?;
+        Some(Latest {
+            field: column.field.clone(),
+            time: last.at,
+            value: column.value,
+        })
+    });
+    GraphDetail {
+        host: host.clone(),
+        graph: Arc::clone(&stored.graph),
+        step: layout::step(&stored.graph, layout),
+        last_update: stored
+            .columns
+            .iter()
+            .filter_map(|column| Some(column.last?.at))
+            .max(),
+        latest: latest.collect(),
+        checks: checks.iter().filter(of_graph).cloned().collect(),
+    }
+}
