@@ -1,37 +1,10 @@
 //! An agent with real plugins and a collector that comes and goes.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use ravenry_plugins::wire::{Batch, RunReport};
 
-use support::{Agent, Answer, Collector, Home, free_address, lines, until};
+use support::{Agent, Answer, Collector, Home, free_address, lines, noting, until, values};
 
 mod support;
-
-/// A plugin that notes when it ran, so that a test can compare.
-fn noting(home: &Home) -> String {
-    let file = home.path("notes");
-    std::fs::write(&file, "").unwrap();
-    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
-    let note = file.display();
-    format!(
-        r#"if [ "$1" = config ]; then echo graph_title Notes; echo a.label a; exit 0; fi
-        n=$(($(wc -l < {note}) + 1)); echo "$n $(date +%s)" >> {note}; echo "a.value $n""#
-    )
-}
-
-fn values(batches: &[Batch], graph: &str) -> Vec<(f64, i64)> {
-    let mut values = Vec::new();
-    for batch in batches {
-        for (at, index) in batch.samples.series.iter().enumerate() {
-            if batch.series.graph[*index as usize].as_str() == graph {
-                let value = batch.samples.value[at].number().unwrap_or(f64::NAN);
-                values.push((value, batch.samples.time[at].seconds()));
-            }
-        }
-    }
-    values
-}
 
 fn report_of<'a>(batches: &'a [Batch], plugin: &str) -> Option<&'a RunReport> {
     let mut runs = batches

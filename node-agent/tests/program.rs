@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use support::{Answer, Collector, Home, until};
+use support::{Answer, Collector, Home, free_address, lines, noting, until, values};
 
 #[expect(dead_code, reason = "each test program uses its own part of it")]
 mod support;
@@ -199,7 +199,7 @@ async fn run_reloads_on_hangup_all_or_nothing_and_stops_on_terminate() {
 
     let _ = program(&home, &["run"], "interval = 0\n");
     started.signal(Signal::SIGHUP);
-    let logged = |text: &str| support::lines(&log).iter().any(|line| line.contains(text));
+    let logged = |text: &str| lines(&log).iter().any(|line| line.contains(text));
     until("the bad configuration is refused", || {
         logged("stays in force")
     })
@@ -220,4 +220,51 @@ async fn run_reloads_on_hangup_all_or_nothing_and_stops_on_terminate() {
         .unwrap()
         .unwrap();
     assert!(status.success(), "{status}");
+}
+
+#[tokio::test]
+async fn a_killed_agent_loses_nothing_that_was_on_disk_and_uses_no_key_twice() {
+    let home = Home::new();
+    home.plugin("notes", &noting(&home));
+    let address = free_address().await;
+    let toml = format!(
+        "bundled = \"off\"\ninterval = 1\ncollector = \"http://{address}\"\ntoken = \"s3cret\"\n"
+    );
+    let start = || {
+        program(&home, &["run"], &toml)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let mut killed = Started(start());
+    let segment = home.path("state/spool/00000000000000000000.spool");
+    let spooled = || std::fs::metadata(&segment).is_ok_and(|meta| meta.len() > 600);
+    until("batches on disk", || {
+        spooled() && lines(&home.path("notes")).len() > 3
+    })
+    .await;
+    killed.0.kill().unwrap();
+    killed.0.wait().unwrap();
+    let mut collector = Collector::start(address, Answer::Take).await;
+    let _second = Started(start());
+    let key = |batch: &ravenry_plugins::wire::Batch| {
+        batch
+            .key
+            .as_ref()
+            .map(|key| (key.incarnation, key.sequence))
+            .unwrap()
+    };
+    let batches = collector
+        .taken(|taken| taken.iter().any(|batch| key(batch).0 == 2))
+        .await;
+    let keys: Vec<_> = batches.iter().map(key).collect();
+    assert!(keys.is_sorted_by(|a, b| a < b), "{keys:?}");
+    let values: Vec<f64> = values(&batches, "notes")
+        .iter()
+        .map(|(value, _)| *value)
+        .collect();
+    assert!(
+        values.len() > 1 && values[0] == 1.0 && values[1] == 2.0,
+        "{values:?}"
+    );
 }

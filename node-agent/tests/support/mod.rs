@@ -242,3 +242,29 @@ pub(crate) fn lines(path: &Path) -> Vec<String> {
         .map(str::to_owned)
         .collect()
 }
+
+/// A plugin that notes when it ran, so that a test can compare.
+pub(crate) fn noting(home: &Home) -> String {
+    let file = home.path("notes");
+    fs::write(&file, "").unwrap();
+    fs::set_permissions(&file, PermissionsExt::from_mode(0o666)).unwrap();
+    let note = file.display();
+    format!(
+        r#"if [ "$1" = config ]; then echo graph_title Notes; echo a.label a; exit 0; fi
+        n=$(($(wc -l < {note}) + 1)); echo "$n $(date +%s)" >> {note}; echo "a.value $n""#
+    )
+}
+
+/// The readings of a graph, as they were sent: value and time.
+pub(crate) fn values(batches: &[Batch], graph: &str) -> Vec<(f64, i64)> {
+    let mut values = Vec::new();
+    for batch in batches {
+        for (at, index) in batch.samples.series.iter().enumerate() {
+            if batch.series.graph[*index as usize].as_str() == graph {
+                let value = batch.samples.value[at].number().unwrap_or(f64::NAN);
+                values.push((value, batch.samples.time[at].seconds()));
+            }
+        }
+    }
+    values
+}
