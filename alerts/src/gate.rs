@@ -143,6 +143,7 @@ impl fmt::Display for Reason {
                 "the readings arrived late; fresh ones are awaited until {}",
                 crate::notice::clock_time(*until)
             ),
+            Self::Unwanted { wants } if wants.is_empty() => f.write_str("wants to hear of nothing"),
             Self::Unwanted { wants } => {
                 let wants: Vec<&str> = wants.iter().map(|severity| severity.as_str()).collect();
                 write!(f, "wants to hear only of {}", wants.join(", "))

@@ -167,32 +167,34 @@ impl Notice {
         };
         match &self.check {
             None => format!("[{tag}] Ravenry can reach {}", self.key.contact),
-            Some(check) => format!("[{tag}] {}: {}", check.host(), self.sentence()),
+            Some(check) => format!("[{tag}] {}: {}", check.host(), self.sentence(over)),
         }
     }
 
-    /// What is wrong or over, without the host.
+    /// What is wrong or over, without the host; `over` as in [`Self::subject`].
     #[must_use]
-    pub fn sentence(&self) -> String {
-        let lasted = words(self.at.since(self.since));
+    pub fn sentence(&self, over: Option<Timestamp>) -> String {
+        let lasted = words(over.unwrap_or(self.at).since(self.since));
         match (&self.check, self.kind) {
-            (None, _) | (_, Kind::Test) => String::from("this is a test, nothing is wrong"),
-            (Some(CheckName::Host(_)), Kind::Problem | Kind::Worse) => {
-                String::from("nothing is heard of the host")
-            }
+            (None, _) | (_, Kind::Test) => String::from("This is a test, nothing is wrong"),
+            (Some(CheckName::Host(_)), Kind::Problem | Kind::Worse) => match over {
+                None => String::from("nothing is heard of the host"),
+                Some(_) => format!("nothing was heard of the host for {lasted}"),
+            },
             (Some(CheckName::Host(_)), Kind::Recovery) => {
                 format!("the host is heard of again after {lasted}")
             }
             (Some(CheckName::Host(_)), Kind::Withdrawn) => {
                 String::from("the host was taken out while it was down")
             }
-            (Some(CheckName::Field(_)), Kind::Problem | Kind::Worse) => problem(
-                &self.label,
-                self.severity,
-                self.value,
-                &self.threshold,
-                self.hidden,
-            ),
+            (Some(CheckName::Field(_)), Kind::Problem | Kind::Worse) => {
+                let (severity, value) = (self.severity, self.value);
+                let text = problem(&self.label, severity, value, &self.threshold, self.hidden);
+                match over {
+                    None => text,
+                    Some(_) => format!("{text}, for {lasted}"),
+                }
+            }
             (Some(CheckName::Field(_)), Kind::Recovery) => {
                 let value = self
                     .value
@@ -212,6 +214,9 @@ impl Notice {
     #[must_use]
     pub fn text(&self, over: Option<Timestamp>, links: &Links) -> String {
         let mut lines = vec![self.subject(over), String::new()];
+        if self.kind == Kind::Test {
+            lines.push(format!("{}.\n", self.sentence(over)));
+        }
         let mut say = |name: &str, text: String| lines.push(format!("{name:<10} {text}"));
         if let Some(check) = &self.check {
             say("Check", check.to_string());
@@ -315,4 +320,135 @@ pub fn clock_time(at: Timestamp) -> String {
         || at.to_string(),
         |time| time.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use expect_test::expect;
+    use ravenry_plugins::name::SeriesName;
+
+    use super::*;
+
+    fn field() -> CheckName {
+        CheckName::Field(SeriesName {
+            host: "web1".parse().unwrap(),
+            graph: "df".parse().unwrap(),
+            field: "root".parse().unwrap(),
+        })
+    }
+
+    fn notice(check: CheckName, kind: Kind, severity: Severity) -> Notice {
+        Notice {
+            kind,
+            check: Some(check),
+            severity,
+            was: Severity::Critical,
+            label: String::from("df /"),
+            value: Some(99.1),
+            threshold: String::from("critical above 98"),
+            since: Timestamp::from_seconds(1_767_225_600),
+            hidden: 2,
+            ..Notice::test(
+                ContactName::new("ops team"),
+                Timestamp::from_seconds(1_767_226_325),
+            )
+        }
+    }
+
+    #[test]
+    fn a_subject_says_what_where_and_how_bad() {
+        let host = || CheckName::Host("web1".parse().unwrap());
+        let over = Some(Timestamp::from_seconds(1_767_226_000));
+        let mut found = String::new();
+        for (check, kind, severity, over) in [
+            (field(), Kind::Problem, Severity::Critical, None),
+            (field(), Kind::Problem, Severity::Critical, over),
+            (field(), Kind::Worse, Severity::Warning, None),
+            (field(), Kind::Problem, Severity::Unknown, None),
+            (field(), Kind::Recovery, Severity::Ok, None),
+            (field(), Kind::Withdrawn, Severity::Critical, None),
+            (host(), Kind::Problem, Severity::Critical, None),
+            (host(), Kind::Problem, Severity::Critical, over),
+            (host(), Kind::Recovery, Severity::Ok, None),
+            (host(), Kind::Withdrawn, Severity::Critical, None),
+        ] {
+            writeln!(found, "{}", notice(check, kind, severity).subject(over)).unwrap();
+        }
+        let test = Notice::test(ContactName::new("ops"), Timestamp::EPOCH);
+        writeln!(found, "{}", test.subject(None)).unwrap();
+        expect![[r#"
+            [critical] web1: df / is 99.1 (critical above 98)
+            [recovered meanwhile] web1: df / is 99.1 (critical above 98), for 6m 40s
+            [warning] web1: df / is 99.1 (critical above 98)
+            [unknown] web1: df / and 2 more have no value
+            [ok] web1: df / is 99.1 (was critical for 12m 5s)
+            [not watched any more] web1: df / is not judged any more (was critical for 12m 5s)
+            [down] web1: nothing is heard of the host
+            [recovered meanwhile] web1: nothing was heard of the host for 6m 40s
+            [up] web1: the host is heard of again after 12m 5s
+            [not watched any more] web1: the host was taken out while it was down
+            [test] Ravenry can reach ops
+        "#]]
+        .assert_eq(&found);
+    }
+
+    #[test]
+    fn the_text_says_the_value_the_threshold_since_when_and_where_to_look() {
+        let links = Links {
+            base: String::from("https://ravenry.example.net"),
+        };
+        let problem = notice(field(), Kind::Problem, Severity::Critical);
+        let over = Some(Timestamp::from_seconds(1_767_226_000));
+        expect![[r#"
+            [recovered meanwhile] web1: df / is 99.1 (critical above 98), for 6m 40s
+
+            Check      web1/df/root
+            Value      99.1
+            Threshold  critical above 98
+            Since      2026-01-01 00:00:00 UTC
+            Over       2026-01-01 00:06:40 UTC
+            Explains   2 checks that are not told one by one
+            Page       https://ravenry.example.net/graph/web1/df
+            Incident   0 at https://ravenry.example.net/incidents
+            Notice     0-ops_team-1767226325000000 decided 2026-01-01 00:12:05 UTC
+        "#]]
+        .assert_eq(&problem.text(over, &links));
+        let test = Notice::test(ContactName::new("ops"), Timestamp::EPOCH);
+        expect![[r#"
+            [test] Ravenry can reach ops
+
+            This is a test, nothing is wrong.
+
+            Notice     0-ops-0 decided 1970-01-01 00:00:00 UTC
+        "#]]
+        .assert_eq(&test.text(None, &links));
+    }
+
+    #[test]
+    fn numbers_are_as_long_as_people_read() {
+        let check = |value: f64, expect: &str| assert_eq!(number(value), expect);
+        check(99.1, "99.1");
+        check(99.0, "99");
+        check(0.1 + 0.2, "0.3");
+        check(-0.5, "-0.5");
+        check(12_345.678, "12346");
+        check(1_234.567, "1234.6");
+        check(0.0, "0");
+        check(1.5e20, "1.5000e20");
+        check(f64::INFINITY, "inf");
+    }
+
+    #[test]
+    fn durations_have_two_units() {
+        let check = |seconds: u64, expect: &str| {
+            assert_eq!(words(Duration::from_secs(seconds)), expect);
+        };
+        check(5, "5s");
+        check(300, "5m");
+        check(725, "12m 5s");
+        check(7_260, "2h 1m");
+        check(277_200, "3d 5h");
+    }
 }

@@ -675,6 +675,23 @@ proptest! {
     }
 
     #[test]
+    fn gaps_and_crashes_give_no_key_twice(
+        rows in life(), spoken in prop::collection::vec(any::<bool>(), 40), crashes in prop::collection::vec(0_usize..40, 3),
+    ) {
+        let mut rows = rows;
+        for row in rows.iter_mut().filter(|row| row.of == of("web1")) {
+            row.words = spoken.iter().map(|spoken| if *spoken { "x" } else { "." }.to_owned()).collect();
+        }
+        for row in rows.iter_mut().filter(|row| matches!(&row.of, Of::Field(it) if it.host.as_str() == "web1")) {
+            let gaps = row.words.iter_mut().zip(&spoken).filter(|(_, spoken)| !**spoken);
+            gaps.for_each(|(word, _)| *word = ".".to_owned());
+        }
+        let told = told(&rows, |world, minute| if crashes.contains(&minute) { world.crash() });
+        let keys: BTreeSet<_> = told.iter().map(|notice| notice.key.clone()).collect();
+        prop_assert_eq!(keys.len(), told.len());
+    }
+
+    #[test]
     fn every_problem_that_lasts_is_told(rows in life()) {
         let mut world = World::new(one_contact(), &rows);
         world.live(&rows);

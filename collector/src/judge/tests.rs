@@ -212,7 +212,11 @@ async fn a_problem_and_its_end_are_told_once_across_a_restart() {
     assert_eq!((subjects.len(), hook.keys().len()), (2, 2));
     let incidents = judge.incidents(10);
     assert_eq!(incidents.len(), 1);
-    assert_eq!(incidents[0].told.len(), 2, "{incidents:?}");
+    assert_eq!(incidents[0].told.len(), 3, "{incidents:?}");
+    assert_eq!(
+        incidents[0].told[2],
+        "unreachable: not told: wants to hear of nothing"
+    );
     assert!(incidents[0].closed.is_some());
 }
 
