@@ -58,22 +58,9 @@ pub async fn run(
     let outbox = Outbox::open(&config.state_dir.join("spool"), config.spool_bytes_max).await?;
     let mut agent = Agent::new(config, claim, outbox, clock::monotonic());
     info!(host = %agent.config.host, agent = agent.claim.agent, incarnation = agent.claim.incarnation, "agent starts");
-    let mut sending = InFlight::default();
-    loop {
-        agent.look_for_plugins().await;
-        agent.start_due();
-        agent.report_troubles();
-        agent.put_batches_on_disk().await;
-        if sending.is_empty() {
-            sending.begin(agent.next_delivery().await, &uplink);
-        }
-        let timeout = agent.poll_timeout();
-        tokio::select! {
-            () = stopped(&mut stop) => break,
-            Some(finished) = agent.runs.join_next() => agent.handle_run(finished),
-            reply = sending.reply() => agent.handle_reply(reply).await,
-            () = sleep_until(timeout) => {}
-        }
+    tokio::select! {
+        () = stopped(&mut stop) => {}
+        () = agent.work(&uplink) => {}
     }
     agent.stop().await;
     Ok(())
@@ -149,6 +136,26 @@ impl Agent {
             troubles_due: now,
             config,
             claim,
+        }
+    }
+
+    /// Works until it is dropped, which it may be wherever it waits: what is handed to the disk is carried out all the same.
+    async fn work(&mut self, uplink: &Uplink) {
+        let mut sending = InFlight::default();
+        loop {
+            self.look_for_plugins().await;
+            self.start_due();
+            self.report_troubles();
+            self.put_batches_on_disk().await;
+            if sending.is_empty() {
+                sending.begin(self.next_delivery().await, uplink);
+            }
+            let timeout = self.poll_timeout();
+            tokio::select! {
+                Some(finished) = self.runs.join_next() => self.handle_run(finished),
+                reply = sending.reply() => self.handle_reply(reply).await,
+                () = sleep_until(timeout) => {}
+            }
         }
     }
 
@@ -368,12 +375,17 @@ impl Agent {
 
     async fn stop(mut self) {
         self.runs.abort_all();
-        let ended = async { while self.runs.join_next().await.is_some() {} };
-        if tokio::time::timeout(STOP_MAX, ended).await.is_err() {
-            warn!("some plugins did not end in time");
-        }
-        for batch in self.gather.drain() {
-            self.put_on_disk(batch).await;
+        let ending = async {
+            while self.runs.join_next().await.is_some() {}
+            for batch in self.gather.drain() {
+                self.put_on_disk(batch).await;
+            }
+        };
+        if tokio::time::timeout(STOP_MAX, ending).await.is_err() {
+            warn!(
+                "what was running did not end within {} s",
+                STOP_MAX.as_secs_f32()
+            );
         }
         info!("agent stops");
     }
