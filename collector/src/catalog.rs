@@ -86,6 +86,8 @@ pub struct StoredGraph {
     pub graph: Arc<Graph>,
     /// Its columns in the order in which they became known; they only grow.
     pub columns: Vec<Column>,
+    /// The oldest reading's time.
+    pub first_update: Option<Timestamp>,
     /// What waits to be written.
     pub pending: Pending,
     /// Whether the database does not know its declaration yet.
@@ -420,6 +422,7 @@ impl StoredGraph {
             declaration: declaration.clone(),
             declared: false,
             columns: Vec::new(),
+            first_update: None,
             pending: Pending::default(),
             unsaved: true,
         }
@@ -427,9 +430,14 @@ impl StoredGraph {
 
     /// A graph that the database knows.
     #[must_use]
-    pub fn restored(declaration: Declaration, declared: bool) -> Self {
+    pub fn restored(
+        declaration: Declaration,
+        declared: bool,
+        first_update: Option<Timestamp>,
+    ) -> Self {
         let mut stored = Self::new(&declaration);
         stored.redeclare(declaration, declared);
+        stored.first_update = first_update;
         stored.unsaved = false;
         stored
     }
@@ -455,6 +463,10 @@ impl StoredGraph {
 
     /// Remembers the last reading and what it stands for.
     fn see(&mut self, column: usize, reading: Reading, at: Timestamp) {
+        if self.first_update.is_none_or(|first| at < first) {
+            self.first_update = Some(at);
+            self.unsaved = true;
+        }
         let column = &mut self.columns[column];
         if column.last.is_some_and(|last| last.at > at) {
             return;

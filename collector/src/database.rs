@@ -20,7 +20,7 @@ const SCHEMA: &str = "
         host TEXT PRIMARY KEY, last_contact_micros INTEGER, runs TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS graphs (
         host TEXT NOT NULL, graph TEXT NOT NULL, declaration TEXT NOT NULL, declared INTEGER NOT NULL,
-        PRIMARY KEY (host, graph)) STRICT, WITHOUT ROWID;
+        first_update_micros INTEGER, PRIMARY KEY (host, graph)) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS agents (
         agent TEXT PRIMARY KEY, incarnation INTEGER NOT NULL, sequence INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS tokens (
@@ -131,9 +131,9 @@ impl Database {
     }
 
     fn load_graphs(&self, catalog: &mut Catalog) -> Result<(), DatabaseError> {
-        let mut graphs = self
-            .connection
-            .prepare("SELECT host, graph, declaration, declared FROM graphs")?;
+        let mut graphs = self.connection.prepare(
+            "SELECT host, graph, declaration, declared, first_update_micros FROM graphs",
+        )?;
         let mut rows = graphs.query([])?;
         while let Some(row) = rows.next()? {
             let (host, graph): (String, String) = (row.get(0)?, row.get(1)?);
@@ -142,7 +142,10 @@ impl Database {
             let declaration: Declaration = readable(serde_json::from_str(&declaration), what)?;
             let host = readable(HostName::new(&host), what)?;
             let name = declaration.graph.clone();
-            let stored = StoredGraph::restored(declaration, row.get(3)?);
+            let stored = {
+                let first_update = row.get::<_, Option<i64>>(4)?.map(Timestamp::from_micros);
+                StoredGraph::restored(declaration, row.get(3)?, first_update)
+            };
             catalog.counts.series += stored.columns.len() as u64;
             catalog
                 .hosts
@@ -215,8 +218,19 @@ pub struct Changes {
     /// The journal up to here need not be read again.
     pub position: u64,
     hosts: Vec<(String, Option<i64>, String)>,
-    graphs: Vec<(String, String, String, bool)>,
+    graphs: Vec<GraphRow>,
     agents: Vec<(String, Sent)>,
+}
+
+/// A graph as the database has it.
+#[derive(Debug)]
+struct GraphRow {
+    host: String,
+    graph: String,
+    /// As JSON.
+    declaration: String,
+    declared: bool,
+    first_update: Option<Timestamp>,
 }
 
 impl Changes {
@@ -241,12 +255,13 @@ impl Changes {
                 if std::mem::take(&mut stored.unsaved) {
                     let declaration =
                         serde_json::to_string(&stored.declaration).unwrap_or_default();
-                    changes.graphs.push((
-                        name.to_string(),
-                        graph.to_string(),
+                    changes.graphs.push(GraphRow {
+                        host: name.to_string(),
+                        graph: graph.to_string(),
                         declaration,
-                        stored.declared,
-                    ));
+                        declared: stored.declared,
+                        first_update: stored.first_update,
+                    });
                 }
             }
         }
@@ -266,11 +281,11 @@ impl Changes {
                 host.unsaved = true;
             }
         }
-        for (host, graph, ..) in &self.graphs {
+        for row in &self.graphs {
             let stored = catalog
                 .hosts
-                .get_mut(host.as_str())
-                .and_then(|host| host.graphs.get_mut(graph.as_str()));
+                .get_mut(row.host.as_str())
+                .and_then(|host| host.graphs.get_mut(row.graph.as_str()));
             if let Some(stored) = stored {
                 stored.unsaved = true;
             }
@@ -287,9 +302,16 @@ impl Changes {
             host.execute(params![name, last_contact, runs])?;
         }
         let mut graph =
-            transaction.prepare_cached("REPLACE INTO graphs VALUES (?1, ?2, ?3, ?4)")?;
-        for (host, name, declaration, declared) in &self.graphs {
-            graph.execute(params![host, name, declaration, declared])?;
+            transaction.prepare_cached("REPLACE INTO graphs VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        for row in &self.graphs {
+            let first_update = row.first_update.map(Timestamp::micros);
+            graph.execute(params![
+                row.host,
+                row.graph,
+                row.declaration,
+                row.declared,
+                first_update
+            ])?;
         }
         let mut agent = transaction.prepare_cached("REPLACE INTO agents VALUES (?1, ?2, ?3)")?;
         for (name, sent) in &self.agents {

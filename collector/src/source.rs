@@ -149,6 +149,7 @@ fn detail(
         host: host.clone(),
         graph: Arc::clone(&stored.graph),
         step: layout::step(&stored.graph, layout),
+        first_update: stored.first_update,
         last_update: stored
             .columns
             .iter()

@@ -5,6 +5,7 @@ use std::future::{Future, pending};
 use std::time::{Duration, Instant};
 
 use ravenry_plugins::clock;
+use ravenry_plugins::declaration::Declaration;
 use ravenry_plugins::wire::{Batch, Key, RunReport};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
@@ -24,6 +25,8 @@ use crate::uplink::{Uplink, pack};
 
 /// How often plugins are looked for.
 const SCAN_EVERY: Duration = Duration::from_secs(10);
+/// How often the collector expects a graph to be read that does not say.
+const STEP_EXPECTED: Duration = Duration::from_secs(60);
 /// How often the agent's own troubles are reported although nothing changed.
 const TROUBLE_EVERY: Duration = Duration::from_secs(3600);
 /// How long what was running may take to end after a stop.
@@ -229,6 +232,11 @@ impl Agent {
             warn!(plugin = %run.plugin, "{error}");
         }
         self.status.note(&run);
+        let interval = self.schedule.interval_of(&start.name);
+        say_rhythm(
+            run.declarations.as_deref_mut().unwrap_or_default(),
+            interval,
+        );
         let plugin = run.plugin.clone();
         if self.gather.handle_run(now, run) {
             self.schedule.handle_config_stale(now, &plugin);
@@ -392,9 +400,7 @@ impl Agent {
 }
 
 /// The shortest `update_rate` that a plugin's graphs declare.
-fn declared_interval(
-    declarations: &[ravenry_plugins::declaration::Declaration],
-) -> Option<Duration> {
+fn declared_interval(declarations: &[Declaration]) -> Option<Duration> {
     let rates = declarations
         .iter()
         .filter_map(|declaration| declaration.attributes.text("update_rate"));
@@ -402,6 +408,17 @@ fn declared_interval(
         .filter_map(ravenry_plugins::settings::parse_duration)
         .filter(|rate| !rate.is_zero())
         .min()
+}
+
+/// The collector expects a reading each minute where a graph says nothing else: a graph that is read less often says so.
+fn say_rhythm(declarations: &mut [Declaration], interval: Option<Duration>) {
+    let Some(interval) = interval.filter(|interval| *interval > STEP_EXPECTED) else {
+        return;
+    };
+    for declaration in declarations {
+        let seconds = interval.as_secs().to_string();
+        declaration.attributes.keep_first("update_rate", &seconds);
+    }
 }
 
 /// A person who reads why a plugin failed also wants to know when it is tried again.

@@ -167,14 +167,20 @@ pub(crate) struct LegendRow {
     pub(crate) periods: Vec<[String; 3]>,
 }
 
-/// The table of numbers of the four periods. A period that cannot be read has dashes; its picture says why.
-pub(crate) fn legend(source: &dyn Source, detail: &GraphDetail, now: Timestamp) -> Vec<LegendRow> {
-    let periods = Period::ALL.map(|period| {
-        let stretch = Stretch::of_period(period, detail.step, detail.last_update, now);
+/// The table of numbers of `periods`. A period that cannot be read has dashes; its picture says why.
+pub(crate) fn legend(
+    source: &dyn Source,
+    detail: &GraphDetail,
+    periods: &[Period],
+    now: Timestamp,
+) -> Vec<LegendRow> {
+    let legend_of = |period: &Period| {
+        let stretch = Stretch::of_period(*period, detail.step, detail.last_update, now);
         let options = Options::new(stretch.start, stretch.end);
         let histories = Histories::fetch(source, detail, &stretch, true).ok();
         histories.map(|histories| histories.model(detail, &options).legend)
-    });
+    };
+    let periods: Vec<Option<Legend>> = periods.iter().map(legend_of).collect();
     let latest = legend_of_latest(detail);
     latest
         .rows

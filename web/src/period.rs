@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use ravenry_plugins::timestamp::Timestamp;
 
-/// The four stretches that every graph has, as long as Munin's or nearly so.
+/// The stretches that every graph has: Munin's four, as long as his or nearly so, and an hour for what is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Period {
+    /// An hour and a bit.
+    Hour,
     /// A day and a bit.
     Day,
     /// A week and a day.
@@ -20,14 +22,34 @@ pub(crate) enum Period {
     Year,
 }
 
-const HOUR: u64 = 3600;
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
 impl Period {
-    pub(crate) const ALL: [Self; 4] = [Self::Day, Self::Week, Self::Month, Self::Year];
+    pub(crate) const ALL: [Self; 5] = [Self::Hour, Self::Day, Self::Week, Self::Month, Self::Year];
+
+    /// What a graph's own page shows. In the first hours of a graph a day is nearly empty: it shows the hour too.
+    pub(crate) fn of_graph(is_young: bool) -> &'static [Self] {
+        if is_young {
+            &Self::ALL
+        } else {
+            &Self::ALL[1..]
+        }
+    }
+
+    /// The two that stand side by side on the page of a host.
+    pub(crate) const fn of_panel(is_young: bool) -> [Self; 2] {
+        if is_young {
+            [Self::Hour, Self::Day]
+        } else {
+            [Self::Day, Self::Week]
+        }
+    }
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
+            Self::Hour => "hour",
             Self::Day => "day",
             Self::Week => "week",
             Self::Month => "month",
@@ -38,6 +60,7 @@ impl Period {
     /// Behind a title.
     pub(crate) const fn by(self) -> &'static str {
         match self {
+            Self::Hour => "by hour",
             Self::Day => "by day",
             Self::Week => "by week",
             Self::Month => "by month",
@@ -51,6 +74,7 @@ impl Period {
 
     pub(crate) const fn span(self) -> Duration {
         Duration::from_secs(match self {
+            Self::Hour => 75 * MINUTE,
             Self::Day => 33 * HOUR,
             Self::Week => 8 * DAY - HOUR,
             Self::Month => 34 * DAY,
@@ -171,7 +195,7 @@ fn fresh(
 mod tests {
     use super::*;
 
-    const MINUTE: Duration = Duration::from_secs(60);
+    const MINUTE: Duration = Duration::from_secs(super::MINUTE);
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_seconds(seconds)

@@ -86,6 +86,8 @@ pub struct GraphDetail {
     pub graph: Arc<Graph>,
     /// The time between two stored rows of the finest archive.
     pub step: Duration,
+    /// The time of the oldest sample that is known of; `None` when there is none, or it was too long ago to be known.
+    pub first_update: Option<Timestamp>,
     /// The time of the newest sample of any field.
     pub last_update: Option<Timestamp>,
     /// The last reading of each field that has one.
@@ -94,7 +96,17 @@ pub struct GraphDetail {
     pub checks: Vec<CheckView>,
 }
 
+/// So long a graph is young.
+const YOUTH: Duration = Duration::from_secs(4 * 3600);
+
 impl GraphDetail {
+    /// Whether its history is so short that a picture of a day would look empty.
+    #[must_use]
+    pub fn is_young(&self, now: Timestamp) -> bool {
+        self.first_update
+            .is_some_and(|first| now.since(first) < YOUTH)
+    }
+
     /// The worst severity of its checks.
     #[must_use]
     pub fn worst(&self) -> Severity {

@@ -39,7 +39,7 @@ impl Alerts {
     /// Takes what file number `source` says.
     pub(super) fn read(&mut self, root: &mut Section<'_, '_>, given: &mut Given, source: usize) {
         given.once(root, "alerts", |section| {
-            read_defaults(&mut self.rules, section)
+            read_defaults(&mut self.rules, section);
         });
         for mut section in root.repeated_sections("threshold") {
             self.rules.fields.push(read_threshold(&mut section));

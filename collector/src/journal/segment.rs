@@ -363,7 +363,7 @@ mod tests {
         let mut found = Vec::new();
         journal
             .tail(from, &mut |position, entry| {
-                found.push((position, entry.to_vec()))
+                found.push((position, entry.to_vec()));
             })
             .unwrap();
         found

@@ -94,7 +94,7 @@ struct Work {
 /// How a graph's rows get into its file.
 enum Plan {
     /// These bytes are written in place.
-    InPlace(GraphFile, Writes),
+    InPlace(Box<GraphFile>, Writes),
     /// This whole file takes its place.
     Replace(Vec<u8>),
 }
@@ -333,7 +333,7 @@ fn in_place(work: &Work, mut file: GraphFile, report: &mut Report) -> Result<Pla
     writes.merge();
     report.rows += advanced.taken;
     report.late += advanced.past;
-    Ok(Plan::InPlace(file, writes))
+    Ok(Plan::InPlace(Box::new(file), writes))
 }
 
 fn replacement(work: &Work, mut bytes: Vec<u8>, report: &mut Report) -> Result<Plan, FileError> {

@@ -29,7 +29,7 @@ struct Gallery {
     /// This page's path, for the links to its other periods.
     path: String,
     period: &'static str,
-    periods: [&'static str; 4],
+    periods: [&'static str; 5],
     cards: Vec<Card>,
     hidden: usize,
 }
@@ -117,7 +117,7 @@ async fn answer(
     mut parameters: Parameters,
 ) -> Result<Response, Refusal> {
     let period = parameters
-        .take("period", "day, week, month or year", Period::parse)?
+        .take("period", "hour, day, week, month or year", Period::parse)?
         .unwrap_or(Period::Day);
     parameters.finish("period")?;
     let frame = Frame::without_counts(&site, site.viewer_zone(&headers), "");

@@ -32,7 +32,7 @@ struct GraphPage {
     own: Option<Own>,
     /// Stretches up to now that are a link away.
     zooms: [(&'static str, u32); 4],
-    shots: [Shot; 4],
+    shots: Vec<Shot>,
     legend: Vec<LegendRow>,
     fields: Vec<FieldRow>,
 }
@@ -113,6 +113,7 @@ impl GraphPage {
         let own = picture::range(&mut parameters, &graph, now)?;
         parameters.finish("start or end")?;
         let frame = frame.with_counts(source);
+        let periods = Period::of_graph(graph.is_young(now));
         Ok(Self {
             own: own.map(|stretch| Own::of(&graph, &stretch, &frame)),
             zooms: [
@@ -121,8 +122,11 @@ impl GraphPage {
                 ("6 hours", 6 * 3600),
                 ("12 hours", 12 * 3600),
             ],
-            shots: Period::ALL.map(|period| Shot::of(&graph, period, frame.zone, now, Shot::LARGE)),
-            legend: drawing::legend(source, &graph, now),
+            shots: periods
+                .iter()
+                .map(|period| Shot::of(&graph, *period, frame.zone, now, Shot::LARGE))
+                .collect(),
+            legend: drawing::legend(source, &graph, periods, now),
             fields: fields(&graph),
             frame,
             graph,

@@ -98,7 +98,7 @@ fn categories(graphs: Vec<GraphDetail>, frame: &Frame, now: Timestamp) -> Vec<Ca
         if let Some(category) = categories.last_mut() {
             category.worst = category.worst.max(graph.worst());
             category.panels.push(Panel {
-                shots: [Period::Day, Period::Week]
+                shots: Period::of_panel(graph.is_young(now))
                     .map(|period| Shot::of(&graph, period, frame.zone, now, Shot::PANEL)),
                 live: live::readings(&graph),
                 graph,

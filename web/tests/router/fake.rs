@@ -255,6 +255,7 @@ fn graph(host: &str, name: &str, about: Words<'_>, fields: &[(&str, Words<'_>)])
             .collect(),
         graph: Arc::new(graph),
         step: STEP,
+        first_update: None,
         last_update: Some(time),
     }
 }
