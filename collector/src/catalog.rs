@@ -402,9 +402,10 @@ struct Place {
 /// rrdtool takes only whole numbers for what is counted.
 fn fits(kind: Kind, reading: Reading) -> bool {
     match (kind, reading) {
-        (Kind::Counter, Reading::Number(_)) => false,
+        (Kind::Counter, Reading::Number(number)) => number >= 0.0 && number.fract() == 0.0,
         (Kind::Derive, Reading::Number(number)) => number.fract() == 0.0,
-        _ => true,
+        (Kind::Counter | Kind::Derive, Reading::Unknown | Reading::Count(_))
+        | (Kind::Gauge | Kind::Absolute, _) => true,
     }
 }
 

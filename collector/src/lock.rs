@@ -1,8 +1,8 @@
 //! One collector a data directory: a lock that goes with the process, and a note of who holds it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
@@ -38,6 +38,15 @@ pub enum LockError {
     },
 }
 
+/// Makes a data directory where it is not there: for this user and their group, since it holds everybody's history and
+/// the hashes of tokens.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_data_dir(data: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o750).create(data)
+}
+
 impl DataLock {
     /// Makes the directory where it is not there, and takes the lock.
     ///
@@ -48,7 +57,7 @@ impl DataLock {
             data: data.to_owned(),
             source,
         };
-        fs::create_dir_all(data).map_err(failed)?;
+        make_data_dir(data).map_err(failed)?;
         let mut options = OpenOptions::new();
         options
             .read(true)

@@ -6,15 +6,17 @@
 //! | 400 | not a batch, or of another version: the same body will never be taken |
 //! | 401 | no token, or one that nobody knows |
 //! | 403 | a token that does not speak for that host |
+//! | 408 | the body did not arrive within a minute |
 //! | 413 | larger than the limit |
 //! | 415 | another content type or encoding |
 //! | 503 | too busy, or the journal is at its limit: push again later |
 //! | 507 | the disk is full: push again later |
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -22,11 +24,20 @@ use axum::{Json, Router};
 use ravenry_plugins::clock;
 use ravenry_plugins::pattern::Pattern;
 use ravenry_plugins::wire::{self, Ack, Batch, Limits, WireError};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use crate::database::Database;
 use crate::ingest::{Ingest, PushError};
 use crate::token::Tokens;
+
+/// Bodies that are in memory at once: they, and what they become, are what pushes may take of it.
+const BODIES_MAX: usize = 32;
+/// How long a push waits for its turn.
+const TURN_WITHIN: Duration = Duration::from_secs(10);
+/// How long a body may take to arrive.
+const BODY_WITHIN: Duration = Duration::from_secs(60);
 
 /// What the endpoint needs.
 #[derive(Clone)]
@@ -39,24 +50,26 @@ pub struct Receiver {
     pub database: Arc<Mutex<Database>>,
     /// A larger body is refused.
     pub bytes_max: usize,
+    /// Taken while a body is in memory.
+    turns: Arc<Semaphore>,
 }
 
 /// The route.
 pub fn router(receiver: Receiver) -> Router {
-    let limit = DefaultBodyLimit::max(receiver.bytes_max);
     Router::new()
-        .route("/api/v1/push", post(push).layer(limit))
+        .route("/api/v1/push", post(push))
         .with_state(receiver)
 }
 
+/// Asks who it is before anything of the body is read.
 async fn push(
     State(receiver): State<Receiver>,
     headers: HeaderMap,
-    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+    body: Body,
 ) -> Result<Json<Ack>, Refused> {
     let hosts = receiver.hosts_of(&headers).await?;
-    let body =
-        body.map_err(|error| Refused(error.status(), format!("body: {}", error.body_text())))?;
+    let _turn = receiver.turn().await?;
+    let body = receiver.read(&headers, body).await?;
     let batch = decode(headers, body, receiver.bytes_max).await?;
     if let Some(host) = hosts_named(&batch).find(|host| !hosts.matches(host)) {
         let text = format!("this token speaks for hosts {hosts}, not for {host}");
@@ -66,6 +79,58 @@ async fn push(
 }
 
 impl Receiver {
+    /// An endpoint that gives batches to `ingest`.
+    #[must_use]
+    pub fn new(ingest: Ingest, database: Arc<Mutex<Database>>, bytes_max: usize) -> Self {
+        let tokens = Arc::default();
+        let turns = Arc::new(Semaphore::new(BODIES_MAX));
+        Self {
+            ingest,
+            tokens,
+            database,
+            bytes_max,
+            turns,
+        }
+    }
+
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, Refused> {
+        match timeout(TURN_WITHIN, self.turns.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            _ => {
+                let text = format!("{BODIES_MAX} pushes are being read already");
+                Err(Refused(StatusCode::SERVICE_UNAVAILABLE, text))
+            }
+        }
+    }
+
+    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Refused> {
+        let too_large = || {
+            let text = format!(
+                "body: expected at most {} bytes, found more",
+                self.bytes_max
+            );
+            Refused(StatusCode::PAYLOAD_TOO_LARGE, text)
+        };
+        let announced = headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > self.bytes_max) {
+            return Err(too_large());
+        }
+        match timeout(BODY_WITHIN, to_bytes(body, self.bytes_max)).await {
+            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Err(error)) if error.to_string().contains("length limit") => Err(too_large()),
+            Ok(Err(error)) => Err(Refused(StatusCode::BAD_REQUEST, format!("body: {error}"))),
+            Err(_) => {
+                let text = format!(
+                    "body: expected within {} s, it did not end",
+                    BODY_WITHIN.as_secs()
+                );
+                Err(Refused(StatusCode::REQUEST_TIMEOUT, text))
+            }
+        }
+    }
+
     /// The hosts that the sender may speak for.
     async fn hosts_of(&self, headers: &HeaderMap) -> Result<Pattern, Refused> {
         let unauthorized = |text: &str| Refused(StatusCode::UNAUTHORIZED, text.to_owned());

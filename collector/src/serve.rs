@@ -34,7 +34,6 @@ use crate::lock::DataLock;
 use crate::receive::{self, Receiver};
 use crate::source::LocalSource;
 use crate::store::{Store, redo};
-use crate::token::Tokens;
 
 /// The state database below the data directory.
 pub const DATABASE: &str = "state.sqlite";
@@ -229,12 +228,8 @@ impl Collector {
     }
 
     fn router(&self, start: &Start) -> anyhow::Result<Router> {
-        let receiver = Receiver {
-            ingest: self.ingest.clone(),
-            tokens: Arc::new(Mutex::new(Tokens::default())),
-            database: Arc::clone(&self.database),
-            bytes_max: usize::try_from(start.config.http.push_bytes_max)?,
-        };
+        let bytes_max = usize::try_from(start.config.http.push_bytes_max)?;
+        let receiver = Receiver::new(self.ingest.clone(), Arc::clone(&self.database), bytes_max);
         let admin = Admin::new(&start.data, Arc::clone(&self.keeper))?;
         let source: Arc<dyn Source> = Arc::clone(&self.source) as Arc<dyn Source>;
         let pages = ravenry_web::router(source, ravenry_web::Options::default());

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use ravenry::database::{self, Database};
+use ravenry::lock::make_data_dir;
 use ravenry::serve::DATABASE;
 use ravenry::token::{draw, hash};
 use ravenry_plugins::clock;
@@ -50,7 +51,7 @@ impl Token {
 
 fn open(data: &Data) -> anyhow::Result<Database> {
     let dir = data.dir();
-    std::fs::create_dir_all(&dir).with_context(|| format!("data directory {}", dir.display()))?;
+    make_data_dir(&dir).with_context(|| format!("data directory {}", dir.display()))?;
     Ok(Database::open(&dir.join(DATABASE))?)
 }
 
