@@ -28,10 +28,12 @@ pub struct TimeTick {
     pub bold: bool,
 }
 
-/// The distance of value ticks for a range shown on `pixels`.
-pub(super) fn value_step(span: f64, pixels: f32, base: Base) -> f64 {
-    const PIXELS_BETWEEN: f32 = 34.0;
-    let rough = span / f64::from((pixels / PIXELS_BETWEEN).max(1.5));
+/// How far apart ticks are: the first that shows at least three, or else the last.
+const PIXELS_BETWEEN: [f32; 3] = [34.0, 24.0, 15.0];
+
+/// The round distance of value ticks that are about `between` pixels apart or more.
+fn spaced_step(span: f64, pixels: f32, between: f32, base: Base) -> f64 {
+    let rough = span / f64::from((pixels / between).max(1.5));
     if !(rough.is_finite() && rough > 0.0) {
         return 1.0;
     }
@@ -62,6 +64,13 @@ fn binary_step(rough: f64) -> f64 {
     step.unwrap_or(1024.0) * magnitude
 }
 
+/// The step of a linear axis, small enough for a reader to read numbers off it.
+fn ticked_step(low: f64, high: f64, pixels: f32, base: Base) -> f64 {
+    let steps = PIXELS_BETWEEN.map(|between| spaced_step(high - low, pixels, between, base));
+    let shows_three = |step: &f64| (high / step).floor() - (low / step).ceil() >= 2.0;
+    steps.into_iter().find(shows_three).unwrap_or(steps[2])
+}
+
 /// The ticks of a linear axis from `low` to `high`.
 pub(super) fn value_ticks(
     low: f64,
@@ -71,7 +80,7 @@ pub(super) fn value_ticks(
     base: Base,
 ) -> Vec<ValueTick> {
     const TICKS_MAX: usize = 100;
-    let step = value_step(high - low, pixels, base);
+    let step = ticked_step(low, high, pixels, base);
     let largest = low.abs().max(high.abs());
     let first = (low / step - 1e-6).ceil();
     (0..TICKS_MAX)
@@ -397,5 +406,7 @@ mod tests {
         check(-3e6, 5e6, Base::Thousand, "−2M 0 2M 4M");
         check(0.0, 4.0 * 1024.0_f64.powi(3), Base::Binary, "0 1G 2G 3G 4G");
         check(0.0, 0.02, Base::Thousand, "0 5m 10m 15m 20m");
+        check(-110.0, 460.0, Base::Thousand, "0 200 400");
+        check(-0.9, 0.9, Base::Thousand, "−500m 0 500m");
     }
 }
