@@ -99,6 +99,8 @@ pub struct StoredGraph {
 pub struct Column {
     /// Its name.
     pub field: FieldName,
+    /// How its readings become values.
+    pub scale: Scale,
     /// Its last reading.
     pub last: Option<Previous>,
     /// What that reading stands for; `None` when unknown.
@@ -248,17 +250,20 @@ impl Catalog {
     }
 
     fn take_samples(&mut self, position: u64, batch: &Batch, applied: &mut Applied) {
-        let places: Vec<Option<Place>> = (0..batch.series.graph.len())
-            .map(|series| self.place(batch, series, applied))
-            .collect();
         let samples = &batch.samples;
-        for (i, &series) in samples.series.iter().enumerate() {
-            let Some(Some(place)) = places.get(series as usize) else {
-                self.counts.refused += 1;
-                applied.ack.refused += 1;
-                continue;
-            };
-            self.take_sample(position, place, samples.time[i], samples.value[i], applied);
+        let mut order: Vec<usize> = (0..samples.series.len()).collect();
+        order.sort_by_key(|&i| samples.series[i]);
+        for of_series in order.chunk_by(|&a, &b| samples.series[a] == samples.series[b]) {
+            let readings = of_series
+                .iter()
+                .map(|&i| (samples.time[i], samples.value[i]));
+            match self.place(batch, samples.series[of_series[0]] as usize, applied) {
+                Some(place) => self.take_series(position, &place, readings, applied),
+                None => {
+                    self.counts.refused += of_series.len() as u64;
+                    applied.ack.refused += of_series.len() as u64;
+                }
+            }
         }
         if !applied.ack.undeclared.is_empty() {
             let count = applied.ack.undeclared.len();
@@ -268,43 +273,43 @@ impl Catalog {
         }
     }
 
-    fn take_sample(
+    fn take_series(
         &mut self,
         position: u64,
         place: &Place,
-        time: Timestamp,
-        reading: Reading,
+        readings: impl Iterator<Item = (Timestamp, Reading)>,
         applied: &mut Applied,
     ) {
         let series = &place.series;
-        let Some(stored) = self
-            .hosts
-            .get_mut(&series.host)
-            .and_then(|host| host.graphs.get_mut(&series.graph))
-        else {
+        let (counts, ack) = (&mut self.counts, &mut applied.ack);
+        let host = self.hosts.get_mut(&series.host);
+        let Some(stored) = host.and_then(|host| host.graphs.get_mut(&series.graph)) else {
             return;
         };
-        if !fits(place.kind, reading) {
-            self.counts.refused += 1;
-            refuse(&mut applied.ack, 1, || {
-                format!("{series}: expected a whole number for a counter, found {reading}")
-            });
-            return;
-        }
-        match stored.pending.take(time, place.column, reading, position) {
-            Taken::New => {
-                stored.see(place.column, reading, time);
-                self.counts.accepted += 1;
-                self.counts.pending += 1;
-                applied.ack.accepted += 1;
-                applied.readings.push((series.clone(), reading, time));
-            }
-            Taken::Repeated => self.counts.late += 1,
-            Taken::Late => {
-                self.counts.late += 1;
-                refuse(&mut applied.ack, 1, || {
-                    format!("{series}: {time} is late: later readings have been stored")
+        let kind = stored.columns[place.column].scale.kind;
+        for (time, reading) in readings {
+            if !fits(kind, reading) {
+                counts.refused += 1;
+                refuse(ack, 1, || {
+                    format!("{series}: expected a whole number for a counter, found {reading}")
                 });
+                continue;
+            }
+            match stored.pending.take(time, place.column, reading, position) {
+                Taken::New => {
+                    stored.see(place.column, reading, time);
+                    counts.accepted += 1;
+                    counts.pending += 1;
+                    ack.accepted += 1;
+                    applied.readings.push((series.clone(), reading, time));
+                }
+                Taken::Repeated => counts.late += 1,
+                Taken::Late => {
+                    counts.late += 1;
+                    refuse(ack, 1, || {
+                        format!("{series}: {time} is late: later readings have been stored")
+                    });
+                }
             }
         }
     }
@@ -332,31 +337,18 @@ impl Catalog {
             }
             self.declare_implied(host, graph, field, applied);
         }
-        let (column, kind) = self.column(host, graph, field)?;
+        let column = self.column(host, graph, field)?;
         let series = SeriesName {
             host: host.clone(),
             graph: graph.clone(),
             field: field.clone(),
         };
-        Some(Place {
-            series,
-            column,
-            kind,
-        })
+        Some(Place { series, column })
     }
 
-    fn column(
-        &self,
-        host: &HostName,
-        graph: &GraphName,
-        field: &FieldName,
-    ) -> Option<(usize, Kind)> {
-        let stored = self.graph(host, graph)?;
-        let column = stored
-            .columns
-            .iter()
-            .position(|column| column.field == *field)?;
-        Some((column, stored.graph.field(field.as_str())?.kind))
+    fn column(&self, host: &HostName, graph: &GraphName, field: &FieldName) -> Option<usize> {
+        let columns = &self.graph(host, graph)?.columns;
+        columns.iter().position(|column| column.field == *field)
     }
 
     fn declare_implied(
@@ -396,7 +388,6 @@ impl Catalog {
 struct Place {
     series: SeriesName,
     column: usize,
-    kind: Kind,
 }
 
 /// rrdtool takes only whole numbers for what is counted.
@@ -450,13 +441,21 @@ impl StoredGraph {
         self.declared = declared;
         self.unsaved = true;
         let before = self.columns.len();
+        let step = layout::step(&self.graph, Layout::Standard);
         for field in &self.graph.fields {
-            if !self.columns.iter().any(|column| column.field == field.name) {
-                self.columns.push(Column {
+            let scale = Scale::of(field, step);
+            let known = self
+                .columns
+                .iter_mut()
+                .find(|column| column.field == field.name);
+            match known {
+                Some(column) => column.scale = scale,
+                None => self.columns.push(Column {
                     field: field.name.clone(),
+                    scale,
                     last: None,
                     value: None,
-                });
+                }),
             }
         }
         (self.columns.len() - before) as u64
@@ -472,11 +471,7 @@ impl StoredGraph {
         if column.last.is_some_and(|last| last.at > at) {
             return;
         }
-        let Some(field) = self.graph.field(column.field.as_str()) else {
-            return;
-        };
-        let step = layout::step(&self.graph, Layout::Standard);
-        column.value = match Scale::of(field, step).value(column.last, reading, at) {
+        column.value = match column.scale.value(column.last, reading, at) {
             Value::Known(number) => Some(number),
             Value::Unknown | Value::Pending => None,
         };
