@@ -98,7 +98,7 @@ fn configuration(local: &LocalPlugins, mail: &MailServer, webhook: &Webhook) -> 
         "[store]\nreorder_window = \"1s\"\nflush_interval = \"2s\"\n\
          [agent]\nhost = \"first\"\ninterval = \"2s\"\nplugin_dir = {plugins:?}\nplugin_conf_dir = {conf:?}\n\
          [group.\"story/pushing\"]\nhosts = [\"second\"]\n\
-         [alerts]\nmute = true\n\
+         [[threshold]]\nmute = true\n[[host]]\nmute = true\n\
          [[threshold]]\nhost = \"sec*\"\ngraph = \"dial\"\ncritical = 90\nattempts = 2\nmute = false\ncontacts = [\"ops\", \"hook\"]\n\
          [contact.ops]\nmail = \"ops@example.net\"\n\
          [contact.hook]\nwebhook = \"{url}\"\n\
