@@ -4,7 +4,7 @@
 //! no file: [`crate::checkpoint`] writes what waits in it, [`crate::database`] keeps what a restart must know.
 
 use std::collections::btree_map::Entry as Slot;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use ravenry_alerts::rate::{Previous, Scale, Value};
@@ -22,6 +22,8 @@ use crate::store::pending::{Pending, Taken};
 
 /// A host remembers this many plugins' last runs.
 const RUNS_MAX: usize = 1_000;
+/// A graph may have had this many fields; one push declares fewer.
+const COLUMNS_MAX: usize = 4_000;
 
 /// All that is known.
 #[derive(Debug)]
@@ -193,6 +195,9 @@ impl Catalog {
         for declaration in &batch.graphs {
             self.declare(&batch.host, declaration, &mut applied);
         }
+        if batch.key.is_none() {
+            self.imply(batch, &mut applied);
+        }
         self.take_samples(position, batch, &mut applied);
         applied
     }
@@ -211,24 +216,39 @@ impl Catalog {
 
     fn declare(&mut self, host: &HostName, declaration: &Declaration, applied: &mut Applied) {
         let host = declaration.host.as_ref().unwrap_or(host);
-        let graphs = &mut self.hosts.entry(host.clone()).or_default().graphs;
-        let known = graphs.get(&declaration.graph);
+        let known = self.graph(host, &declaration.graph);
         if known.is_some_and(|known| known.declared && known.declaration == *declaration) {
             return;
         }
-        let columns_known = known.map_or(0, |known| known.columns.len() as u64);
-        if self.counts.series - columns_known + declaration.fields.len() as u64 > self.series_max {
-            let limit = format!(
-                "{} with {} fields",
-                declaration.graph,
-                declaration.fields.len()
-            );
-            refuse(&mut applied.ack, 0, || {
-                format!("graph {limit}: more than {} series in all", self.series_max)
-            });
-            return;
+        let fields = declaration.fields.iter().map(|field| &field.field);
+        match self.room_for(known, fields) {
+            Ok(()) => self.keep(host, declaration.clone(), true, applied),
+            Err(why) => refuse(&mut applied.ack, 0, || {
+                format!("graph {host}/{} is not taken: {why}", declaration.graph)
+            }),
         }
-        self.keep(host, declaration.clone(), true, applied);
+    }
+
+    /// Whether a graph may get the columns that it does not have yet.
+    fn room_for<'f>(
+        &self,
+        known: Option<&StoredGraph>,
+        fields: impl Iterator<Item = &'f FieldName>,
+    ) -> Result<(), String> {
+        let columns: HashSet<&FieldName> = known
+            .into_iter()
+            .flat_map(|known| known.columns.iter().map(|column| &column.field))
+            .collect();
+        let new = fields.filter(|field| !columns.contains(field)).count();
+        if columns.len() + new > COLUMNS_MAX {
+            return Err(format!(
+                "more than {COLUMNS_MAX} fields, counting those it once had"
+            ));
+        }
+        if self.counts.series + new as u64 > self.series_max {
+            return Err(format!("more than {} series in all", self.series_max));
+        }
+        Ok(())
     }
 
     fn keep(
@@ -314,30 +334,17 @@ impl Catalog {
         }
     }
 
-    /// Where the samples of a series go. A graph that nobody declared is made when the batch comes without a key (from a
-    /// person), and asked for when it comes from an agent, which has a declaration.
-    fn place(&mut self, batch: &Batch, index: usize, applied: &mut Applied) -> Option<Place> {
-        let host = batch
-            .series
-            .host
-            .get(index)
-            .and_then(Option::as_ref)
-            .unwrap_or(&batch.host);
-        let (graph, field) = (
-            batch.series.graph.get(index)?,
-            batch.series.field.get(index)?,
-        );
-        if self.column(host, graph, field).is_none() {
-            if batch.key.is_some() {
-                let undeclared = &mut applied.ack.undeclared;
-                if undeclared.len() < PROBLEMS_MAX && !undeclared.contains(graph) {
-                    undeclared.push(graph.clone());
-                }
-                return None;
+    /// Where the samples of a series go. An agent that never declared it is asked to.
+    fn place(&self, batch: &Batch, series: usize, applied: &mut Applied) -> Option<Place> {
+        let (host, graph, field) = series_of(batch, series)?;
+        let Some(column) = self.column(host, graph, field) else {
+            let undeclared = &mut applied.ack.undeclared;
+            let is_asked = batch.key.is_none() || undeclared.contains(graph);
+            if undeclared.len() < PROBLEMS_MAX && !is_asked {
+                undeclared.push(graph.clone());
             }
-            self.declare_implied(host, graph, field, applied);
-        }
-        let column = self.column(host, graph, field)?;
+            return None;
+        };
         let series = SeriesName {
             host: host.clone(),
             graph: graph.clone(),
@@ -351,37 +358,49 @@ impl Catalog {
         columns.iter().position(|column| column.field == *field)
     }
 
-    fn declare_implied(
-        &mut self,
-        host: &HostName,
-        graph: &GraphName,
-        field: &FieldName,
-        applied: &mut Applied,
-    ) {
-        if self.counts.series >= self.series_max {
-            let series_max = self.series_max;
-            refuse(&mut applied.ack, 0, || {
-                format!("{host}/{graph}/{field}: more than {series_max} series in all")
-            });
-            return;
+    /// Makes graphs and fields that nobody declared, for a batch that comes from a person: gauges.
+    fn imply(&mut self, batch: &Batch, applied: &mut Applied) {
+        let mut missing: BTreeMap<(&HostName, &GraphName), BTreeSet<&FieldName>> = BTreeMap::new();
+        for series in 0..batch.series.graph.len() {
+            if let Some((host, graph, field)) = series_of(batch, series)
+                && self.column(host, graph, field).is_none()
+            {
+                missing.entry((host, graph)).or_default().insert(field);
+            }
         }
-        let known = self.graph(host, graph);
-        let declared = known.is_some_and(|known| known.declared);
-        let mut declaration = known.map_or_else(
-            || Declaration {
-                host: None,
-                graph: graph.clone(),
+        for ((host, graph), fields) in missing {
+            let known = self.graph(host, graph);
+            if let Err(why) = self.room_for(known, fields.iter().copied()) {
+                refuse(&mut applied.ack, 0, || {
+                    format!("graph {host}/{graph}: new fields are not taken: {why}")
+                });
+                continue;
+            }
+            let declared = known.is_some_and(|known| known.declared);
+            let mut declaration = known.map_or_else(
+                || Declaration {
+                    host: None,
+                    graph: graph.clone(),
+                    attributes: Attributes::default(),
+                    fields: Vec::new(),
+                },
+                |known| known.declaration.clone(),
+            );
+            let fields = fields.into_iter().map(|field| FieldDeclaration {
+                field: field.clone(),
                 attributes: Attributes::default(),
-                fields: Vec::new(),
-            },
-            |known| known.declaration.clone(),
-        );
-        declaration.fields.push(FieldDeclaration {
-            field: field.clone(),
-            attributes: Attributes::default(),
-        });
-        self.keep(host, declaration, declared, applied);
+            });
+            declaration.fields.extend(fields);
+            self.keep(host, declaration, declared, applied);
+        }
     }
+}
+
+fn series_of(batch: &Batch, index: usize) -> Option<(&HostName, &GraphName, &FieldName)> {
+    let series = &batch.series;
+    let host = series.host.get(index).and_then(Option::as_ref);
+    let (graph, field) = (series.graph.get(index)?, series.field.get(index)?);
+    Some((host.unwrap_or(&batch.host), graph, field))
 }
 
 /// Where the samples of a series go.
