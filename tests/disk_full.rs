@@ -1,1 +1,173 @@
-//! Placeholder.
+//! A full disk: pushes are refused with a sentence, nothing that was acknowledged is lost, and when there is room again the
+//! service goes on by itself.
+//!
+//! The disk is a small tmpfs in a mount namespace of the test's own, which ends with it: the test runs itself again under
+//! `unshare`, as root or in a user namespace.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in a test a panic is a failure with its place"
+)]
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use ravenry_tests::collector::{Collector, WITHOUT_AGENT};
+use ravenry_tests::push::{self, Pusher};
+use ravenry_tests::{program, tool, wait};
+
+const INSIDE: &str = "RAVENRY_TESTS_OWN_MOUNTS";
+
+#[test]
+fn a_full_disk_refuses_and_loses_nothing() {
+    if std::env::var_os(INSIDE).is_some() {
+        return on_a_small_disk();
+    }
+    let Some(unshare) = tool::find("unshare") else {
+        return;
+    };
+    let root = nix::unistd::geteuid().is_root();
+    let flags: &[&str] = if root {
+        &["--mount"]
+    } else {
+        &["--user", "--map-root-user", "--mount"]
+    };
+    let mut probe = program::command(&unshare);
+    let probe = program::output_of(
+        probe
+            .args(flags)
+            .args(["mount", "-t", "tmpfs", "none", "/mnt"]),
+    );
+    if probe.code != 0 {
+        let what = format!("the right to mount a small disk ({})", probe.stderr.trim());
+        return tool::missing(&what).unwrap_or_default();
+    }
+    let mut again = program::command(&unshare);
+    again.args(flags).arg(std::env::current_exe().unwrap());
+    again.args([
+        "--exact",
+        "a_full_disk_refuses_and_loses_nothing",
+        "--nocapture",
+    ]);
+    let output = program::output_of(again.env(INSIDE, "1"));
+    assert_eq!(output.code, 0, "{}\n{}", output.stdout, output.stderr);
+}
+
+fn on_a_small_disk() {
+    let mut collector = Collector::new(&format!(
+        "{WITHOUT_AGENT}[store]\nflush_interval = \"1s\"\nreorder_window = \"0s\"\n"
+    ));
+    fs::create_dir(collector.data()).unwrap();
+    let data = collector.data().display().to_string();
+    let mut mount = program::command("mount");
+    let mounted = program::output_of(mount.args(["-t", "tmpfs", "-o", "size=64m", "none", &data]));
+    assert_eq!(mounted.code, 0, "{}", mounted.stderr);
+    collector.start();
+    let by = collector.pusher("test");
+    let begin = wait::utc_seconds() - 50_000;
+    let mut pushes = Pushes { begin, count: 0 };
+    for _ in 0..20 {
+        assert_eq!(pushes.next(&by), 200);
+    }
+
+    let filler = collector.data().join("filler");
+    fill(&filler);
+    let refused = wait::value("a push is refused", || match pushes.attempt(&by) {
+        (200, _) => {
+            pushes.count += 1;
+            fill(&filler);
+            None
+        }
+        refused => Some(refused),
+    });
+    let (status, sentence) = refused;
+    assert!(status == 507 || status == 503, "{status} {sentence}");
+    assert!(
+        sentence.contains("room") || sentence.contains("full") || sentence.contains("space"),
+        "{sentence}"
+    );
+    assert!(
+        collector.log().contains(&sentence),
+        "it is in the log too: {sentence}"
+    );
+    assert_eq!(collector.get("/").status, 200, "pages are still served");
+    pushes.all_there(&collector);
+
+    fs::remove_file(&filler).unwrap();
+    wait::until("pushes are taken again", || pushes.attempt(&by).0 == 200);
+    pushes.count += 1;
+    for _ in 0..20 {
+        assert_eq!(pushes.next(&by), 200);
+    }
+    pushes.all_there(&collector);
+
+    fill(&filler);
+    collector.kill();
+    fs::remove_file(&filler).unwrap();
+    collector.start();
+    pushes.all_there(&collector);
+    collector.flush();
+    pushes.all_there(&collector);
+}
+
+/// Writes until nothing fits any more.
+fn fill(path: &Path) {
+    let mut file = File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .unwrap();
+    for size in [1 << 20, 4096] {
+        let block = vec![1; size];
+        while file.write_all(&block).is_ok() {}
+    }
+}
+
+/// One reading a push, a second apart.
+struct Pushes {
+    begin: i64,
+    /// How many were acknowledged.
+    count: i64,
+}
+
+impl Pushes {
+    fn attempt(&self, by: &Pusher) -> (u16, String) {
+        let time = self.begin + self.count;
+        // A declaration's worth of text, so that the journal grows.
+        let mut batch = push::gauge("host", "graph", 1, &[(time, time as f64)]);
+        let info = serde_json::json!(["graph_info", "x".repeat(4000)]);
+        let attributes = batch["graphs"][0]["attributes"].as_array_mut();
+        attributes.unwrap().push(info);
+        let sequence = u64::try_from(self.count + 1).unwrap();
+        let answer = by.push(&push::keyed(batch, "agent", 1, sequence)).unwrap();
+        let error = answer.json()["error"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        (answer.status, error)
+    }
+
+    fn next(&mut self, by: &Pusher) -> u16 {
+        let (status, error) = self.attempt(by);
+        assert_eq!(status, 200, "{error}");
+        self.count += 1;
+        status
+    }
+
+    fn all_there(&self, collector: &Collector) {
+        let end = self.begin + self.count - 1;
+        let known = collector
+            .rows("host", "graph", self.begin - 1, end, 1)
+            .known("value");
+        for time in self.begin + 1..=end {
+            let found = known.get(&time);
+            assert!(
+                found == Some(&(time as f64)),
+                "{found:?} at {time} of {} to {end}",
+                self.begin
+            );
+        }
+    }
+}
