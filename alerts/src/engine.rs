@@ -38,7 +38,7 @@ mod view;
 mod tests;
 
 pub use record::{Record, RecordKey};
-pub use view::CheckSnapshot;
+pub use view::CheckView;
 
 /// [`Engine::poll_timeout`] never lies further ahead than this while a host is known.
 pub const TICK: Duration = Duration::from_secs(30);

@@ -269,16 +269,7 @@ impl JudgeHandle {
     /// The checks of a host: its own, then those of its fields by name.
     #[must_use]
     pub fn checks_of(&self, host: &HostName) -> Vec<CheckView> {
-        let checks = self.engine().checks_of(host);
-        let view = |check: ravenry_alerts::engine::CheckSnapshot| CheckView {
-            name: check.name,
-            severity: check.severity,
-            since: check.since,
-            value: check.value,
-            threshold: check.threshold,
-            reason: check.reason,
-        };
-        checks.into_iter().map(view).collect()
+        self.engine().checks_of(host)
     }
 
     /// Whether a host is heard of.

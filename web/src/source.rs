@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ravenry_alerts::check::CheckName;
+pub use ravenry_alerts::engine::CheckView;
 use ravenry_alerts::severity::{HostState, Severity};
 use ravenry_plugins::graph::Graph;
 use ravenry_plugins::name::{FieldName, GraphName, GroupName, HostName};
@@ -127,23 +128,6 @@ pub struct Latest {
     pub time: Timestamp,
     /// `None` when unknown, or when a counter has been read only once.
     pub value: Option<f64>,
-}
-
-/// A check as pages show it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CheckView {
-    /// Its name.
-    pub name: CheckName,
-    /// The confirmed severity.
-    pub severity: Severity,
-    /// Since when it has been that severity.
-    pub since: Option<Timestamp>,
-    /// The last value that was judged.
-    pub value: Option<f64>,
-    /// The threshold in words, such as `critical above 98`; empty when there is none.
-    pub threshold: String,
-    /// Why it was or was not told, one sentence.
-    pub reason: String,
 }
 
 /// An incident as pages show it.

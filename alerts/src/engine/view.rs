@@ -11,7 +11,7 @@ use crate::severity::{HostState, Severity};
 
 /// A check as it stands.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CheckSnapshot {
+pub struct CheckView {
     /// Its name.
     pub name: CheckName,
     /// The confirmed severity.
@@ -31,7 +31,7 @@ pub struct CheckSnapshot {
 impl Engine {
     /// The host's own check, then those of its fields by name; nothing for a host that is not known.
     #[must_use]
-    pub fn checks_of(&self, name: &HostName) -> Vec<CheckSnapshot> {
+    pub fn checks_of(&self, name: &HostName) -> Vec<CheckView> {
         let Some(host) = self.hosts.get(name) else {
             return Vec::new();
         };
@@ -66,10 +66,10 @@ impl Engine {
         self.incidents.values()
     }
 
-    fn snapshot(&self, name: CheckName) -> Option<CheckSnapshot> {
+    fn snapshot(&self, name: CheckName) -> Option<CheckView> {
         let check = self.check(&name)?;
         let threshold = check.judged_by.as_ref().map(|by| by.spec.in_words());
-        Some(CheckSnapshot {
+        Some(CheckView {
             severity: check.state.severity,
             since: check.state.since,
             value: check.value,

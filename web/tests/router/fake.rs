@@ -286,6 +286,7 @@ fn check(host: &str, field: Option<(&str, &str)>, severity: Severity) -> CheckVi
             String::new()
         },
         reason: reason.to_owned(),
+        incident: None,
     }
 }
 
