@@ -4,6 +4,8 @@
 //! out ([`engine`]). What is told waits in the pure plan of [`outbox`]; only [`channel`] speaks to the outside. The
 //! collector's loop stores what both return and carries it out.
 
+#![forbid(unsafe_code)]
+
 pub mod channel;
 pub mod check;
 pub mod engine;

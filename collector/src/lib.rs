@@ -1,5 +1,7 @@
 //! The collector: receives and polls, journals, stores, judges, and answers pages.
 
+#![forbid(unsafe_code)]
+
 pub mod admin;
 pub mod catalog;
 pub mod config;

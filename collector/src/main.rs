@@ -1,5 +1,7 @@
 //! `ravenry`: the command line around the library.
 
+#![forbid(unsafe_code)]
+
 mod command;
 
 use std::process::ExitCode;

@@ -9,6 +9,8 @@
 //! reads directories, runs plugins, writes the spool, speaks HTTP. [`agent::run`] ties them together; the program
 //! `ravenry-agent` and the collector's own local agent call it.
 
+#![forbid(unsafe_code)]
+
 pub mod agent;
 pub mod config;
 pub mod directory;

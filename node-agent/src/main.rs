@@ -1,5 +1,7 @@
 //! `ravenry-agent`: the command line around the library.
 
+#![forbid(unsafe_code)]
+
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -7,6 +7,8 @@
 //! Pure, that is without clock, file, socket, environment, randomness or logger: everything but [`clock`], [`disk`],
 //! [`spool`], [`run`], [`exec`] and [`bundled`].
 
+#![forbid(unsafe_code)]
+
 pub mod bundled;
 pub mod clock;
 pub mod declaration;

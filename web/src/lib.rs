@@ -17,6 +17,8 @@
 //! /assets/NAME-HASH.EXTENSION            kept for ever
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod answer;
 mod api;
 mod asset;

@@ -3,6 +3,8 @@
 //! The only place that turns the process's environment into an [`Environment`]. Exits with 0 when the plugin answered,
 //! 1 when it could not, 2 when the call made no sense.
 
+#![forbid(unsafe_code)]
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
