@@ -369,8 +369,8 @@ fn a_hostile_plugin_is_shown_and_the_others_go_on() {
 
     let run_of = |name: &str| {
         let detail = collector.api_if_there("/hosts/victim")?;
-        let runs = detail["runs"].as_array()?.iter();
-        runs.filter(|run| run["plugin"] == name).cloned().next()
+        let mut runs = detail["runs"].as_array()?.iter();
+        runs.find(|run| run["plugin"] == name).cloned()
     };
     for hostile in &HOSTILE {
         let name = hostile.name;

@@ -101,7 +101,7 @@ fn the_host_page_shows_graphs_and_numbers() {
         "Berlin/web",
         "<img",
         "day",
-        "week",
+        "hour",
     ] {
         assert!(text.contains(part), "{part} in {text}");
     }

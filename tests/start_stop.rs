@@ -1,10 +1,5 @@
 //! How the collector starts, refuses to start, reads its configuration again, and stops.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "in a test a panic is a failure with its place"
-)]
-
 use std::fs;
 use std::time::Duration;
 
@@ -202,7 +197,7 @@ fn a_bad_configuration_is_no_start() {
 }
 
 #[test]
-fn without_a_command_it_serves_on_safe_defaults() {
+fn without_a_command_it_serves_on_safe_defaults_from_any_directory() {
     let folder = TempDir::new().unwrap();
     let (data, log) = (folder.path().join("data"), folder.path().join("log"));
     fs::create_dir(&data).unwrap();
@@ -212,7 +207,10 @@ fn without_a_command_it_serves_on_safe_defaults() {
     )
     .unwrap();
     let mut command = program::command(program::path("ravenry"));
-    let running = Running::start(command.arg("--data").arg(&data), &log);
+    let running = Running::start(
+        command.current_dir(folder.path()).args(["--data", "data"]),
+        &log,
+    );
     let began = wait::utc();
     let address = wait::value("it says its address", || {
         let log = running.log();

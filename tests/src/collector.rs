@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
@@ -32,10 +33,13 @@ impl Collector {
     /// One that will be configured by `toml` (without `[http]`); not started yet.
     #[must_use]
     pub fn new(toml: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        // Started by root, plugins run as another user, who keeps state below it.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let collector = Self {
             running: None,
             address: tool::free_address(),
-            folder: TempDir::new().unwrap(),
+            folder,
         };
         collector.configure(toml);
         collector
