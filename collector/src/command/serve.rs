@@ -59,7 +59,9 @@ fn load(file: &Path, must_exist: bool) -> anyhow::Result<Config> {
     }
 }
 
-fn serve(start: Start) -> anyhow::Result<ExitCode> {
+fn serve(mut start: Start) -> anyhow::Result<ExitCode> {
+    // Plugins are told their place in it, and work in another directory.
+    start.data = std::path::absolute(&start.data).context("data directory")?;
     let filter = tracing_subscriber::EnvFilter::try_from_env("RAVENRY_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     tracing_subscriber::fmt()
