@@ -56,12 +56,12 @@ struct Push {
 }
 
 impl Ingest {
-    /// Starts the thread. `judged` is told what came of each entry, in order; while it blocks, pushes wait.
+    /// Starts the thread. `judged` is told what came of each entry, in order, and when it arrived; while it blocks, pushes wait.
     pub fn start(
         store: Arc<Store>,
         journal: Arc<Mutex<dyn Journal>>,
         future_max: Duration,
-        judged: impl FnMut(Applied) + Send + 'static,
+        judged: impl FnMut(Applied, Timestamp) + Send + 'static,
     ) -> (Self, thread::JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(WAITING_MAX);
         let committer = Arc::clone(&store);
@@ -174,7 +174,7 @@ fn commit_all(
     store: &Store,
     journal: &Mutex<dyn Journal>,
     mut waiting: mpsc::Receiver<Push>,
-    mut judged: impl FnMut(Applied),
+    mut judged: impl FnMut(Applied, Timestamp),
 ) {
     while let Some(first) = waiting.blocking_recv() {
         let mut group = vec![first];
@@ -192,7 +192,7 @@ fn commit(
     store: &Store,
     journal: &Mutex<dyn Journal>,
     mut group: Vec<Push>,
-    judged: &mut impl FnMut(Applied),
+    judged: &mut impl FnMut(Applied, Timestamp),
 ) {
     let entries: Vec<Vec<u8>> = group
         .iter_mut()
@@ -216,7 +216,7 @@ fn commit(
     for (position, push) in (first..).zip(group) {
         let mut applied = store.catalog_mut().apply(position, &push.entry);
         drop(push.reply.send(Ok(std::mem::take(&mut applied.ack))));
-        judged(applied);
+        judged(applied, push.entry.received);
     }
 }
 

@@ -94,6 +94,8 @@ struct Judge {
     tests: HashMap<NoticeKey, oneshot::Sender<Result<(), String>>>,
     /// Whether the last commit failed: said once, not at each try.
     stuck: bool,
+    /// Whether what arrived before the start is still coming in; until it is over, no time passes.
+    catching_up: bool,
 }
 
 enum Input {
@@ -104,6 +106,7 @@ enum Input {
     Contact(HostName, Timestamp, Timestamp),
     Reload(Arc<Rules>, Channels, Timestamp),
     Test(ContactName, oneshot::Sender<Result<(), String>>, Timestamp),
+    Live(Timestamp),
 }
 
 /// The judge, from outside; cheap to clone.
@@ -122,7 +125,7 @@ impl fmt::Debug for JudgeHandle {
 }
 
 /// Starts the judge on the state in `database` (its own tables in that file, made where they are missing); it stops when
-/// `stop` says true, or when the last handle is gone.
+/// `stop` says true, or when the last handle is gone. Time passes from [`JudgeHandle::live_blocking`] on.
 ///
 /// Graphs are to be declared to it after each start; checks are not judged before.
 ///
@@ -151,6 +154,7 @@ pub fn start(
         on_their_way: HashMap::new(),
         tests: HashMap::new(),
         stuck: false,
+        catching_up: true,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -167,20 +171,38 @@ pub fn start(
 }
 
 impl JudgeHandle {
+    /// All that arrived before the start has been told: from now on time passes, and who is silent is noticed.
+    ///
+    /// # Errors
+    /// When the judge has stopped.
+    pub fn live_blocking(&self, now: Timestamp) -> Result<(), JudgeError> {
+        self.send_blocking(Input::Live(now))
+    }
+
     /// A graph of a host is new or changed. Waits while the queue is full.
     ///
     /// # Errors
     /// When the judge has stopped.
-    pub async fn declare(&self, host: HostName, graph: Arc<Graph>) -> Result<(), JudgeError> {
-        self.send(Input::Declare(host, graph, clock::now())).await
+    pub async fn declare(
+        &self,
+        host: HostName,
+        graph: Arc<Graph>,
+        now: Timestamp,
+    ) -> Result<(), JudgeError> {
+        self.send(Input::Declare(host, graph, now)).await
     }
 
     /// As [`Self::declare`], from a thread.
     ///
     /// # Errors
     /// When the judge has stopped.
-    pub fn declare_blocking(&self, host: HostName, graph: Arc<Graph>) -> Result<(), JudgeError> {
-        self.send_blocking(Input::Declare(host, graph, clock::now()))
+    pub fn declare_blocking(
+        &self,
+        host: HostName,
+        graph: Arc<Graph>,
+        now: Timestamp,
+    ) -> Result<(), JudgeError> {
+        self.send_blocking(Input::Declare(host, graph, now))
     }
 
     /// A graph is not watched any more. Waits while the queue is full.
@@ -228,16 +250,26 @@ impl JudgeHandle {
     ///
     /// # Errors
     /// When the judge has stopped.
-    pub async fn contact(&self, host: HostName, at: Timestamp) -> Result<(), JudgeError> {
-        self.send(Input::Contact(host, at, clock::now())).await
+    pub async fn contact(
+        &self,
+        host: HostName,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), JudgeError> {
+        self.send(Input::Contact(host, at, now)).await
     }
 
     /// As [`Self::contact`], from a thread.
     ///
     /// # Errors
     /// When the judge has stopped.
-    pub fn contact_blocking(&self, host: HostName, at: Timestamp) -> Result<(), JudgeError> {
-        self.send_blocking(Input::Contact(host, at, clock::now()))
+    pub fn contact_blocking(
+        &self,
+        host: HostName,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), JudgeError> {
+        self.send_blocking(Input::Contact(host, at, now))
     }
 
     /// Other rules and channels are in force; all states are kept. Waits while the queue is full.
@@ -332,7 +364,7 @@ impl Judge {
                     Some(input) => self.take_in(input, &mut inputs),
                     None => break,
                 },
-                () = tokio::time::sleep(wait) => lock(&self.engine).handle_timeout(clock::now()),
+                () = tokio::time::sleep(wait) => self.let_time_pass(clock::now()),
             }
         }
         self.stop(inputs).await;
@@ -353,6 +385,14 @@ impl Judge {
             };
         }
         if let Some(now) = last {
+            self.let_time_pass(now);
+        }
+    }
+
+    /// While what arrived before the start comes in, its one time stands still: an engine that saw the clock run on
+    /// beside it would take each entry for a step back.
+    fn let_time_pass(&self, now: Timestamp) {
+        if !self.catching_up {
             lock(&self.engine).handle_timeout(now);
         }
     }
@@ -391,6 +431,10 @@ impl Judge {
                 let notice = Notice::test(contact, now);
                 self.tests.insert(notice.key.clone(), outcome);
                 self.outbox.handle_tell(notice, now);
+                now
+            }
+            Input::Live(now) => {
+                self.catching_up = false;
                 now
             }
         }
@@ -515,7 +559,11 @@ impl Judge {
         if self.stuck {
             return COMMIT_AGAIN;
         }
-        let engine = lock(&self.engine).poll_timeout();
+        let engine = if self.catching_up {
+            None
+        } else {
+            lock(&self.engine).poll_timeout()
+        };
         let outbox = self.outbox.poll_timeout(now);
         let soonest = [engine, outbox].into_iter().flatten().min();
         let longest = ravenry_alerts::engine::TICK;

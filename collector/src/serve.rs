@@ -124,9 +124,10 @@ impl Collector {
             &channel_settings(&start.config, address),
             stop,
         )?;
+        let now = clock::now();
         for (host, known) in &catalog.hosts {
             for stored in known.graphs.values() {
-                judge.declare_blocking(host.clone(), Arc::clone(&stored.graph))?;
+                judge.declare_blocking(host.clone(), Arc::clone(&stored.graph), now)?;
             }
         }
         let limits = Limits {
@@ -137,13 +138,16 @@ impl Collector {
         let (journal, problems) =
             SegmentJournal::open(Arc::clone(&disk), limits, catalog.position)?;
         warn_all(&problems);
-        replay(&journal, &mut catalog, &judge)?;
+        replay(&journal, &mut catalog, &judge, now)?;
+        judge.live_blocking(clock::now())?;
 
         let store = Arc::new(Store::new(disk, catalog, settings));
         let journal: Arc<Mutex<dyn Journal>> = Arc::new(Mutex::new(journal));
         let database = Arc::new(Mutex::new(database));
         let feed = judge.clone();
-        let judged = move |applied: Applied| tell_judge(&feed, applied, clock::now());
+        let judged = move |applied: Applied, received: Timestamp| {
+            tell_judge(&feed, applied, received, clock::now());
+        };
         let (ingest, committer) = Ingest::start(
             Arc::clone(&store),
             Arc::clone(&journal),
@@ -313,18 +317,20 @@ fn warn_all(problems: &[String]) {
         .for_each(|problem| tracing::warn!("{problem}"));
 }
 
-/// Applies what the journal has beyond what the database knows.
-fn replay(
+/// Applies what the journal has beyond what the database knows. To the judge all of it arrives `now`: an entry's own time
+/// is when its host was heard of, and a clock that went back to it would have everything judged, and told, again.
+pub(crate) fn replay(
     journal: &SegmentJournal,
     catalog: &mut Catalog,
     judge: &JudgeHandle,
+    now: Timestamp,
 ) -> anyhow::Result<()> {
     let from = catalog.position + 1;
     let mut entries = 0_u64;
     let problems = journal.tail(from, &mut |position, bytes| match Entry::decode(bytes) {
         Ok(entry) => {
             entries += 1;
-            tell_judge(judge, catalog.apply(position, &entry), entry.received);
+            tell_judge(judge, catalog.apply(position, &entry), entry.received, now);
         }
         Err(error) => tracing::error!("entry {position}: {error}"),
     })?;
@@ -335,13 +341,14 @@ fn replay(
     Ok(())
 }
 
-fn tell_judge(judge: &JudgeHandle, applied: Applied, now: Timestamp) {
+/// What was `received` comes to the judge at `now`.
+fn tell_judge(judge: &JudgeHandle, applied: Applied, received: Timestamp, now: Timestamp) {
     let mut told = Ok(());
     for (host, graph) in applied.declared {
-        told = told.and_then(|()| judge.declare_blocking(host, graph));
+        told = told.and_then(|()| judge.declare_blocking(host, graph, now));
     }
     if let Some(host) = applied.contact {
-        told = told.and_then(|()| judge.contact_blocking(host, now));
+        told = told.and_then(|()| judge.contact_blocking(host, received, now));
     }
     if !applied.readings.is_empty() {
         told = told.and_then(|()| judge.readings_blocking(applied.readings, now));

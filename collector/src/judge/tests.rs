@@ -10,7 +10,13 @@ use ravenry_plugins::name::FieldName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use ravenry_plugins::disk::MemoryDisk;
+
 use super::*;
+use crate::catalog::Catalog;
+use crate::entry::Entry;
+use crate::journal::Journal;
+use crate::journal::segment::{Limits, SegmentJournal};
 
 /// A webhook that answers each request with the next of its statuses (the last one for ever) and keeps the bodies.
 #[derive(Clone)]
@@ -148,7 +154,7 @@ impl Running {
     async fn start(file: &Path, url: &str) -> Self {
         let (stop, stopped) = watch::channel(false);
         let judge = start(file, rules(url), &Settings::default(), stopped).unwrap();
-        judge.declare(host(), graph()).await.unwrap();
+        judge.declare(host(), graph(), clock::now()).await.unwrap();
         Self { judge, stop }
     }
 
@@ -263,4 +269,67 @@ async fn a_test_notice_says_how_it_went() {
     assert!(matches!(nobody, JudgeError::NoContact(_)));
     running.stop().await;
     assert_eq!(hook.subjects(), ["[test] Ravenry can reach ops"]);
+}
+
+/// The life of `df.root`: when each reading was taken, and its value. It ended before `now`.
+fn problem_that_is_over(now: Timestamp) -> Vec<(Timestamp, f64)> {
+    let values = [50.0, 99.0, 99.1, 50.0, 51.0].into_iter().enumerate();
+    let at = |tick| now - Duration::from_secs(110 - 10 * tick as u64);
+    values.map(|(tick, value)| (at(tick), value)).collect()
+}
+
+fn journal_of(life: &[(Timestamp, f64)]) -> SegmentJournal {
+    let limits = Limits {
+        segment_bytes: 1 << 20,
+        journal_bytes_max: 1 << 20,
+        entry_bytes_max: 1 << 16,
+    };
+    let (mut journal, _) = SegmentJournal::open(Arc::new(MemoryDisk::new()), limits, 0).unwrap();
+    for (received, value) in life {
+        let attributes = [["label", "/"], ["critical", "98"]];
+        let batch = serde_json::json!({"version": 1, "host": "web1",
+            "graphs": [{"graph": "df", "fields": [{"field": "root", "attributes": attributes}]}],
+            "series": {"graph": ["df"], "field": ["root"]},
+            "samples": {"series": [0], "time": [received], "value": [value]}});
+        let batch = serde_json::from_value(batch).unwrap();
+        let received = *received;
+        let entry = Entry { received, batch }.encode().unwrap();
+        journal.append(&[entry]).unwrap();
+    }
+    journal
+}
+
+#[tokio::test]
+async fn what_is_read_again_from_the_journal_is_not_told_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state.db");
+    let mut hook = Hook::listen(&[200]).await;
+    let now = clock::now();
+    let life = problem_that_is_over(now);
+
+    let running = Running::start(&file, &hook.url).await;
+    for (tick, (at, value)) in life.iter().enumerate() {
+        let (series, _, _) = reading(*value, 0);
+        let readings = vec![(series, Reading::Number(*value), *at)];
+        running.judge.readings(readings, now).await.unwrap();
+        if tick == 2 {
+            hook.requests(1).await;
+        }
+    }
+    hook.requests(2).await;
+    running.stop().await;
+
+    let running = Running::start(&file, &hook.url).await;
+    let judge = running.judge.clone();
+    let replayed = task::spawn_blocking(move || {
+        let mut catalog = Catalog::new(&crate::config::store::Store::default());
+        crate::serve::replay(&journal_of(&life), &mut catalog, &judge, clock::now()).unwrap();
+        judge.live_blocking(clock::now()).unwrap();
+    });
+    replayed.await.unwrap();
+    running.judge.notify_test("ops").await.unwrap();
+    running.stop().await;
+    let subjects = hook.subjects();
+    assert_eq!(subjects.len(), 3, "{subjects:?}");
+    assert_eq!(subjects[2], "[test] Ravenry can reach ops");
 }
