@@ -293,6 +293,8 @@ fn check(batch: &Batch) -> Result<(), String> {
     }
     if let Some(key) = &batch.key {
         check_id("key.agent", &key.agent)?;
+        check_count("key.incarnation", key.incarnation)?;
+        check_count("key.sequence", key.sequence)?;
     }
     for run in &batch.runs {
         check_id("runs.plugin", &run.plugin)?;
@@ -312,6 +314,16 @@ fn same_length(column: &str, found: usize, expected: usize) -> Result<(), String
     }
     Err(format!(
         "{column}: expected as many entries as its neighbour has, {expected}, found {found}"
+    ))
+}
+
+/// Databases count with a sign.
+fn check_count(column: &str, count: u64) -> Result<(), String> {
+    if i64::try_from(count).is_ok() {
+        return Ok(());
+    }
+    Err(format!(
+        "{column}: expected a number below 2^63, found {count}"
     ))
 }
 

@@ -25,7 +25,7 @@ fn batch() -> Batch {
         key: Some(Key {
             agent: "a1b2".into(),
             incarnation: 3,
-            sequence: u64::MAX,
+            sequence: i64::MAX as u64,
         }),
         graphs: vec![Declaration {
             host: Some(HostName::new("sw1").unwrap()),
@@ -176,6 +176,14 @@ fn columns_that_do_not_fit_are_refused() {
     check(
         json!({"key": {"agent": "", "incarnation": 1, "sequence": 1}}),
         "batch: key.agent: expected 1 to 255 bytes without control characters, found \"\"",
+    );
+    check(
+        json!({"key": {"agent": "a", "incarnation": u64::MAX, "sequence": 1}}),
+        "batch: key.incarnation: expected a number below 2^63, found 18446744073709551615",
+    );
+    check(
+        json!({"key": {"agent": "a", "incarnation": 1, "sequence": 1_u64 << 63}}),
+        "batch: key.sequence: expected a number below 2^63, found 9223372036854775808",
     );
     check(
         json!({"runs": [{"plugin": "p", "time": 1, "duration_seconds": -1.0}]}),
