@@ -26,7 +26,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeInteger, DeTable, DeValue};
 
 use crate::problem::Problem;
 
@@ -124,9 +124,9 @@ impl<'d, 't> Section<'d, 't> {
         key: &'static str,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        let text = self.located(key, "a number or a text", |value| match value {
+        let text = self.located(key, "a decimal number or a text", |value| match value {
             DeValue::String(text) => Some(text.to_string()),
-            DeValue::Integer(integer) => Some(integer.as_str().replace('_', "")),
+            DeValue::Integer(integer) => decimal(integer),
             DeValue::Float(float) => Some(float.as_str().replace('_', "")),
             DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
         })?;
@@ -140,10 +140,7 @@ impl<'d, 't> Section<'d, 't> {
 
     /// A whole number within `range`.
     pub fn integer(&mut self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
-        let found = self.located(key, "a whole number", |value| {
-            let integer = value.as_integer()?;
-            i64::from_str_radix(&integer.as_str().replace('_', ""), integer.radix()).ok()
-        })?;
+        let found = self.located(key, "a whole number", |value| whole(value.as_integer()?))?;
         match u64::try_from(found.value) {
             Ok(number) if range.contains(&number) => Some(number),
             _ => {
@@ -323,7 +320,7 @@ impl<'d, 't> Section<'d, 't> {
 fn expected(wanted: &str, found: &DeValue<'_>) -> String {
     let found: Cow<'_, str> = match found {
         DeValue::String(text) => format!("the text {text:?}").into(),
-        DeValue::Integer(integer) => format!("the integer {}", integer.as_str()).into(),
+        DeValue::Integer(integer) => format!("the integer {}{}", prefix(integer.radix()), integer.as_str()).into(),
         DeValue::Float(float) => format!("the number {}", float.as_str()).into(),
         DeValue::Boolean(boolean) => format!("{boolean}").into(),
         DeValue::Datetime(time) => format!("the time {time}").into(),
@@ -333,9 +330,29 @@ fn expected(wanted: &str, found: &DeValue<'_>) -> String {
     format!("expected {wanted}, found {found}")
 }
 
+/// What TOML writes before the digits of an integer that is not decimal.
+fn prefix(radix: u32) -> &'static str {
+    match radix {
+        2 => "0b",
+        8 => "0o",
+        16 => "0x",
+        _ => "",
+    }
+}
+
+/// An integer however it is written: `16_777_216` and `0x1000000` are the same.
+fn whole(integer: &DeInteger<'_>) -> Option<i64> {
+    i64::from_str_radix(&integer.as_str().replace('_', ""), integer.radix()).ok()
+}
+
+/// An integer as text that needs no radix to be read; `None` when it has another one.
+fn decimal(integer: &DeInteger<'_>) -> Option<String> {
+    (integer.radix() == 10).then(|| integer.as_str().replace('_', ""))
+}
+
 fn duration_of(value: &DeValue<'_>) -> Option<Duration> {
     match value {
-        DeValue::Integer(seconds) => seconds.as_str().parse().ok().map(Duration::from_secs),
+        DeValue::Integer(seconds) => Some(Duration::from_secs(u64::try_from(whole(seconds)?).ok()?)),
         DeValue::String(text) => parse_duration(text),
         DeValue::Float(_)
         | DeValue::Boolean(_)
@@ -376,7 +393,7 @@ pub fn duration_text(duration: Duration) -> String {
 
 fn size_of(value: &DeValue<'_>) -> Option<u64> {
     match value {
-        DeValue::Integer(bytes) => bytes.as_str().parse().ok(),
+        DeValue::Integer(bytes) => u64::try_from(whole(bytes)?).ok(),
         DeValue::String(text) => parse_size(text),
         DeValue::Float(_)
         | DeValue::Boolean(_)
@@ -467,6 +484,42 @@ mod tests {
                 ! r.toml:9: rule.off: unknown key; expected one of: on
             "#]],
         );
+    }
+
+    #[test]
+    fn an_integer_may_be_written_in_all_the_ways_of_toml() {
+        check(
+            "count=0x0a\nevery=3_600\nsize=16_777_216\n",
+            &expect![[r#"
+                name=None
+                count=Some(10)
+                every=Some("1h")
+                size=Some(16777216)
+                hosts=None
+            "#]],
+        );
+        check(
+            "every=0x3c\nsize=-1\n",
+            &expect![[r#"
+                name=None
+                count=None
+                every=Some("1m")
+                size=None
+                hosts=None
+                ! r.toml:2: size: expected a size such as 4096, "64 KB", "16 MB", found the integer -1
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_number_that_is_kept_as_text_is_decimal() {
+        let document = Document::new("r.toml", "warning=0x5a\ncritical=1_000\n");
+        let mut root = document.root();
+        let mut text = |key| root.scalar_by(key, |text| Ok::<_, String>(text.to_owned()));
+        assert_eq!((text("warning"), text("critical")), (None, Some("1000".to_owned())));
+        root.end();
+        let problems: Vec<String> = document.into_problems().iter().map(ToString::to_string).collect();
+        assert_eq!(problems, ["r.toml:1: warning: expected a decimal number or a text, found the integer 0x5a"]);
     }
 
     #[test]
