@@ -17,6 +17,8 @@ use crate::store::checkpoint::{Flush, Report};
 const WAITING_MAX: usize = 16;
 /// How often it is looked whether too much waits.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Checkpoints that are made because too much waits are this far apart at least.
+const HURRY_EVERY: Duration = Duration::from_secs(5);
 /// At the end more readings than this are left to the journal, so that stopping takes no longer than a person waits.
 const LAST_READINGS_MAX: u64 = 200_000;
 
@@ -72,6 +74,13 @@ impl Keeper {
             .unwrap_or_else(|_| Err("the collector is stopping".to_owned()))
     }
 
+    /// Whether the thread has ended: unasked, it did so in a panic.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        thread.as_ref().is_none_or(thread::JoinHandle::is_finished)
+    }
+
     /// Makes the last checkpoint and ends the thread. Blocks.
     pub fn stop(&self) {
         drop(self.orders.send(Order::Stop));
@@ -97,7 +106,7 @@ impl Parts {
             match orders.recv_timeout(LOOK_EVERY) {
                 Ok(Order::Flush(reply)) => drop(reply.send(self.checkpoint(Flush::All))),
                 Err(RecvTimeoutError::Timeout) if self.is_due(last) => {
-                    drop(self.checkpoint(Flush::Due));
+                    drop(self.checkpoint(self.flush()));
                     last = clock::monotonic();
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -110,8 +119,29 @@ impl Parts {
     }
 
     fn is_due(&self, last: Instant) -> bool {
-        clock::monotonic().saturating_duration_since(last) >= self.interval
-            || self.store.catalog().counts.pending > self.pending_max
+        let since = clock::monotonic().saturating_duration_since(last);
+        since >= self.interval
+            || (since >= HURRY_EVERY && (self.is_overfull() || self.journal_is_pressed()))
+    }
+
+    /// What is due; everything, when too much waits.
+    fn flush(&self) -> Flush {
+        if self.is_overfull() {
+            Flush::All
+        } else {
+            Flush::Due
+        }
+    }
+
+    fn is_overfull(&self) -> bool {
+        self.store.catalog().counts.pending > self.pending_max
+    }
+
+    fn journal_is_pressed(&self) -> bool {
+        self.journal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_pressed()
     }
 
     fn checkpoint(&self, flush: Flush) -> Result<Report, String> {
@@ -125,6 +155,16 @@ impl Parts {
                     .problems
                     .iter()
                     .for_each(|problem| tracing::error!("{problem}"));
+                if report.late > 0 {
+                    self.store.catalog_mut().counts.late += report.late;
+                    tracing::warn!("{} readings came too late for their files", report.late);
+                }
+                if report.unfit > 0 {
+                    let unfit = report.unfit;
+                    tracing::warn!(
+                        "{unfit} readings do not fit the type that their field has now: unknown"
+                    );
+                }
             }
             Err(error) => tracing::error!("{error}; it is tried again"),
         }
