@@ -55,6 +55,17 @@ impl Scale {
         }
     }
 
+    /// The scale of a field that nobody declares: a gauge without limits.
+    #[must_use]
+    pub fn undeclared() -> Self {
+        Self {
+            kind: Kind::Gauge,
+            min: None,
+            max: None,
+            gap_max: Duration::from_secs(180),
+        }
+    }
+
     /// The value of `reading`, taken `at`, given the one before it.
     #[must_use]
     pub fn value(&self, previous: Option<Previous>, reading: Reading, at: Timestamp) -> Value {

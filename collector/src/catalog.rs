@@ -1,10 +1,10 @@
 //! Everything known of hosts, graphs and fields, in memory: a deterministic machine over the entries of the journal.
 //!
 //! [`Catalog::apply`] takes an entry and says what came of it; an entry that is applied again changes nothing. No clock,
-//! no file: [`crate::checkpoint`] writes what waits in it, [`crate::database`] keeps what a restart must know.
+//! no file: [`crate::store::checkpoint`] writes what waits in it, [`crate::database`] keeps what a restart must know.
 
 use std::collections::btree_map::Entry as Slot;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use ravenry_alerts::rate::{Previous, Scale, Value};
@@ -13,7 +13,7 @@ use ravenry_plugins::graph::{Graph, Kind};
 use ravenry_plugins::name::{FieldName, GraphName, HostName, SeriesName};
 use ravenry_plugins::reading::Reading;
 use ravenry_plugins::timestamp::Timestamp;
-use ravenry_plugins::wire::{Ack, Batch, Key, PROBLEMS_MAX, RunReport};
+use ravenry_plugins::wire::{Ack, Batch, FIELDS_MAX, Key, PROBLEMS_MAX, RunReport};
 
 use crate::config::store::{Layout, Store};
 use crate::entry::Entry;
@@ -22,6 +22,8 @@ use crate::store::pending::{Pending, Taken};
 
 /// A host remembers this many plugins' last runs.
 const RUNS_MAX: usize = 1_000;
+/// So many agents speak for one host.
+const AGENTS_MAX: usize = 100;
 /// A graph may have had this many fields; one push declares fewer.
 const COLUMNS_MAX: usize = 4_000;
 
@@ -30,23 +32,46 @@ const COLUMNS_MAX: usize = 4_000;
 pub struct Catalog {
     /// By name.
     pub hosts: BTreeMap<HostName, Host>,
-    /// The last batch of each agent, by its id.
-    pub agents: HashMap<String, Sent>,
     /// The last entry that was applied.
     pub position: u64,
+    /// The first entry that was not read again from the journal at the start.
+    pub fresh_from: u64,
     /// Since the start.
     pub counts: Counts,
     layout: Layout,
     series_max: u64,
+    hosts_max: usize,
 }
 
 /// The last batch that an agent sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 pub struct Sent {
     /// Which start of the agent.
     pub incarnation: u64,
     /// Which batch since then.
     pub sequence: u64,
+}
+
+impl Sent {
+    /// The counters of a key, as far as the database can hold them.
+    fn of(key: &Key) -> Self {
+        const MAX: u64 = i64::MAX as u64;
+        Self {
+            incarnation: key.incarnation.min(MAX),
+            sequence: key.sequence.min(MAX),
+        }
+    }
 }
 
 /// What has been counted.
@@ -73,6 +98,8 @@ pub struct Host {
     pub graphs: BTreeMap<GraphName, StoredGraph>,
     /// The last run of each of its plugins.
     pub runs: BTreeMap<String, RunReport>,
+    /// The last batch of each agent that speaks for it, by the agent's id.
+    pub agents: BTreeMap<String, Sent>,
     /// Whether the database does not know it yet.
     pub unsaved: bool,
 }
@@ -128,11 +155,12 @@ impl Catalog {
     pub fn new(store: &Store) -> Self {
         Self {
             hosts: BTreeMap::new(),
-            agents: HashMap::new(),
             position: 0,
+            fresh_from: 0,
             counts: Counts::default(),
             layout: store.layout,
             series_max: store.series_max,
+            hosts_max: usize::try_from(store.hosts_max).unwrap_or(usize::MAX),
         }
     }
 
@@ -153,6 +181,19 @@ impl Catalog {
         self.hosts.get_mut(host)?.graphs.get_mut(graph)
     }
 
+    /// Graphs that a batch has readings of, and whose files have not been asked how far they are.
+    #[must_use]
+    pub fn unknown_files(&self, batch: &Batch) -> BTreeSet<(HostName, GraphName)> {
+        let named = (0..batch.series.graph.len()).filter_map(|series| series_of(batch, series));
+        named
+            .filter(|(host, graph, _)| {
+                self.graph(host, graph)
+                    .is_some_and(|stored| !stored.pending.is_known())
+            })
+            .map(|(host, graph, _)| (host.clone(), graph.clone()))
+            .collect()
+    }
+
     /// The position up to which no entry holds a row that still waits.
     #[must_use]
     pub fn settled_position(&self) -> u64 {
@@ -163,16 +204,12 @@ impl Catalog {
         waiting.map_or(self.position, |first| first - 1)
     }
 
-    /// Whether a batch with this key has been applied.
+    /// Whether a batch of `host` with this key has been applied.
     #[must_use]
-    pub fn has_seen(&self, key: &Key) -> bool {
-        let sent = Sent {
-            incarnation: key.incarnation,
-            sequence: key.sequence,
-        };
-        self.agents
-            .get(&key.agent)
-            .is_some_and(|last| sent <= *last)
+    pub fn has_seen(&self, host: &HostName, key: &Key) -> bool {
+        let agents = self.hosts.get(host).map(|known| &known.agents);
+        let last = agents.and_then(|agents| agents.get(&key.agent));
+        last.is_some_and(|last| Sent::of(key) <= *last)
     }
 
     /// Takes an entry of the journal. Applying one again changes nothing: a reading is known by its series and time.
@@ -183,14 +220,17 @@ impl Catalog {
         let batch = &entry.batch;
         self.position = self.position.max(position);
         let mut applied = Applied::default();
+        if self.hosts.len() >= self.hosts_max && names_a_new_host(&self.hosts, batch) {
+            let hosts_max = self.hosts_max;
+            let count = batch.samples.series.len() as u64;
+            self.counts.refused += count;
+            refuse(&mut applied.ack, count, || {
+                format!("{}: more than {hosts_max} hosts in all", batch.host)
+            });
+            return applied;
+        }
         if let Some(key) = &batch.key {
-            let sent = Sent {
-                incarnation: key.incarnation,
-                sequence: key.sequence,
-            };
-            let last = self.agents.entry(key.agent.clone()).or_default();
-            *last = sent.max(*last);
-            self.hear(&batch.host, entry, &mut applied);
+            self.hear(key, entry, &mut applied);
         }
         for declaration in &batch.graphs {
             self.declare(&batch.host, declaration, &mut applied);
@@ -202,10 +242,15 @@ impl Catalog {
         applied
     }
 
-    fn hear(&mut self, host: &HostName, entry: &Entry, applied: &mut Applied) {
+    fn hear(&mut self, key: &Key, entry: &Entry, applied: &mut Applied) {
+        let host = &entry.batch.host;
         let known = self.hosts.entry(host.clone()).or_default();
         known.last_contact = known.last_contact.max(Some(entry.received));
         known.unsaved = true;
+        if known.agents.len() < AGENTS_MAX || known.agents.contains_key(&key.agent) {
+            let last = known.agents.entry(key.agent.clone()).or_default();
+            *last = Sent::of(key).max(*last);
+        }
         for run in &entry.batch.runs {
             if known.runs.len() < RUNS_MAX || known.runs.contains_key(&run.plugin) {
                 known.runs.insert(run.plugin.clone(), run.clone());
@@ -239,7 +284,9 @@ impl Catalog {
             .into_iter()
             .flat_map(|known| known.columns.iter().map(|column| &column.field))
             .collect();
+        // A graph without fields takes room too.
         let new = fields.filter(|field| !columns.contains(field)).count();
+        let new = new.max(usize::from(known.is_none()));
         if columns.len() + new > COLUMNS_MAX {
             return Err(format!(
                 "more than {COLUMNS_MAX} fields, counting those it once had"
@@ -263,7 +310,9 @@ impl Catalog {
             Slot::Occupied(known) => known.into_mut(),
             Slot::Vacant(place) => place.insert(StoredGraph::new(&declaration)),
         };
-        self.counts.series += stored.redeclare(declaration, declared);
+        let before = stored.room();
+        stored.redeclare(declaration, declared);
+        self.counts.series += stored.room() - before;
         applied
             .declared
             .push((host.clone(), Arc::clone(&stored.graph)));
@@ -307,22 +356,21 @@ impl Catalog {
             return;
         };
         let kind = stored.columns[place.column].scale.kind;
-        for (time, reading) in readings {
-            if !fits(kind, reading) {
-                counts.refused += 1;
-                refuse(ack, 1, || {
-                    format!("{series}: expected a whole number for a counter, found {reading}")
-                });
-                continue;
-            }
-            match stored.pending.take(time, place.column, reading, position) {
-                Taken::New => {
-                    stored.see(place.column, reading, time);
-                    counts.accepted += 1;
-                    counts.pending += 1;
-                    ack.accepted += 1;
-                    applied.readings.push((series.clone(), reading, time));
-                }
+        let (mut fit, unfit): (Vec<_>, Vec<_>) =
+            readings.partition(|(_, reading)| fits(kind, *reading));
+        for (_, reading) in unfit {
+            counts.refused += 1;
+            refuse(ack, 1, || {
+                format!("{series}: expected a whole number for a counter, found {reading}")
+            });
+        }
+        fit.sort_by_key(|(time, _)| *time);
+        let mut seen = Vec::with_capacity(fit.len());
+        let column = u32::try_from(place.column).unwrap_or(u32::MAX);
+        stored
+            .pending
+            .take_series(column, position, &fit, |time, reading, taken| match taken {
+                Taken::New => seen.push((time, reading)),
                 Taken::Repeated => counts.late += 1,
                 Taken::Late => {
                     counts.late += 1;
@@ -330,7 +378,13 @@ impl Catalog {
                         format!("{series}: {time} is late: later readings have been stored")
                     });
                 }
-            }
+            });
+        for (time, reading) in seen {
+            stored.see(place.column, reading, time);
+            counts.accepted += 1;
+            counts.pending += 1;
+            ack.accepted += 1;
+            applied.readings.push((series.clone(), reading, time));
         }
     }
 
@@ -370,7 +424,13 @@ impl Catalog {
         }
         for ((host, graph), fields) in missing {
             let known = self.graph(host, graph);
-            if let Err(why) = self.room_for(known, fields.iter().copied()) {
+            let declared_now = known.map_or(0, |known| known.declaration.fields.len());
+            let room = if declared_now + fields.len() > FIELDS_MAX {
+                Err(format!("more than {FIELDS_MAX} fields"))
+            } else {
+                self.room_for(known, fields.iter().copied())
+            };
+            if let Err(why) = room {
                 refuse(&mut applied.ack, 0, || {
                     format!("graph {host}/{graph}: new fields are not taken: {why}")
                 });
@@ -412,11 +472,28 @@ struct Place {
 /// rrdtool takes only whole numbers for what is counted.
 fn fits(kind: Kind, reading: Reading) -> bool {
     match (kind, reading) {
-        (Kind::Counter, Reading::Number(number)) => number >= 0.0 && number.fract() == 0.0,
-        (Kind::Derive, Reading::Number(number)) => number.fract() == 0.0,
+        (Kind::Counter, Reading::Number(number)) => number >= 0.0 && is_whole(number),
+        (Kind::Derive, Reading::Number(number)) => is_whole(number),
         (Kind::Counter | Kind::Derive, Reading::Unknown | Reading::Count(_))
         | (Kind::Gauge | Kind::Absolute, _) => true,
     }
+}
+
+/// Whether a number has a form in digits that rrdtool reads back.
+fn is_whole(number: f64) -> bool {
+    const DIGITS_MAX: f64 = 1e18;
+    number.fract() == 0.0 && number.abs() < DIGITS_MAX
+}
+
+fn names_a_new_host(hosts: &BTreeMap<HostName, Host>, batch: &Batch) -> bool {
+    let declared = batch
+        .graphs
+        .iter()
+        .filter_map(|declaration| declaration.host.as_ref());
+    let mut named = std::iter::once(&batch.host)
+        .chain(declared)
+        .chain(batch.series.host.iter().flatten());
+    named.any(|host| !hosts.contains_key(host))
 }
 
 fn refuse(ack: &mut Ack, readings: u64, text: impl FnOnce() -> String) {
@@ -426,7 +503,27 @@ fn refuse(ack: &mut Ack, readings: u64, text: impl FnOnce() -> String) {
     }
 }
 
+impl Column {
+    fn new(field: FieldName, scale: Scale) -> Self {
+        Self {
+            field,
+            scale,
+            last: None,
+            value: None,
+        }
+    }
+}
+
 impl StoredGraph {
+    /// The names of its columns, in their order.
+    #[must_use]
+    pub fn column_names(&self) -> Vec<FieldName> {
+        self.columns
+            .iter()
+            .map(|column| column.field.clone())
+            .collect()
+    }
+
     fn new(declaration: &Declaration) -> Self {
         Self {
             graph: Arc::new(Graph::resolve(declaration).0),
@@ -444,22 +541,28 @@ impl StoredGraph {
     pub fn restored(
         declaration: Declaration,
         declared: bool,
+        columns: Vec<FieldName>,
         first_update: Option<Timestamp>,
     ) -> Self {
         let mut stored = Self::new(&declaration);
+        // Readings of a field that is not declared any more may still be in the journal.
+        let scale = Scale::undeclared();
+        stored.columns = columns
+            .into_iter()
+            .map(|field| Column::new(field, scale))
+            .collect();
         stored.redeclare(declaration, declared);
         stored.first_update = first_update;
         stored.unsaved = false;
         stored
     }
 
-    /// Takes a declaration; fields that are new get a column. Says how many.
-    fn redeclare(&mut self, declaration: Declaration, declared: bool) -> u64 {
+    /// Takes a declaration; fields that are new get a column.
+    fn redeclare(&mut self, declaration: Declaration, declared: bool) {
         self.graph = Arc::new(Graph::resolve(&declaration).0);
         self.declaration = declaration;
         self.declared = declared;
         self.unsaved = true;
-        let before = self.columns.len();
         let step = layout::step(&self.graph, Layout::Standard);
         for field in &self.graph.fields {
             let scale = Scale::of(field, step);
@@ -469,15 +572,18 @@ impl StoredGraph {
                 .find(|column| column.field == field.name);
             match known {
                 Some(column) => column.scale = scale,
-                None => self.columns.push(Column {
-                    field: field.name.clone(),
-                    scale,
-                    last: None,
-                    value: None,
-                }),
+                None => self.columns.push(Column::new(field.name.clone(), scale)),
             }
         }
-        (self.columns.len() - before) as u64
+    }
+
+    /// What it counts for among all series: a graph without fields takes room too, once it is kept.
+    #[must_use]
+    pub fn room(&self) -> u64 {
+        match self.columns.len() as u64 {
+            0 if self.declared => 1,
+            columns => columns,
+        }
     }
 
     /// Remembers the last reading and what it stands for.

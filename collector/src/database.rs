@@ -3,11 +3,12 @@
 //! One SQLite file beside the history. The catalog is saved at each checkpoint together with the journal position that it
 //! stands for, in one transaction; alerts keep their own tables in the same file.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use ravenry_plugins::declaration::Declaration;
-use ravenry_plugins::name::HostName;
+use ravenry_plugins::name::{FieldName, GraphName, HostName, NameError};
 use ravenry_plugins::timestamp::Timestamp;
 use ravenry_plugins::wire::RunReport;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -17,16 +18,18 @@ use crate::catalog::{Catalog, Host, Sent, StoredGraph};
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS hosts (
-        host TEXT PRIMARY KEY, last_contact_micros INTEGER, runs TEXT NOT NULL) STRICT, WITHOUT ROWID;
+        host TEXT PRIMARY KEY, last_contact_micros INTEGER, runs TEXT NOT NULL,
+        agents TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS graphs (
         host TEXT NOT NULL, graph TEXT NOT NULL, declaration TEXT NOT NULL, declared INTEGER NOT NULL,
-        first_update_micros INTEGER, PRIMARY KEY (host, graph)) STRICT, WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS agents (
-        agent TEXT PRIMARY KEY, incarnation INTEGER NOT NULL, sequence INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        columns TEXT NOT NULL, first_update_micros INTEGER, PRIMARY KEY (host, graph)) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS tokens (
         name TEXT PRIMARY KEY, sha256 BLOB NOT NULL UNIQUE, hosts TEXT NOT NULL,
         created_micros INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ";
+
+/// The version of the tables, kept in the file.
+const VERSION: i64 = 1;
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -34,13 +37,13 @@ pub enum DatabaseError {
     /// SQLite says no.
     #[error("state database: {0}")]
     Sqlite(#[from] rusqlite::Error),
-    /// A row does not hold what this version wrote or understands.
-    #[error("state database: {what}: {why}")]
-    Row {
-        /// Which row.
-        what: String,
-        /// One sentence.
-        why: String,
+    /// A later version of this program wrote it.
+    #[error(
+        "state database: expected version {VERSION}, found {found}: it belongs to a later version of ravenry"
+    )]
+    Version {
+        /// The version that was found.
+        found: i64,
     },
 }
 
@@ -73,86 +76,74 @@ impl Database {
         connection.busy_timeout(Duration::from_secs(10))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
+        let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if found > VERSION {
+            return Err(DatabaseError::Version { found });
+        }
         connection.execute_batch(SCHEMA)?;
+        connection.pragma_update(None, "user_version", VERSION)?;
         Ok(Self { connection })
     }
 
-    /// Fills a new `catalog` with what was saved.
+    /// Fills a new `catalog` with what was saved, and says which rows could not be read: they are left out.
     ///
     /// # Errors
-    /// When a row cannot be read.
-    pub fn load(&self, catalog: &mut Catalog) -> Result<(), DatabaseError> {
+    /// When SQLite cannot read.
+    pub fn load(&self, catalog: &mut Catalog) -> Result<Vec<String>, DatabaseError> {
         let position = "SELECT value FROM meta WHERE key = 'position'";
         catalog.position = self
             .connection
             .query_row(position, [], |row| row.get(0))
             .optional()?
             .unwrap_or(0);
-        self.load_hosts(catalog)?;
-        self.load_graphs(catalog)?;
-        let mut agents = self
-            .connection
-            .prepare("SELECT agent, incarnation, sequence FROM agents")?;
-        let mut rows = agents.query([])?;
-        while let Some(row) = rows.next()? {
-            catalog.agents.insert(
-                row.get(0)?,
-                Sent {
-                    incarnation: row.get(1)?,
-                    sequence: row.get(2)?,
-                },
-            );
-        }
-        Ok(())
+        let mut problems = Vec::new();
+        self.load_hosts(catalog, &mut problems)?;
+        self.load_graphs(catalog, &mut problems)?;
+        Ok(problems)
     }
 
-    fn load_hosts(&self, catalog: &mut Catalog) -> Result<(), DatabaseError> {
+    fn load_hosts(
+        &self,
+        catalog: &mut Catalog,
+        problems: &mut Vec<String>,
+    ) -> Result<(), DatabaseError> {
         let mut hosts = self
             .connection
-            .prepare("SELECT host, last_contact_micros, runs FROM hosts")?;
+            .prepare("SELECT host, last_contact_micros, runs, agents FROM hosts")?;
         let mut rows = hosts.query([])?;
         while let Some(row) = rows.next()? {
-            let (name, runs): (String, String) = (row.get(0)?, row.get(2)?);
-            let what = || format!("host {name}");
-            let runs: Vec<RunReport> = readable(serde_json::from_str(&runs), what)?;
-            let host = Host {
-                last_contact: row.get::<_, Option<i64>>(1)?.map(Timestamp::from_micros),
-                runs: runs
-                    .into_iter()
-                    .map(|run| (run.plugin.clone(), run))
-                    .collect(),
-                ..Host::default()
-            };
-            catalog
-                .hosts
-                .insert(readable(HostName::new(&name), what)?, host);
+            let (name, runs, agents): (String, String, String) =
+                (row.get(0)?, row.get(2)?, row.get(3)?);
+            let last_contact = row.get::<_, Option<i64>>(1)?.map(Timestamp::from_micros);
+            match host_of(&name, last_contact, &runs, &agents) {
+                Ok((name, host)) => drop(catalog.hosts.insert(name, host)),
+                Err(why) => problems.push(format!("state database: host {name}: {why}")),
+            }
         }
         Ok(())
     }
 
-    fn load_graphs(&self, catalog: &mut Catalog) -> Result<(), DatabaseError> {
+    fn load_graphs(
+        &self,
+        catalog: &mut Catalog,
+        problems: &mut Vec<String>,
+    ) -> Result<(), DatabaseError> {
         let mut graphs = self.connection.prepare(
-            "SELECT host, graph, declaration, declared, first_update_micros FROM graphs",
+            "SELECT host, graph, declaration, declared, columns, first_update_micros FROM graphs",
         )?;
         let mut rows = graphs.query([])?;
         while let Some(row) = rows.next()? {
             let (host, graph): (String, String) = (row.get(0)?, row.get(1)?);
-            let what = || format!("graph {host}/{graph}");
-            let declaration: String = row.get(2)?;
-            let declaration: Declaration = readable(serde_json::from_str(&declaration), what)?;
-            let host = readable(HostName::new(&host), what)?;
-            let name = declaration.graph.clone();
-            let stored = {
-                let first_update = row.get::<_, Option<i64>>(4)?.map(Timestamp::from_micros);
-                StoredGraph::restored(declaration, row.get(3)?, first_update)
-            };
-            catalog.counts.series += stored.columns.len() as u64;
-            catalog
-                .hosts
-                .entry(host)
-                .or_default()
-                .graphs
-                .insert(name, stored);
+            let (declaration, columns): (String, String) = (row.get(2)?, row.get(4)?);
+            let first_update = row.get::<_, Option<i64>>(5)?.map(Timestamp::from_micros);
+            match graph_of(&host, &declaration, row.get(3)?, &columns, first_update) {
+                Ok((host, name, stored)) => {
+                    catalog.counts.series += stored.room();
+                    let host = catalog.hosts.entry(host).or_default();
+                    host.graphs.insert(name, stored);
+                }
+                Err(why) => problems.push(format!("state database: graph {host}/{graph}: {why}")),
+            }
         }
         Ok(())
     }
@@ -212,24 +203,73 @@ impl Database {
     }
 }
 
-/// What a checkpoint saves of the catalog.
+fn host_of(
+    name: &str,
+    last_contact: Option<Timestamp>,
+    runs: &str,
+    agents: &str,
+) -> Result<(HostName, Host), Unreadable> {
+    let runs: Vec<RunReport> = serde_json::from_str(runs)?;
+    let host = Host {
+        last_contact,
+        runs: runs
+            .into_iter()
+            .map(|run| (run.plugin.clone(), run))
+            .collect(),
+        agents: serde_json::from_str(agents)?,
+        ..Host::default()
+    };
+    Ok((HostName::new(name)?, host))
+}
+
+fn graph_of(
+    host: &str,
+    declaration: &str,
+    declared: bool,
+    columns: &str,
+    first_update: Option<Timestamp>,
+) -> Result<(HostName, GraphName, StoredGraph), Unreadable> {
+    let declaration: Declaration = serde_json::from_str(declaration)?;
+    let name = declaration.graph.clone();
+    let columns: Vec<FieldName> = serde_json::from_str(columns)?;
+    let stored = StoredGraph::restored(declaration, declared, columns, first_update);
+    Ok((HostName::new(host)?, name, stored))
+}
+
+/// Why a row is left out.
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
+
+/// What a checkpoint saves of the catalog: copies, so that the catalog is not held while they are written.
 #[derive(Debug, Default)]
 pub struct Changes {
     /// The journal up to here need not be read again.
     pub position: u64,
-    hosts: Vec<(String, Option<i64>, String)>,
+    hosts: Vec<HostRow>,
     graphs: Vec<GraphRow>,
-    agents: Vec<(String, Sent)>,
+}
+
+/// A host as the database has it.
+#[derive(Debug)]
+struct HostRow {
+    host: HostName,
+    last_contact: Option<Timestamp>,
+    runs: Vec<RunReport>,
+    agents: BTreeMap<String, Sent>,
 }
 
 /// A graph as the database has it.
 #[derive(Debug)]
 struct GraphRow {
-    host: String,
-    graph: String,
-    /// As JSON.
-    declaration: String,
+    host: HostName,
+    declaration: Declaration,
     declared: bool,
+    columns: Vec<FieldName>,
     first_update: Option<Timestamp>,
 }
 
@@ -243,92 +283,72 @@ impl Changes {
         };
         for (name, host) in &mut catalog.hosts {
             if std::mem::take(&mut host.unsaved) {
-                let runs: Vec<&RunReport> = host.runs.values().collect();
-                let runs = serde_json::to_string(&runs).unwrap_or_else(|_| "[]".to_owned());
-                changes.hosts.push((
-                    name.to_string(),
-                    host.last_contact.map(Timestamp::micros),
-                    runs,
-                ));
+                changes.hosts.push(HostRow {
+                    host: name.clone(),
+                    last_contact: host.last_contact,
+                    runs: host.runs.values().cloned().collect(),
+                    agents: host.agents.clone(),
+                });
             }
-            for (graph, stored) in &mut host.graphs {
+            for stored in host.graphs.values_mut() {
                 if std::mem::take(&mut stored.unsaved) {
-                    let declaration =
-                        serde_json::to_string(&stored.declaration).unwrap_or_default();
                     changes.graphs.push(GraphRow {
-                        host: name.to_string(),
-                        graph: graph.to_string(),
-                        declaration,
+                        host: name.clone(),
+                        declaration: stored.declaration.clone(),
                         declared: stored.declared,
+                        columns: stored.column_names(),
                         first_update: stored.first_update,
                     });
                 }
             }
         }
-        changes.agents.extend(
-            catalog
-                .agents
-                .iter()
-                .map(|(agent, sent)| (agent.clone(), *sent)),
-        );
         changes
     }
 
     /// Marks what was collected unsaved again, after a save that failed.
     pub fn give_back(&self, catalog: &mut Catalog) {
-        for (name, ..) in &self.hosts {
-            if let Some(host) = catalog.hosts.get_mut(name.as_str()) {
+        for row in &self.hosts {
+            if let Some(host) = catalog.hosts.get_mut(&row.host) {
                 host.unsaved = true;
             }
         }
         for row in &self.graphs {
-            let stored = catalog
-                .hosts
-                .get_mut(row.host.as_str())
-                .and_then(|host| host.graphs.get_mut(row.graph.as_str()));
-            if let Some(stored) = stored {
+            if let Some(stored) = catalog.graph_mut(&row.host, &row.declaration.graph) {
                 stored.unsaved = true;
             }
         }
     }
 
-    fn write(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    fn write(&self, transaction: &Transaction<'_>) -> Result<(), DatabaseError> {
         transaction.execute(
             "REPLACE INTO meta (key, value) VALUES ('position', ?1)",
             params![self.position],
         )?;
-        let mut host = transaction.prepare_cached("REPLACE INTO hosts VALUES (?1, ?2, ?3)")?;
-        for (name, last_contact, runs) in &self.hosts {
-            host.execute(params![name, last_contact, runs])?;
+        let mut host = transaction.prepare_cached("REPLACE INTO hosts VALUES (?1, ?2, ?3, ?4)")?;
+        for row in &self.hosts {
+            let last_contact = row.last_contact.map(Timestamp::micros);
+            let (runs, agents) = (json(&row.runs)?, json(&row.agents)?);
+            host.execute(params![row.host.as_str(), last_contact, runs, agents])?;
         }
         let mut graph =
-            transaction.prepare_cached("REPLACE INTO graphs VALUES (?1, ?2, ?3, ?4, ?5)")?;
+            transaction.prepare_cached("REPLACE INTO graphs VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
         for row in &self.graphs {
-            let first_update = row.first_update.map(Timestamp::micros);
             graph.execute(params![
-                row.host,
-                row.graph,
-                row.declaration,
+                row.host.as_str(),
+                row.declaration.graph.as_str(),
+                json(&row.declaration)?,
                 row.declared,
-                first_update
+                json(&row.columns)?,
+                row.first_update.map(Timestamp::micros)
             ])?;
-        }
-        let mut agent = transaction.prepare_cached("REPLACE INTO agents VALUES (?1, ?2, ?3)")?;
-        for (name, sent) in &self.agents {
-            agent.execute(params![name, sent.incarnation, sent.sequence])?;
         }
         Ok(())
     }
 }
 
-fn readable<T, E: std::fmt::Display>(
-    result: Result<T, E>,
-    what: impl Fn() -> String,
-) -> Result<T, DatabaseError> {
-    result.map_err(|error| DatabaseError::Row {
-        what: what(),
-        why: error.to_string(),
-    })
+fn json(value: &impl serde::Serialize) -> Result<String, DatabaseError> {
+    serde_json::to_string(value)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()).into())
 }
 
 #[cfg(test)]
@@ -363,9 +383,9 @@ mod tests {
         database.save(&Changes::collect(&mut catalog, 3)).unwrap();
 
         let mut loaded = Catalog::new(&Store::default());
-        database.load(&mut loaded).unwrap();
+        assert_eq!(database.load(&mut loaded).unwrap(), Vec::<String>::new());
         assert_eq!((loaded.position, loaded.counts.series), (3, 1));
-        assert!(loaded.has_seen(&batch().key.unwrap()));
+        assert!(loaded.has_seen(&batch().host, &batch().key.unwrap()));
         let host = &loaded.hosts["web1"];
         assert_eq!(host.last_contact, Some(received));
         assert_eq!(host.runs["load"].error.as_deref(), Some("exit code 1"));

@@ -84,7 +84,7 @@ impl Ingest {
         if batch
             .key
             .as_ref()
-            .is_some_and(|key| self.store.catalog().has_seen(key))
+            .is_some_and(|key| self.store.catalog().has_seen(&batch.host, key))
         {
             return Ok(Ack {
                 duplicate: true,
@@ -214,7 +214,7 @@ fn commit(
         }
     };
     for (position, push) in (first..).zip(group) {
-        let mut applied = store.catalog_mut().apply(position, &push.entry);
+        let mut applied = store.apply(position, &push.entry);
         drop(push.reply.send(Ok(std::mem::take(&mut applied.ack))));
         judged(applied, push.entry.received);
     }

@@ -36,6 +36,9 @@ pub trait Journal: Send {
 
     /// Bytes that it takes.
     fn size_bytes(&self) -> u64;
+
+    /// Whether it is more than half as large as it may be: then nothing may hold it back.
+    fn is_pressed(&self) -> bool;
 }
 
 /// The positions that a journal holds: from `first` up to but not including `next`.

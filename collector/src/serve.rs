@@ -104,17 +104,12 @@ impl Collector {
     fn open_blocking(start: &Start, address: SocketAddr) -> anyhow::Result<Self> {
         let settings = &start.config.store;
         let disk: Arc<dyn Disk> = Arc::new(FileDisk::new(&start.data)?);
-        let (again, problems) = redo::carry_out_again(&*disk)?;
-        if again > 0 {
-            tracing::info!(
-                "{again} history files were being written when the collector ended, and were written again"
-            );
-        }
-        warn_all(&problems);
+        let again = redo::carry_out_again(&*disk)?;
+        warn_all(&again.problems);
         let database_path = start.data.join(DATABASE);
         let database = Database::open(&database_path)?;
         let mut catalog = Catalog::new(settings);
-        database.load(&mut catalog)?;
+        warn_all(&database.load(&mut catalog)?);
 
         let (judge_stop, stop) = watch::channel(false);
         let rules = Arc::new(start.config.alerts.rules.clone());

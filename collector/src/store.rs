@@ -16,9 +16,12 @@ use std::time::Duration;
 
 use ravenry_plugins::disk::Disk;
 use ravenry_plugins::name::{GraphName, HostName};
+use ravenry_plugins::timestamp::Timestamp;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Applied, Catalog};
 use crate::config;
+use crate::entry::Entry;
+use crate::store::graph_file::GraphFile;
 
 pub mod checkpoint;
 pub mod graph_file;
@@ -59,6 +62,26 @@ impl Store {
     /// The catalog, to change it.
     pub fn catalog_mut(&self) -> RwLockWriteGuard<'_, Catalog> {
         self.catalog.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an entry of the journal. What the files of its graphs hold is asked for first where that is not known yet, so
+    /// that a reading which comes too late is refused and not taken in vain.
+    pub fn apply(&self, position: u64, entry: &Entry) -> Applied {
+        let unknown = self.catalog().unknown_files(&entry.batch);
+        for (host, graph) in unknown {
+            // A file that cannot be read is the next checkpoint's to report.
+            let file = GraphFile::open(&*self.disk, &Self::path(&host, &graph))
+                .ok()
+                .flatten();
+            let written = file.map(|file| {
+                let (seconds, micros) = file.header.last_update();
+                Timestamp::from_seconds(seconds) + Duration::from_micros(u64::from(micros))
+            });
+            if let Some(stored) = self.catalog_mut().graph_mut(&host, &graph) {
+                stored.pending.written_until(written);
+            }
+        }
+        self.catalog_mut().apply(position, entry)
     }
 
     /// The file of a graph, relative to the data directory.

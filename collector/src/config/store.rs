@@ -23,6 +23,8 @@ pub struct Store {
     pub journal_bytes_max: u64,
     /// `future_max`: how far ahead of the collector's clock a reading may be.
     pub future_max: Duration,
+    /// `hosts_max`: new hosts beyond this many are refused.
+    pub hosts_max: u64,
     /// `series_max`: new series beyond this many are refused.
     pub series_max: u64,
 }
@@ -46,6 +48,7 @@ impl Default for Store {
             pending_samples_max: 4_000_000,
             journal_bytes_max: 4 << 30,
             future_max: 10 * MINUTE,
+            hosts_max: 50_000,
             series_max: 2_000_000,
         }
     }
@@ -73,6 +76,9 @@ impl Store {
         }
         if let Some(ahead) = section.duration("future_max", MINUTE..=DAY) {
             self.future_max = ahead;
+        }
+        if let Some(hosts) = section.integer("hosts_max", 1..=10_000_000) {
+            self.hosts_max = hosts;
         }
         if let Some(series) = section.integer("series_max", 100..=100_000_000) {
             self.series_max = series;

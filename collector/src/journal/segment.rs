@@ -99,29 +99,32 @@ impl SegmentJournal {
 
     fn adopt(&mut self, first: u64, problems: &mut Vec<String>) -> Result<(), JournalError> {
         let bytes = self.read(first)?;
+        let name = path(first);
         let read = records(first, &bytes, &mut |_, _| {});
-        problems.extend(
-            read.problem
-                .map(|problem| format!("{}: {problem}", path(first).display())),
-        );
-        if read.next == first {
-            self.disk.remove(&path(first))?;
-            return Ok(());
+        let holds_nothing = read.next == first;
+        match read.problem {
+            None if holds_nothing => self.disk.remove(&name)?,
+            // Another version's, or damaged: what it holds may have been acknowledged, so it is kept for a person.
+            Some(problem) if holds_nothing => {
+                let aside = name.with_extension("damaged");
+                self.disk.rename(&name, &aside)?;
+                let (name, aside) = (name.display(), aside.display());
+                problems.push(format!("{name}: {problem}; set aside as {aside}"));
+            }
+            problem => {
+                problems.extend(problem.map(|problem| format!("{}: {problem}", name.display())));
+                let size_bytes = bytes.len() as u64;
+                self.segments.push(Segment { first, size_bytes });
+                self.next = self.next.max(read.next);
+            }
         }
-        self.segments.push(Segment {
-            first,
-            size_bytes: bytes.len() as u64,
-        });
-        self.next = self.next.max(read.next);
         Ok(())
     }
 
+    /// A segment may be larger than today's limits: they may have been others when it was written.
     fn read(&self, first: u64) -> io::Result<Vec<u8>> {
         let file = self.disk.open(&path(first), Open::Existing)?;
-        read_whole(
-            &*file,
-            self.limits.segment_bytes.max(self.limits.entry_bytes_max) + (1 << 20),
-        )
+        read_whole(&*file, u64::from(u32::MAX))
     }
 
     /// Puts the records of `entries` into the buffer.
@@ -143,12 +146,13 @@ impl SegmentJournal {
         Ok(())
     }
 
-    /// A segment with room for what is in the buffer.
+    /// Takes the open segment when it has room for what is in the buffer, else begins one. When that fails the open one
+    /// stays, for entries that fit.
     fn tail(&mut self) -> Result<Tail, JournalError> {
         let wanted = self.buffer.len() as u64;
-        match self.open.take() {
-            Some(tail) if tail.room - tail.end >= wanted => Ok(tail),
-            _ => self.begin(wanted),
+        match self.open.take_if(|tail| tail.room - tail.end >= wanted) {
+            Some(tail) => Ok(tail),
+            None => self.begin(wanted),
         }
     }
 
@@ -272,6 +276,10 @@ impl Journal for SegmentJournal {
         }
     }
 
+    fn is_pressed(&self) -> bool {
+        self.size_bytes() > self.limits.journal_bytes_max / 2
+    }
+
     fn size_bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.size_bytes).sum()
     }
@@ -322,7 +330,7 @@ fn records(first: u64, bytes: &[u8], visit: &mut dyn FnMut(u64, &[u8])) -> Read 
         let Some(entry) = entry.filter(|entry| word(bytes, at + 4) == Some(checksum(next, entry)))
         else {
             let problem = format!(
-                "entry {next} at byte {at} was not written whole; it had not been acknowledged"
+                "entry {next} at byte {at} is not whole; nothing behind it in this segment is read"
             );
             return Read {
                 next,

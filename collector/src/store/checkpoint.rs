@@ -1,9 +1,11 @@
 //! A checkpoint: pending rows become part of the history files, and the journal lets go of them.
 //!
-//! For some hundred files at a time:
+//! First, what the last checkpoint sealed and could not finish is written again. Then, for some hundred files at a time:
 //! 1. rows that are due are taken from the catalog, where readers still see them;
-//! 2. a new file, or one that gets new fields, is written whole beside its place, made safe, and renamed;
-//! 3. for all others the bytes to write are computed and made safe in the [`super::redo`] file;
+//! 2. for each file it is decided what to write: a new file, or one that gets new fields, is written whole beside its place;
+//!    for all others the bytes to write are computed;
+//! 3. new files are made safe and renamed, the bytes for the others are made safe in the [`super::redo`] file: from here on
+//!    the chunk will be written, whatever happens, and until here nothing has been;
 //! 4. they are written in place, under rrdtool's lock.
 //!
 //! Then everything is made safe at once, the catalog is saved with the journal position up to which nothing is needed any
@@ -13,7 +15,7 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ravenry_plugins::disk::{Open, read_whole};
 use ravenry_plugins::graph::Graph;
@@ -27,7 +29,7 @@ use ravenry_rrd::writes::Writes;
 
 use super::graph_file::{FILE_BYTES_MAX, FileError, GraphFile, advance};
 use super::pending::Row;
-use super::redo::Redo;
+use super::redo::{self, Redo};
 use super::{Store, layout};
 use crate::catalog::Catalog;
 use crate::database::{Changes, Database, DatabaseError};
@@ -35,8 +37,8 @@ use crate::journal::{Journal, JournalError};
 
 /// Files of a chunk at most: so many are open at once.
 const CHUNK_FILES: usize = 200;
-/// Bytes of a chunk, about: a chunk is sealed when it has more.
-const CHUNK_BYTES: usize = 8 << 20;
+/// Bytes of the redo file, about: with more, all is made safe and it begins anew.
+const REDO_BYTES: u64 = 1 << 30;
 
 /// Which rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +56,10 @@ pub struct Report {
     pub files: u64,
     /// Rows that are in the files now.
     pub rows: u64,
-    /// Rows that the files had moved past.
+    /// Readings that came too late: the files had moved past them.
     pub late: u64,
+    /// Readings that their file cannot hold, because their field became another type: they count as unknown.
+    pub unfit: u64,
     /// Files that were set aside or left for later, one sentence each.
     pub problems: Vec<String>,
 }
@@ -97,6 +101,10 @@ enum Plan {
     InPlace(Box<GraphFile>, Writes),
     /// This whole file takes its place.
     Replace(Vec<u8>),
+    /// They cannot be kept.
+    Drop,
+    /// Not now.
+    Wait,
 }
 
 impl Store {
@@ -116,20 +124,43 @@ impl Store {
             Flush::All => None,
         };
         let mut report = Report::default();
-        let mut redo = Redo::begin(&*self.disk)?;
+        self.finish_last(&mut report)?;
+        let pressed = lock(journal).is_pressed();
+        let mut run = Run {
+            now,
+            pressed,
+            fresh_from: self.catalog().fresh_from,
+            redo: Redo::begin(&*self.disk)?,
+            unfinished: false,
+            report,
+        };
         let due = self.due(until);
         for keys in due.chunks(CHUNK_FILES) {
-            let works = self.take(keys, until);
-            self.write_chunk(works, now, &mut redo, &mut report)?;
+            self.write_chunk(keys, until, &mut run)?;
+            if run.redo.size_bytes() > REDO_BYTES && !run.unfinished {
+                self.disk.sync_all()?;
+                run.redo.end()?;
+            }
         }
         self.disk.sync_all()?;
         let position = self.save(database)?;
-        redo.end()?;
-        journal
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .forget_until(position)?;
-        Ok(report)
+        if !run.unfinished {
+            run.redo.end()?;
+        }
+        lock(journal).forget_until(position)?;
+        Ok(run.report)
+    }
+
+    /// Writes again what the last checkpoint sealed, when it could not make all of it safe.
+    fn finish_last(&self, report: &mut Report) -> io::Result<()> {
+        let _alone = self
+            .in_place
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let again = redo::carry_out_again(&*self.disk)?;
+        report.files += again.files;
+        report.problems.extend(again.problems);
+        Ok(())
     }
 
     /// Saves the catalog and says up to which position the journal is not needed any more.
@@ -139,10 +170,7 @@ impl Store {
             let position = catalog.settled_position();
             Changes::collect(&mut catalog, position)
         };
-        let saved = database
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .save(&changes);
+        let saved = lock(database).save(&changes);
         if saved.is_err() {
             changes.give_back(&mut self.catalog_mut());
         }
@@ -164,23 +192,25 @@ impl Store {
 
     fn take(&self, keys: &[(HostName, GraphName)], until: Option<Timestamp>) -> Vec<Work> {
         let mut catalog = self.catalog_mut();
+        let layout = catalog.layout();
         let mut works = Vec::with_capacity(keys.len());
         for (host, graph) in keys {
             let Some(stored) = catalog.graph_mut(host, graph) else {
                 continue;
             };
+            let step = layout::step(&stored.graph, layout);
+            let rows = stored.pending.begin_writing(until, step);
+            if rows.is_empty() {
+                continue;
+            }
             works.push(Work {
                 host: host.clone(),
                 graph: graph.clone(),
                 path: Self::path(host, graph),
                 definition: Arc::clone(&stored.graph),
                 declared: stored.declared,
-                columns: stored
-                    .columns
-                    .iter()
-                    .map(|column| column.field.clone())
-                    .collect(),
-                rows: stored.pending.begin_writing(until),
+                columns: stored.column_names(),
+                rows,
             });
         }
         works
@@ -188,62 +218,77 @@ impl Store {
 
     fn write_chunk(
         &self,
-        works: Vec<Work>,
-        now: Timestamp,
-        redo: &mut Redo,
-        report: &mut Report,
+        keys: &[(HostName, GraphName)],
+        until: Option<Timestamp>,
+        run: &mut Run,
     ) -> Result<(), CheckpointError> {
-        let mut unwritten = Unwritten { store: self, works };
+        let mut chunk = Chunk::new(self, self.take(keys, until));
+        let sealed = self.seal_chunk(&mut chunk, run);
+        if sealed.is_err() {
+            run.redo.discard();
+        }
+        for (index, file, writes) in sealed? {
+            match self.write_in_place(&file, &writes) {
+                Ok(()) => run.report.files += 1,
+                Err(error) => {
+                    run.unfinished = true;
+                    run.report
+                        .problems
+                        .push(format!("{error}; it is written at the next checkpoint"));
+                    chunk.fates[index] = Fate::Sealed;
+                }
+            }
+        }
+        drop(chunk);
+        Ok(())
+    }
+
+    /// Decides what becomes of each file of a chunk, and makes it safe. When this fails, what has no fate yet waits.
+    fn seal_chunk(
+        &self,
+        chunk: &mut Chunk<'_>,
+        run: &mut Run,
+    ) -> Result<Vec<(usize, Box<GraphFile>, Writes)>, CheckpointError> {
         let mut replaced = Vec::new();
         let mut in_place = Vec::new();
-        for (index, work) in unwritten.works.iter().enumerate() {
-            match self.plan(work, now, report)? {
-                Some(Plan::Replace(bytes)) => {
+        for (index, work) in chunk.works.iter().enumerate() {
+            match self.plan(work, run)? {
+                Plan::Replace(bytes) => {
                     self.write_beside(&work.path, &bytes)?;
                     replaced.push(index);
                 }
-                Some(Plan::InPlace(file, writes)) => {
-                    redo.add(&work.path, file.file.size_bytes()?, &writes);
+                Plan::InPlace(file, writes) => {
+                    run.redo.add(&work.path, file.header.file_len(), &writes);
                     in_place.push((index, file, writes));
-                    if redo.chunk_bytes() > CHUNK_BYTES {
-                        redo.seal()?;
-                    }
                 }
-                None => {}
+                Plan::Drop => chunk.fates[index] = Fate::Settled,
+                Plan::Wait => {}
             }
         }
         if !replaced.is_empty() {
             self.disk.sync_all()?;
-            for index in replaced {
-                let path = &unwritten.works[index].path;
-                self.disk.rename(&beside(path), path)?;
-                report.files += 1;
-            }
+        }
+        for index in replaced {
+            let path = &chunk.works[index].path;
+            self.disk.rename(&beside(path), path)?;
+            chunk.fates[index] = Fate::Settled;
+            run.report.files += 1;
         }
         if !in_place.is_empty() {
-            redo.seal()?;
+            run.redo.seal()?;
         }
-        let mut busy = Vec::new();
-        for (index, file, writes) in in_place {
-            match self.write_in_place(&file, &writes) {
-                Ok(()) => report.files += 1,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    report.problems.push(format!("{error}; its readings wait"));
-                    busy.push(index);
-                }
-                Err(error) => return Err(error.into()),
-            }
+        for (index, ..) in &in_place {
+            chunk.fates[*index] = Fate::Settled;
         }
-        unwritten.settle(&busy, report);
-        Ok(())
+        Ok(in_place)
     }
 
     fn write_in_place(&self, file: &GraphFile, writes: &Writes) -> io::Result<()> {
-        let _alone = self
-            .in_place
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
         file.file.locked(&mut || {
+            let _alone = self
+                .in_place
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
             writes
                 .iter()
                 .try_for_each(|(offset, bytes)| file.file.write_at(bytes, offset))
@@ -257,92 +302,116 @@ impl Store {
         file.write_at(bytes, 0)
     }
 
-    /// Decides how the rows of `work` get into its file; `None` when there is no way, which is reported.
-    fn plan(
-        &self,
-        work: &Work,
-        now: Timestamp,
-        report: &mut Report,
-    ) -> Result<Option<Plan>, CheckpointError> {
+    /// Decides how the rows of `work` get into its file.
+    ///
+    /// # Errors
+    /// When the disk is full or the process has no descriptor left: that is not this file's fault.
+    fn plan(&self, work: &Work, run: &mut Run) -> Result<Plan, CheckpointError> {
         let planned = match GraphFile::open(&*self.disk, &work.path) {
-            Ok(Some(file)) => self.plan_existing(work, file, report),
-            Ok(None) => self.plan_new(work, report),
+            Ok(Some(file)) => self.plan_existing(work, file, run),
+            Ok(None) => self.plan_new(work, run),
             Err(error) => Err(error),
         };
+        let path = work.path.display();
         match planned {
-            Ok(plan) => Ok(Some(plan)),
-            Err(FileError::Disk(error)) => Err(error.into()),
-            Err(FileError::Damaged(error)) => {
-                let aside =
-                    PathBuf::from(format!("{}.damaged-{}", work.path.display(), now.seconds()));
-                self.disk.rename(&work.path, &aside)?;
-                let (path, aside) = (work.path.display(), aside.display());
-                report.problems.push(format!(
-                    "{path} is damaged ({error}): set aside as {aside}, begun anew"
-                ));
-                Ok(self.plan_new(work, report).ok())
+            Ok(plan) => Ok(plan),
+            Err(FileError::Disk(error)) if is_everybodys(&error) => Err(error.into()),
+            // Somebody will mend that; but not while the journal grows without end.
+            Err(FileError::Disk(error))
+                if error.kind() == io::ErrorKind::PermissionDenied && !run.pressed =>
+            {
+                run.report
+                    .problems
+                    .push(format!("{error}; its readings wait"));
+                Ok(Plan::Wait)
             }
+            Err(FileError::Disk(error)) => self.begin_anew(work, &error, run),
+            Err(FileError::Damaged(error)) => self.begin_anew(work, &error, run),
             Err(error @ (FileError::Definition(_) | FileError::Update(_))) => {
-                report.problems.push(format!(
-                    "{}: {} rows dropped: {error}",
-                    work.path.display(),
-                    work.rows.len()
-                ));
-                Ok(None)
+                let rows = work.rows.len();
+                run.report
+                    .problems
+                    .push(format!("{path}: {rows} rows dropped: {error}"));
+                Ok(Plan::Drop)
             }
         }
     }
 
-    fn plan_new(&self, work: &Work, report: &mut Report) -> Result<Plan, FileError> {
+    /// Sets a file that cannot be used aside, and begins a new one.
+    fn begin_anew(
+        &self,
+        work: &Work,
+        why: &dyn fmt::Display,
+        run: &mut Run,
+    ) -> Result<Plan, CheckpointError> {
+        let path = work.path.display();
+        let aside = format!("{path}.damaged-{}", run.now.seconds());
+        if let Err(error) = self.disk.rename(&work.path, Path::new(&aside)) {
+            run.report.problems.push(format!(
+                "{path} cannot be used ({why}) nor set aside ({error}); its readings wait"
+            ));
+            return Ok(Plan::Wait);
+        }
+        run.report.problems.push(format!(
+            "{path} cannot be used ({why}): set aside as {aside}, begun anew"
+        ));
+        match self.plan_new(work, run) {
+            Err(FileError::Disk(error)) => Err(error.into()),
+            planned => Ok(planned.unwrap_or(Plan::Drop)),
+        }
+    }
+
+    fn plan_new(&self, work: &Work, run: &mut Run) -> Result<Plan, FileError> {
         let bytes = new_file(work, &self.catalog())?;
-        replacement(work, bytes, report)
+        replacement(work, bytes, run)
     }
 
     fn plan_existing(
         &self,
         work: &Work,
         file: GraphFile,
-        report: &mut Report,
+        run: &mut Run,
     ) -> Result<Plan, FileError> {
-        if let Some(sources) = changed_sources(work, &file.header, &self.catalog()) {
-            let bytes = read_whole(&*file.file, FILE_BYTES_MAX)?;
-            return match reshape(&bytes, &sources) {
-                Ok(reshaped) => replacement(work, reshaped, report),
-                Err(error) => {
-                    let path = work.path.display();
-                    report.problems.push(format!(
-                        "{path}: fields cannot be added or changed: {error}"
-                    ));
-                    in_place(work, file, report)
-                }
-            };
+        let wanted = changed_sources(work, &file.header, &self.catalog());
+        let Some(wanted) = wanted else {
+            return in_place(work, file, run);
+        };
+        let bytes = read_whole(&*file.file, FILE_BYTES_MAX)?;
+        match reshape(&bytes, &wanted) {
+            Ok(reshaped) => replacement(work, reshaped, run),
+            Err(error) => {
+                let path = work.path.display();
+                run.report.problems.push(format!(
+                    "{path}: fields cannot be added or changed: {error}"
+                ));
+                in_place(work, file, run)
+            }
         }
-        file.header.updatable()?;
-        in_place(work, file, report)
     }
 }
 
-fn in_place(work: &Work, mut file: GraphFile, report: &mut Report) -> Result<Plan, FileError> {
+/// What concerns every file, not one.
+fn is_everybodys(error: &io::Error) -> bool {
+    use io::ErrorKind::{OutOfMemory, QuotaExceeded, StorageFull};
+    let no_descriptor = [nix::libc::EMFILE, nix::libc::ENFILE];
+    matches!(error.kind(), StorageFull | QuotaExceeded | OutOfMemory)
+        || error
+            .raw_os_error()
+            .is_some_and(|code| no_descriptor.contains(&code))
+}
+
+fn in_place(work: &Work, mut file: GraphFile, run: &mut Run) -> Result<Plan, FileError> {
     let mut writes = Writes::new();
-    let advanced = advance(
-        &mut file.header,
-        &work.columns,
-        work.rows.iter(),
-        &mut writes,
-    )?;
+    run.advance(work, &mut file.header, &mut writes)?;
     writes.merge();
-    report.rows += advanced.taken;
-    report.late += advanced.past;
     Ok(Plan::InPlace(Box::new(file), writes))
 }
 
-fn replacement(work: &Work, mut bytes: Vec<u8>, report: &mut Report) -> Result<Plan, FileError> {
+fn replacement(work: &Work, mut bytes: Vec<u8>, run: &mut Run) -> Result<Plan, FileError> {
     let mut header = Header::parse(&bytes, bytes.len() as u64)?;
     let mut writes = Writes::new();
-    let advanced = advance(&mut header, &work.columns, work.rows.iter(), &mut writes)?;
+    run.advance(work, &mut header, &mut writes)?;
     writes.apply(&mut bytes);
-    report.rows += advanced.taken;
-    report.late += advanced.past;
     Ok(Plan::Replace(bytes))
 }
 
@@ -368,11 +437,16 @@ pub(super) fn definition(
 }
 
 /// The data sources that the file should have, when they are not those it has. A source of a field that is not declared
-/// any more stays.
+/// any more stays. For a file with computed sources these are the declared ones alone, and reshaping says no.
 fn changed_sources(work: &Work, header: &Header, catalog: &Catalog) -> Option<Vec<DataSource>> {
-    let mut sources = header.definition()?.sources;
+    let wanted = definition(&work.definition, work.declared, catalog, 0).sources;
+    let Some(have) = header.definition() else {
+        let named = |name: &str| header.sources().iter().any(|source| source.name() == name);
+        return (!wanted.iter().all(|wanted| named(&wanted.name))).then_some(wanted);
+    };
+    let mut sources = have.sources;
     let mut changed = false;
-    for wanted in definition(&work.definition, work.declared, catalog, 0).sources {
+    for wanted in wanted {
         match sources.iter_mut().find(|have| have.name == wanted.name) {
             Some(have) if same(have, &wanted) => {}
             Some(have) => {
@@ -397,48 +471,91 @@ fn beside(path: &Path) -> PathBuf {
     path.with_extension("new")
 }
 
-/// Rows that were taken from the catalog: given back unless they are settled.
-struct Unwritten<'s> {
-    store: &'s Store,
-    works: Vec<Work>,
+/// What one checkpoint carries along.
+struct Run {
+    now: Timestamp,
+    /// Whether the journal is so full that no file may hold it back.
+    pressed: bool,
+    /// The first journal entry that was not read again at the start.
+    fresh_from: u64,
+    redo: Redo,
+    /// Whether something that was sealed could not be written.
+    unfinished: bool,
+    report: Report,
 }
 
-impl Unwritten<'_> {
-    fn settle(&mut self, busy: &[usize], report: &mut Report) {
+impl Run {
+    fn advance(
+        &mut self,
+        work: &Work,
+        header: &mut Header,
+        writes: &mut Writes,
+    ) -> Result<(), FileError> {
+        let advanced = advance(
+            header,
+            &work.columns,
+            work.rows.iter(),
+            self.fresh_from,
+            writes,
+        )?;
+        self.report.rows += advanced.taken;
+        self.report.late += advanced.late;
+        self.report.unfit += advanced.unfit;
+        Ok(())
+    }
+}
+
+/// What becomes of the rows of a graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// They are in the file, or nowhere.
+    Settled,
+    /// They will be in the file; until then readers see them.
+    Sealed,
+    /// They wait for the next checkpoint.
+    Waiting,
+}
+
+/// Graphs whose rows were taken from the catalog, and what becomes of them when this is dropped.
+struct Chunk<'s> {
+    store: &'s Store,
+    works: Vec<Work>,
+    fates: Vec<Fate>,
+}
+
+impl<'s> Chunk<'s> {
+    fn new(store: &'s Store, works: Vec<Work>) -> Self {
+        let fates = vec![Fate::Waiting; works.len()];
+        Self {
+            store,
+            works,
+            fates,
+        }
+    }
+}
+
+impl Drop for Chunk<'_> {
+    fn drop(&mut self) {
         let mut catalog = self.store.catalog_mut();
-        for (index, work) in std::mem::take(&mut self.works).into_iter().enumerate() {
-            let readings = work
-                .rows
-                .iter()
-                .map(|row| row.slots.iter().flatten().count() as u64)
-                .sum::<u64>();
+        for (work, fate) in self.works.iter().zip(&self.fates) {
             let Some(stored) = catalog.graph_mut(&work.host, &work.graph) else {
                 continue;
             };
-            if busy.contains(&index) {
-                stored.pending.put_back();
-            } else {
-                stored.pending.settle();
-                catalog.counts.pending = catalog.counts.pending.saturating_sub(readings);
+            match fate {
+                Fate::Settled => {
+                    stored.pending.settle();
+                    let readings: u64 = work.rows.iter().map(|row| row.readings.len() as u64).sum();
+                    catalog.counts.pending = catalog.counts.pending.saturating_sub(readings);
+                }
+                Fate::Waiting => stored.pending.put_back(),
+                Fate::Sealed => {}
             }
         }
-        catalog.counts.late += std::mem::take(&mut report.late);
     }
 }
 
-impl Drop for Unwritten<'_> {
-    fn drop(&mut self) {
-        let works = std::mem::take(&mut self.works);
-        if works.is_empty() {
-            return;
-        }
-        let mut catalog = self.store.catalog_mut();
-        for work in works {
-            if let Some(stored) = catalog.graph_mut(&work.host, &work.graph) {
-                stored.pending.put_back();
-            }
-        }
-    }
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

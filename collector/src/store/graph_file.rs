@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use ravenry_plugins::disk::{Disk, DiskFile, Open};
 use ravenry_plugins::name::FieldName;
@@ -13,7 +14,7 @@ use ravenry_rrd::update::{Input, UpdateError};
 use ravenry_rrd::writes::Writes;
 
 use super::layout::source_name;
-use super::pending::Row;
+use super::pending::{Row, merged};
 
 /// A whole file is read at most this large, when it is rewritten.
 pub const FILE_BYTES_MAX: u64 = 1 << 30;
@@ -73,39 +74,43 @@ fn read(file: &dyn DiskFile, len: usize) -> io::Result<Vec<u8>> {
 pub struct Advanced {
     /// Rows that moved the header forward.
     pub taken: u64,
-    /// Rows that the file had moved past already.
-    pub past: u64,
+    /// Readings of rows that the file had moved past already, and that came after `fresh_from`.
+    pub late: u64,
+    /// Readings that the file's kind of source cannot hold; they count as unknown.
+    pub unfit: u64,
 }
 
-/// Moves `header` forward by `rows`, whose slots belong to `columns`, and collects what is to be written.
+/// Moves `header` forward by `rows`, whose readings belong to `columns`, and collects what is to be written. Rows of
+/// entries before `fresh_from` were read again from the journal: that the file has moved past them is no news.
 ///
 /// # Errors
-/// When the file has what cannot be updated; a row that does not fit is otherwise none.
+/// When the file has what cannot be updated.
 pub fn advance<'r>(
     header: &mut Header,
     columns: &[FieldName],
     rows: impl Iterator<Item = &'r Row>,
+    fresh_from: u64,
     writes: &mut Writes,
 ) -> Result<Advanced, UpdateError> {
     header.updatable()?;
     let sources = sources(header, columns);
     let mut inputs = vec![Input::Unknown; header.sources().len()];
     let mut advanced = Advanced::default();
-    for row in rows {
+    let step = Duration::from_secs(header.step());
+    for row in merged(rows, step) {
         inputs.fill(Input::Unknown);
-        for (slot, source) in row.slots.iter().zip(&sources) {
-            if let (Some(reading), Some(source)) = (slot, source) {
+        for (column, reading) in &row.readings {
+            if let Some(Some(source)) = sources.get(*column as usize) {
                 inputs[*source] = input(*reading);
             }
         }
-        match header.update(
-            row.time.seconds(),
-            row.time.subsec_micros(),
-            &inputs,
-            writes,
-        ) {
-            Ok(()) => advanced.taken += 1,
-            Err(UpdateError::NotLater { .. }) => advanced.past += 1,
+        match update(header, &row, &mut inputs, writes) {
+            Ok(unfit) => {
+                advanced.taken += 1;
+                advanced.unfit += unfit;
+            }
+            Err(UpdateError::NotLater { .. }) if row.position < fresh_from => {}
+            Err(UpdateError::NotLater { .. }) => advanced.late += row.readings.len() as u64,
             Err(error) => return Err(error),
         }
     }
@@ -113,6 +118,36 @@ pub fn advance<'r>(
         header.live_write(writes);
     }
     Ok(advanced)
+}
+
+/// Moves the header by one row; an input that its source cannot hold becomes unknown. Says how many.
+fn update(
+    header: &mut Header,
+    row: &Row,
+    inputs: &mut [Input<'_>],
+    writes: &mut Writes,
+) -> Result<u64, UpdateError> {
+    let mut unfit = 0;
+    loop {
+        let updated = header.update(row.time.seconds(), row.time.subsec_micros(), inputs, writes);
+        let name = match updated {
+            Ok(()) => return Ok(unfit),
+            Err(
+                UpdateError::NotAnInteger { ref name, .. }
+                | UpdateError::NotANumber { ref name, .. },
+            ) => name,
+            Err(error) => return Err(error),
+        };
+        let source = header
+            .sources()
+            .iter()
+            .position(|source| source.name() == name);
+        match source.filter(|source| inputs[*source] != Input::Unknown) {
+            Some(source) => inputs[source] = Input::Unknown,
+            None => return updated.map(|()| unfit),
+        }
+        unfit += 1;
+    }
 }
 
 /// The number of the data source of each column; `None` where the file has none yet.

@@ -3,7 +3,7 @@
 use ravenry_plugins::name::{FieldName, GraphName, HostName};
 use ravenry_plugins::timestamp::Timestamp;
 use ravenry_rrd::create::create;
-use ravenry_rrd::definition::Cf;
+use ravenry_rrd::definition::{Cf, Definition};
 use ravenry_rrd::fetch::{self, Fetched, Request};
 use ravenry_rrd::header::Header;
 use ravenry_rrd::writes::Writes;
@@ -22,7 +22,8 @@ use super::pending::Row;
 struct Waiting {
     columns: Vec<FieldName>,
     rows: Vec<Row>,
-    image: Option<Vec<u8>>,
+    /// What the file would be made of.
+    definition: Definition,
 }
 
 impl Store {
@@ -58,19 +59,12 @@ impl Store {
             });
         };
         let rows: Vec<Row> = stored.pending.rows().cloned().collect();
-        let first = rows.first().map(|row| row.time.seconds());
-        let image = first.and_then(|first| {
-            create(&definition(&stored.graph, stored.declared, &catalog, first)).ok()
-        });
-        let columns = stored
-            .columns
-            .iter()
-            .map(|column| column.field.clone())
-            .collect();
+        let first = rows.first().map_or(0, |row| row.time.seconds());
+        let definition = definition(&stored.graph, stored.declared, &catalog, first);
         Ok(Waiting {
-            columns,
+            columns: stored.column_names(),
             rows,
-            image,
+            definition,
         })
     }
 }
@@ -85,6 +79,7 @@ fn from_file(
         &mut file.header,
         &waiting.columns,
         waiting.rows.iter(),
+        0,
         &mut writes,
     )
     .map_err(|error| error.to_string())?;
@@ -103,7 +98,10 @@ fn from_file(
 
 /// Before its first checkpoint a graph has no file: it is made in memory.
 fn from_memory(waiting: &Waiting, query: &Query) -> Result<(Fetched, Header), String> {
-    let mut image = waiting.image.clone().ok_or("nothing has been stored yet")?;
+    if waiting.rows.is_empty() {
+        return Err("nothing has been stored yet".to_owned());
+    }
+    let mut image = create(&waiting.definition).map_err(|error| error.to_string())?;
     let mut header =
         Header::parse(&image, image.len() as u64).map_err(|error| error.to_string())?;
     let mut writes = Writes::new();
@@ -111,6 +109,7 @@ fn from_memory(waiting: &Waiting, query: &Query) -> Result<(Fetched, Header), St
         &mut header,
         &waiting.columns,
         waiting.rows.iter(),
+        0,
         &mut writes,
     )
     .map_err(|error| error.to_string())?;

@@ -57,17 +57,24 @@ pub fn step(graph: &Graph, layout: Layout) -> Duration {
 #[must_use]
 pub fn definition(graph: &Graph, declared: bool, layout: Layout, start: i64) -> Definition {
     let step = step(graph, layout).as_secs();
+    let rate = graph
+        .update_rate
+        .map_or(step, |rate| rate.as_secs().max(step));
     let heartbeat = if declared {
-        3 * step
+        3 * rate
     } else {
-        UNDECLARED_HEARTBEAT_SECONDS.max(3 * step)
+        UNDECLARED_HEARTBEAT_SECONDS.max(3 * rate)
     };
     let sources = graph.fields.iter().map(|field| DataSource {
         name: source_name(&field.name),
         kind: kind(field.kind),
         heartbeat,
         min: field.min.unwrap_or(UNKNOWN),
-        max: field.max.unwrap_or(UNKNOWN),
+        // A limit that leaves no room is none: rrdtool refuses such a source.
+        max: field
+            .max
+            .filter(|max| field.min.is_none_or(|min| min < *max))
+            .unwrap_or(UNKNOWN),
     });
     Definition {
         step,
@@ -179,6 +186,30 @@ mod tests {
             tiers(3600, Layout::Standard)[..2],
             ["AVERAGE 1x840", "AVERAGE 6x1800"]
         );
+    }
+
+    #[test]
+    fn readings_that_come_seldom_are_waited_for() {
+        let heartbeat = |rate: &str, layout: Layout| {
+            let json = format!(
+                r#"{{"graph":"g","attributes":[["update_rate","{rate}"]],"fields":[{{"field":"a"}}]}}"#
+            );
+            let graph = Graph::resolve(&serde_json::from_str::<Declaration>(&json).unwrap()).0;
+            definition(&graph, true, layout, 1_700_000_000).sources[0].heartbeat
+        };
+        assert_eq!(heartbeat("3600", Layout::Munin), 3 * 3600);
+        assert_eq!(heartbeat("7d", Layout::Standard), 21 * DAY);
+        assert_eq!(heartbeat("10", Layout::Standard), 30);
+    }
+
+    #[test]
+    fn limits_that_leave_no_room_are_none() {
+        let json =
+            r#"{"graph":"g","fields":[{"field":"a","attributes":[["min","0"],["max","0"]]}]}"#;
+        let graph = Graph::resolve(&serde_json::from_str::<Declaration>(json).unwrap()).0;
+        let definition = definition(&graph, true, Layout::Standard, 1_700_000_000);
+        assert!(definition.sources[0].max.is_nan());
+        create(&definition).unwrap();
     }
 
     #[test]

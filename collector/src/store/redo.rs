@@ -1,46 +1,54 @@
 //! The redo file: what a checkpoint is about to write into history files, safe before the first byte of it is.
 //!
-//! History files are written in place, so a power cut can leave one half written. It is then written again from here. A
-//! chunk that is not whole was not being carried out yet: the files are as they were, and the journal brings the rows.
+//! History files are written in place, so a power cut, or a disk that fails, can leave one half written. It is then written
+//! again from here: at the next start, or at the beginning of the next checkpoint. A chunk that is not whole was not being
+//! carried out yet: the files are as they were, and the journal brings the rows.
 //!
 //! ```text
 //! offset  size  a chunk, one behind the other
 //!      0     4  length of the body; 0 ends the file
-//!      4     4  CRC-32 of the body
-//!      8        body: for each file
+//!      4     4  CRC-32 of what follows
+//!      8     8  generation: one more at each checkpoint; a chunk of another one than the first's is what an earlier
+//!               checkpoint left behind
+//!     16        body: for each file
 //!                 2 + n  length and text of its path
 //!                 8      length that the file has
 //!                 4      number of writes
 //!                        for each write: 8 offset, 4 length, bytes
 //! ```
+//!
+//! The file is emptied by writing a length of 0 at its start; its blocks stay, so that a full disk can still be written.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ravenry_plugins::disk::{Disk, DiskFile, Open, read_whole};
+use ravenry_plugins::disk::{Disk, DiskFile, Open};
 use ravenry_rrd::writes::Writes;
 
 const NAME: &str = "redo";
-const HEADER: usize = 8;
-/// A larger redo file is none of ours.
-const FILE_BYTES_MAX: u64 = 64 << 30;
+const HEADER: usize = 16;
+/// What the file keeps of its blocks.
+const KEPT_BYTES: u64 = 64 << 20;
 
 /// The redo file of one checkpoint.
 pub struct Redo {
     file: Box<dyn DiskFile>,
+    generation: u64,
     end: u64,
     chunk: Vec<u8>,
 }
 
 impl Redo {
-    /// Opens the file, empty.
+    /// Begins a new generation. What the last one left must have been carried out ([`carry_out_again`]).
     ///
     /// # Errors
     /// When the disk fails.
     pub fn begin(disk: &dyn Disk) -> io::Result<Self> {
         let file = disk.open(Path::new(NAME), Open::OrCreate)?;
+        let last = Header::read(&*file, 0)?.map_or(0, |header| header.generation);
         Ok(Self {
             file,
+            generation: last.wrapping_add(1),
             end: 0,
             chunk: vec![0; HEADER],
         })
@@ -60,25 +68,31 @@ impl Redo {
         }
     }
 
-    /// Bytes of the chunk so far.
-    #[must_use]
-    pub fn chunk_bytes(&self) -> usize {
-        self.chunk.len()
+    /// Forgets what was added since the last seal.
+    pub fn discard(&mut self) {
+        self.chunk.truncate(HEADER);
     }
 
-    /// Makes the chunk safe: from now on its writes may be carried out.
+    /// Bytes sealed so far.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.end
+    }
+
+    /// Makes the chunk safe: from now on its writes must be carried out, now or later.
     ///
     /// # Errors
     /// When the disk fails or is full; nothing of the chunk may be carried out.
     pub fn seal(&mut self) -> io::Result<()> {
-        let body = &self.chunk[HEADER..];
-        let (len, crc) = (body.len() as u32, crc32fast::hash(body));
+        let len = (self.chunk.len() - HEADER) as u32;
+        self.chunk[8..HEADER].copy_from_slice(&self.generation.to_le_bytes());
+        let crc = crc32fast::hash(&self.chunk[8..]);
         self.chunk[..4].copy_from_slice(&len.to_le_bytes());
-        self.chunk[4..HEADER].copy_from_slice(&crc.to_le_bytes());
+        self.chunk[4..8].copy_from_slice(&crc.to_le_bytes());
         self.file.write_at(&self.chunk, self.end)?;
         self.file.sync()?;
         self.end += self.chunk.len() as u64;
-        self.chunk.truncate(HEADER);
+        self.discard();
         Ok(())
     }
 
@@ -86,36 +100,101 @@ impl Redo {
     ///
     /// # Errors
     /// When the disk fails.
-    pub fn end(self) -> io::Result<()> {
-        self.file.set_size(0)?;
-        self.file.sync()
+    pub fn end(&mut self) -> io::Result<()> {
+        empty(&*self.file, self.generation)?;
+        self.generation = self.generation.wrapping_add(1);
+        self.end = 0;
+        Ok(())
     }
 }
 
-/// Carries out again what the last checkpoint may have left half done. Says which files it wrote, and what it could not.
+fn empty(file: &dyn DiskFile, generation: u64) -> io::Result<()> {
+    let mut header = [0; HEADER];
+    header[8..].copy_from_slice(&generation.to_le_bytes());
+    file.write_at(&header, 0)?;
+    if file.size_bytes()? > KEPT_BYTES {
+        file.set_size(KEPT_BYTES)?;
+    }
+    file.sync()
+}
+
+/// What carrying out again came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Again {
+    /// Files that were written.
+    pub files: u64,
+    /// Files that were not, one sentence each: another program holds one, or it is another file by now.
+    pub problems: Vec<String>,
+}
+
+/// Carries out again what the last checkpoint may have left half done, makes it safe, and empties the redo file.
+///
+/// A file that cannot be written is set aside under a name that ends in `.damaged`: it may be half written, and the rows
+/// that belong into it begin a new one.
 ///
 /// # Errors
-/// When the disk fails.
-pub fn carry_out_again(disk: &dyn Disk) -> io::Result<(u64, Vec<String>)> {
+/// When the redo file itself cannot be read or emptied, or the rest not be made safe.
+pub fn carry_out_again(disk: &dyn Disk) -> io::Result<Again> {
+    let mut again = Again::default();
     let file = match disk.open(Path::new(NAME), Open::Existing) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((0, Vec::new())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(again),
         file => file?,
     };
-    let bytes = read_whole(&*file, FILE_BYTES_MAX)?;
-    let (mut written, mut problems) = (0, Vec::new());
-    let mut rest = bytes.as_slice();
-    while let Some(body) = chunk(&mut rest) {
-        for image in images(body) {
-            match image.write(disk)? {
-                None => written += 1,
-                Some(problem) => problems.push(problem),
-            }
+    let Some(first) = Header::read(&*file, 0)?.filter(|header| header.len > 0) else {
+        return Ok(again);
+    };
+    let mut at = 0;
+    while let Some(body) = chunk(&*file, at, first.generation)? {
+        for image in images(&body) {
+            image.carry_out(disk, &mut again);
         }
+        at += (HEADER + body.len()) as u64;
     }
     disk.sync_all()?;
-    file.set_size(0)?;
-    file.sync()?;
-    Ok((written, problems))
+    empty(&*file, first.generation)?;
+    Ok(again)
+}
+
+/// The start of a chunk.
+struct Header {
+    len: u32,
+    crc: u32,
+    generation: u64,
+}
+
+impl Header {
+    fn read(file: &dyn DiskFile, offset: u64) -> io::Result<Option<Self>> {
+        let mut bytes = [0; HEADER];
+        if file.read_at(&mut bytes, offset)? < HEADER {
+            return Ok(None);
+        }
+        let mut rest = &bytes[..];
+        let (len, crc) = (take(&mut rest), take(&mut rest));
+        let header = len.zip(crc).zip(take(&mut rest));
+        Ok(header.map(|((len, crc), generation)| Self {
+            len: u32::from_le_bytes(len),
+            crc: u32::from_le_bytes(crc),
+            generation: u64::from_le_bytes(generation),
+        }))
+    }
+}
+
+fn chunk(file: &dyn DiskFile, offset: u64, generation: u64) -> io::Result<Option<Vec<u8>>> {
+    let header = Header::read(file, offset)?;
+    let Some(header) = header.filter(|header| header.len > 0 && header.generation == generation)
+    else {
+        return Ok(None);
+    };
+    let room = file.size_bytes()?.saturating_sub(offset + HEADER as u64);
+    if u64::from(header.len) > room {
+        return Ok(None);
+    }
+    let mut body = vec![0; header.len as usize];
+    let whole = file.read_at(&mut body, offset + HEADER as u64)? == body.len();
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&generation.to_le_bytes());
+    crc.update(&body);
+    Ok((whole && crc.finalize() == header.crc).then_some(body))
 }
 
 /// One file's part of a chunk.
@@ -126,37 +205,48 @@ struct Image<'b> {
 }
 
 impl Image<'_> {
-    /// Writes it, unless the file is another one by now: then the journal has what belongs in it.
+    /// Writes it, unless the file is another one by now, or gone: then the journal has what belongs in it.
+    fn carry_out(&self, disk: &dyn Disk, again: &mut Again) {
+        let path = self.path.display();
+        match self.write(disk) {
+            Ok(None) => again.files += 1,
+            Ok(Some(problem)) => again.problems.push(format!("{path}: {problem}")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                let mut aside = self.path.clone().into_os_string();
+                aside.push(".damaged");
+                let moved = disk.rename(&self.path, Path::new(&aside));
+                let moved = moved.map_or_else(
+                    |error| format!("cannot be set aside: {error}"),
+                    |()| "set aside".to_owned(),
+                );
+                again.problems.push(format!(
+                    "{path} may be half written and cannot be written again: {error}; {moved}"
+                ));
+            }
+        }
+    }
+
     fn write(&self, disk: &dyn Disk) -> io::Result<Option<String>> {
-        let file = match disk.open(&self.path, Open::Existing) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            file => file?,
-        };
+        let file = disk.open(&self.path, Open::Existing)?;
         let found = file.size_bytes()?;
         if found != self.file_len {
-            let path = self.path.display();
             return Ok(Some(format!(
-                "{path}: expected {} bytes, found {found}: left alone",
+                "expected {} bytes, found {found}: left alone",
                 self.file_len
             )));
         }
-        file.locked(&mut || {
+        let write = || {
             self.writes
                 .iter()
                 .try_for_each(|(offset, bytes)| file.write_at(bytes, *offset))
-        })?;
-        Ok(None)
+        };
+        match file.locked(&mut || write()) {
+            // A program that reads the file for so long sees it change; a file half written would be worse.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => write().map(|()| None),
+            written => written.map(|()| None),
+        }
     }
-}
-
-fn chunk<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
-    let len = u32::from_le_bytes(*rest.first_chunk()?) as usize;
-    let crc = u32::from_le_bytes(rest.get(4..HEADER)?.try_into().ok()?);
-    let body = rest
-        .get(HEADER..HEADER + len)
-        .filter(|body| !body.is_empty() && crc32fast::hash(body) == crc)?;
-    *rest = &rest[HEADER + len..];
-    Some(body)
 }
 
 fn images(mut body: &[u8]) -> Vec<Image<'_>> {
@@ -191,61 +281,86 @@ fn take<const N: usize>(body: &mut &[u8]) -> Option<[u8; N]> {
 
 #[cfg(test)]
 mod tests {
-    use ravenry_plugins::disk::MemoryDisk;
+    use ravenry_plugins::disk::{MemoryDisk, read_whole};
 
     use super::*;
 
-    fn sealed(disk: &MemoryDisk) {
-        disk.open(Path::new("rrd/a"), Open::OrCreate)
-            .unwrap()
-            .set_size(10)
-            .unwrap();
-        let mut redo = Redo::begin(disk).unwrap();
-        for (path, byte) in [("rrd/a", b"x"), ("rrd/gone", b"y")] {
-            let mut writes = Writes::new();
-            writes.push(3, byte);
-            redo.add(Path::new(path), 10, &writes);
-            redo.seal().unwrap();
-        }
+    fn begin(disk: &MemoryDisk) -> Redo {
+        let file = disk.open(Path::new("rrd/a"), Open::OrCreate).unwrap();
+        file.set_size(10).unwrap();
+        Redo::begin(disk).unwrap()
     }
 
-    fn read(disk: &MemoryDisk) -> Vec<u8> {
+    fn seal(redo: &mut Redo, path: &str, byte: u8) {
+        let mut writes = Writes::new();
+        writes.push(3, &[byte]);
+        redo.add(Path::new(path), 10, &writes);
+        redo.seal().unwrap();
+    }
+
+    fn found(disk: &MemoryDisk) -> u8 {
         read_whole(
             &*disk.open(Path::new("rrd/a"), Open::Existing).unwrap(),
             100,
         )
-        .unwrap()
+        .unwrap()[3]
     }
 
     #[test]
-    fn sealed_chunks_are_carried_out_again() {
+    fn sealed_chunks_are_carried_out_again_once() {
         let disk = MemoryDisk::new();
-        sealed(&disk);
-        assert_eq!(carry_out_again(&disk).unwrap(), (2, Vec::new()));
-        assert_eq!(read(&disk), b"\0\0\0x\0\0\0\0\0\0");
+        let mut redo = begin(&disk);
+        seal(&mut redo, "rrd/a", b'x');
+        seal(&mut redo, "rrd/gone", b'y');
         assert_eq!(
             carry_out_again(&disk).unwrap(),
-            (0, Vec::new()),
+            Again {
+                files: 1,
+                problems: Vec::new()
+            }
+        );
+        assert_eq!(found(&disk), b'x');
+        assert_eq!(
+            carry_out_again(&disk).unwrap(),
+            Again::default(),
             "only once"
+        );
+    }
+
+    #[test]
+    fn what_an_earlier_checkpoint_left_behind_is_not_carried_out() {
+        let disk = MemoryDisk::new();
+        let mut redo = begin(&disk);
+        seal(&mut redo, "rrd/a", b'x');
+        seal(&mut redo, "rrd/a", b'y');
+        redo.end().unwrap();
+        let mut redo = begin(&disk);
+        seal(&mut redo, "rrd/a", b'z');
+        carry_out_again(&disk).unwrap();
+        assert_eq!(
+            found(&disk),
+            b'z',
+            "the y behind it is of another generation"
         );
     }
 
     #[test]
     fn a_torn_chunk_and_a_file_of_another_size_are_left_alone() {
         let disk = MemoryDisk::new();
-        sealed(&disk);
-        disk.open(Path::new(NAME), Open::Existing)
-            .unwrap()
-            .write_at(b"?", 12)
-            .unwrap();
-        assert_eq!(carry_out_again(&disk).unwrap(), (0, Vec::new()));
+        seal(&mut begin(&disk), "rrd/a", b'x');
+        let file = disk.open(Path::new(NAME), Open::Existing).unwrap();
+        file.write_at(b"?", HEADER as u64 + 4).unwrap();
+        assert_eq!(carry_out_again(&disk).unwrap(), Again::default());
 
-        sealed(&disk);
+        seal(&mut begin(&disk), "rrd/a", b'x');
         disk.open(Path::new("rrd/a"), Open::Existing)
             .unwrap()
             .set_size(11)
             .unwrap();
-        let (_, problems) = carry_out_again(&disk).unwrap();
-        assert_eq!(problems, ["rrd/a: expected 10 bytes, found 11: left alone"]);
+        let again = carry_out_again(&disk).unwrap();
+        assert_eq!(
+            again.problems,
+            ["rrd/a: expected 10 bytes, found 11: left alone"]
+        );
     }
 }

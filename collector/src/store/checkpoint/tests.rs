@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use ravenry_plugins::disk::{BreakingDisk, Disk, MemoryDisk};
-use ravenry_plugins::wire::Batch;
+use ravenry_plugins::wire::{Ack, Batch};
 use ravenry_web::source::{Consolidation, FetchError, Query};
 
 use super::*;
@@ -14,7 +14,7 @@ const START: i64 = 1_700_000_040;
 const LIMITS: Limits = Limits {
     segment_bytes: 2000,
     journal_bytes_max: 1 << 20,
-    entry_bytes_max: 10_000,
+    entry_bytes_max: 100_000,
 };
 
 /// A store with its journal and database, as the collector has them.
@@ -29,10 +29,11 @@ impl Rig {
     /// What a start does: redo, load, journal.
     fn start(disk: &Arc<dyn Disk>, database: Database) -> Result<Self, String> {
         let text = |error: &dyn fmt::Display| error.to_string();
-        let (_, mut problems) = redo::carry_out_again(&**disk).map_err(|error| text(&error))?;
+        let again = redo::carry_out_again(&**disk).map_err(|error| text(&error))?;
+        let mut problems = again.problems;
         let settings = config::store::Store::default();
         let mut catalog = Catalog::new(&settings);
-        database.load(&mut catalog).map_err(|error| text(&error))?;
+        problems.extend(database.load(&mut catalog).map_err(|error| text(&error))?);
         let opened = SegmentJournal::open(Arc::clone(disk), LIMITS, catalog.position);
         let (journal, more) = opened.map_err(|error| text(&error))?;
         problems.extend(more);
@@ -41,6 +42,7 @@ impl Rig {
             let _ = catalog.apply(position, &Entry::decode(bytes).unwrap());
         });
         problems.extend(read.map_err(|error| text(&error))?);
+        catalog.fresh_from = journal.bounds().next;
         let store = Store::new(Arc::clone(disk), catalog, &settings);
         Ok(Self {
             store,
@@ -50,7 +52,7 @@ impl Rig {
         })
     }
 
-    fn push(&self, batch: &Batch) -> Result<(), JournalError> {
+    fn push(&self, batch: &Batch) -> Result<Ack, JournalError> {
         let entry = Entry {
             received: Timestamp::from_seconds(START),
             batch: batch.clone(),
@@ -60,8 +62,7 @@ impl Rig {
             .lock()
             .unwrap()
             .append(&[entry.encode().unwrap()])?;
-        let _ = self.store.catalog_mut().apply(position, &entry);
-        Ok(())
+        Ok(self.store.apply(position, &entry).ack)
     }
 
     fn checkpoint(&self) -> Result<Report, CheckpointError> {
@@ -197,7 +198,7 @@ fn a_damaged_file_is_set_aside_and_the_rest_goes_on() {
     }
     let report = rig.checkpoint().unwrap();
     assert!(
-        report.problems[0].starts_with("rrd/web1/load.rrd is damaged (the header is too small"),
+        report.problems[0].starts_with("rrd/web1/load.rrd cannot be used (the header is too small"),
         "{report:?}"
     );
     assert_eq!(
@@ -311,3 +312,5 @@ fn a_power_cut_loses_no_acknowledged_reading() {
         cut += 1;
     }
 }
+
+mod faults;
