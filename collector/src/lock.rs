@@ -1,18 +1,21 @@
 //! One collector a data directory: a lock that goes with the process, and a note of who holds it.
+//!
+//! It is a lock of the open file, which can be asked about without being taken: who looks is in nobody's way.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
 
 const NAME: &str = "lock";
 
 /// The lock on a data directory, held until it is dropped.
 #[derive(Debug)]
 pub struct DataLock {
-    file: Flock<File>,
+    file: File,
 }
 
 /// Why a data directory cannot be had.
@@ -64,11 +67,15 @@ impl DataLock {
             .write(true)
             .create(true)
             .truncate(false)
-            .mode(0o644);
-        let file = options.open(data.join(NAME)).map_err(failed)?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => Ok(Self { file }),
-            Err((mut file, nix::Error::EWOULDBLOCK)) => {
+            .mode(0o600);
+        let mut file = options.open(data.join(NAME)).map_err(failed)?;
+        match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file())) {
+            Ok(_) => {
+                let private = Permissions::from_mode(0o600);
+                file.set_permissions(private).map_err(failed)?;
+                Ok(Self { file })
+            }
+            Err(nix::Error::EAGAIN | nix::Error::EACCES) => {
                 let mut holder = String::new();
                 drop(file.read_to_string(&mut holder));
                 let holder = holder
@@ -81,7 +88,7 @@ impl DataLock {
                     holder,
                 })
             }
-            Err((_, error)) => Err(failed(error.into())),
+            Err(error) => Err(failed(error.into())),
         }
     }
 
@@ -112,10 +119,22 @@ pub fn running(data: &Path) -> Result<Option<String>, LockError> {
     };
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(failed)?;
-    match Flock::lock(file, FlockArg::LockSharedNonblock) {
-        Err((_, nix::Error::EWOULDBLOCK)) => Ok(text.lines().nth(1).map(str::to_owned)),
-        Ok(_) => Ok(None),
-        Err((_, error)) => Err(failed(error.into())),
+    let mut asked = whole_file();
+    fcntl(&file, FcntlArg::F_OFD_GETLK(&mut asked)).map_err(|error| failed(error.into()))?;
+    if asked.l_type == libc::F_UNLCK as libc::c_short {
+        return Ok(None);
+    }
+    Ok(text.lines().nth(1).map(str::to_owned))
+}
+
+/// All of a file, for oneself.
+fn whole_file() -> libc::flock {
+    libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
     }
 }
 
@@ -145,5 +164,27 @@ mod tests {
         drop(lock);
         assert_eq!(running(&data).unwrap(), None);
         DataLock::take(&data).unwrap();
+    }
+
+    #[test]
+    fn who_looks_is_in_nobodys_way_and_only_the_owner_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(DataLock::take(folder.path()).unwrap());
+        let looks = std::thread::scope(|scope| {
+            let looks = scope.spawn(|| (0..2000).all(|_| running(folder.path()).is_ok()));
+            for _ in 0..200 {
+                drop(DataLock::take(folder.path()).unwrap());
+            }
+            looks.join().unwrap()
+        });
+        assert!(looks);
+        let mode = folder
+            .path()
+            .join(NAME)
+            .metadata()
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
 }
