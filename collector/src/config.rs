@@ -91,6 +91,28 @@ pub fn parse(texts: &[(String, String)]) -> (Config, Vec<Problem>) {
 }
 
 impl Config {
+    /// The settings that differ from those of `running` and are read at a start only.
+    #[must_use]
+    pub fn waits_for_start(&self, running: &Self) -> Vec<&'static str> {
+        let Self {
+            data,
+            http,
+            store,
+            agent,
+            groups: _,
+            alerts: _,
+        } = self;
+        let data = (*data != running.data).then_some("data");
+        let parts = [
+            http.waits_for_start(&running.http),
+            store.waits_for_start(&running.store),
+            agent.waits_for_start(&running.agent),
+        ];
+        data.into_iter()
+            .chain(parts.into_iter().flatten())
+            .collect()
+    }
+
     fn read(&mut self, root: &mut Section<'_, '_>, given: &mut Given, source: usize) {
         if let Some(data) = root.text("data")
             && given.first_time(root, "data", root.span_of("data"))
@@ -103,6 +125,12 @@ impl Config {
         group::read(root, given, &mut self.groups);
         self.alerts.read(root, given, source);
     }
+}
+
+/// The names of those that differ.
+fn changed<const N: usize>(all: [(&'static str, bool); N]) -> Vec<&'static str> {
+    let changed = all.into_iter().filter(|(_, changed)| *changed);
+    changed.map(|(name, _)| name).collect()
 }
 
 /// What earlier files have said already, so that nothing is said twice, and what later ones must still say.

@@ -34,6 +34,27 @@ impl Default for LocalAgent {
 }
 
 impl LocalAgent {
+    /// The settings that differ from those of `running` and are read at a start only.
+    pub(super) fn waits_for_start(&self, running: &Self) -> Vec<&'static str> {
+        let Self {
+            enabled,
+            host,
+            plugin_dir,
+            plugin_conf_dir,
+            interval,
+        } = self;
+        super::changed([
+            ("agent.enabled", *enabled != running.enabled),
+            ("agent.host", *host != running.host),
+            ("agent.plugin_dir", *plugin_dir != running.plugin_dir),
+            (
+                "agent.plugin_conf_dir",
+                *plugin_conf_dir != running.plugin_conf_dir,
+            ),
+            ("agent.interval", *interval != running.interval),
+        ])
+    }
+
     /// Takes what the section says.
     pub fn read(&mut self, section: &mut Section<'_, '_>) {
         if let Some(enabled) = section.boolean("enabled") {

@@ -26,6 +26,22 @@ impl Default for Http {
 }
 
 impl Http {
+    /// The settings that differ from those of `running` and are read at a start only. The others are in force at once.
+    pub(super) fn waits_for_start(&self, running: &Self) -> Vec<&'static str> {
+        let Self {
+            listen,
+            url: _,
+            push_bytes_max,
+        } = self;
+        super::changed([
+            ("http.listen", *listen != running.listen),
+            (
+                "http.push_bytes_max",
+                *push_bytes_max != running.push_bytes_max,
+            ),
+        ])
+    }
+
     /// Takes what the section says.
     pub fn read(&mut self, section: &mut Section<'_, '_>) {
         if let Some(listen) = section.parsed_by("listen", parse_listen) {

@@ -104,3 +104,20 @@ fn a_section_in_two_files_is_a_problem_of_the_second() {
         ["conf.d/a.toml:1: http: expected once in all files, found again"]
     );
 }
+
+#[test]
+fn what_waits_for_the_next_start_is_named() {
+    let config = |text: &str| parse(&[("ravenry.toml".to_owned(), text.to_owned())]).0;
+    let running = config("[contact.ops]\nmail = 'ops@example.net'\n");
+    let check = |text: &str, expect: &[&str]| {
+        assert_eq!(config(text).waits_for_start(&running), expect);
+    };
+    check(
+        "[http]\nurl = 'https://r.example.net'\n[alerts]\nattempts = 3\n",
+        &[],
+    );
+    check(
+        "data = '/srv/r'\n[http]\nlisten = '127.0.0.1:1'\n[store]\nlayout = 'munin'\n[agent]\nenabled = false\n",
+        &["data", "http.listen", "store.layout", "agent.enabled"],
+    );
+}
