@@ -184,7 +184,9 @@ impl Engine {
                 continue;
             };
             let host = &of_host[0].0.host;
-            self.hear(host, newest, now);
+            if self.listens_to_readings(host) {
+                self.hear(host, newest, now);
+            }
             hosts.insert(host);
             for (series, reading, at) in of_host {
                 self.read(series, *reading, *at, now);
@@ -194,6 +196,14 @@ impl Engine {
             self.judge_silence(host, now);
         }
         self.review_all(now);
+    }
+
+    /// Whether a reading is a sign of life: of a host whose agent has been heard of, or that the rules expect to speak. What
+    /// somebody pushes by hand once, or each night, makes no host that is missed a few minutes later.
+    fn listens_to_readings(&self, host: &HostName) -> bool {
+        self.hosts.get(host).is_some_and(|host| {
+            host.last_contact.is_some() || matches!(host.spec.down_after, Some(DownAfter::Silence(_)))
+        })
     }
 
     /// Something was heard of a host at `at`, by our clock.
