@@ -37,6 +37,17 @@ const MISSING: [&str; 13] = [
     "ls",
 ];
 
+const HELP: &str = "\
+Works on RRD files, as rrdtool does: ravenry rrd COMMAND ...
+
+  create FILE [--start T] [--step S] [--no-overwrite] DS:... RRA:...
+  update FILE [--template NAMES] T:VALUE[:VALUE...] ...
+  fetch FILE CF [--resolution S] [--start T] [--end T] [--align-start]
+  info FILE, first FILE, last FILE, lastupdate FILE, dump FILE
+
+Times are UTC seconds, N for now, or relative such as -1d and end-24h.
+";
+
 /// What went wrong: the text behind `ERROR: `.
 type Outcome = Result<(), String>;
 
@@ -66,6 +77,7 @@ fn run(args: &[String], now: (i64, u32), output: &mut dyn Write) -> Outcome {
         );
     };
     match command.as_str() {
+        "help" | "--help" | "-h" => print(output, HELP),
         "create" => create(args, now.0),
         "update" => update::run(args, now),
         "fetch" => fetch(args, now.0, output),
