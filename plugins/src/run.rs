@@ -94,7 +94,7 @@ pub enum RunOutcome {
         /// Its exit code.
         code: i32,
     },
-    /// It ran to its end, but something that it started kept its output open and was killed. The output counts.
+    /// It ran to its end, but something that it started kept its output open; its process group was ended. The output counts.
     HeldOutput {
         /// Its exit code.
         code: i32,
