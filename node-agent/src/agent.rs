@@ -21,7 +21,7 @@ use crate::schedule::{Finished, Next, Schedule, Start};
 use crate::session::{Reply, Session, Tell, Verdict};
 use crate::status::Status;
 use crate::trouble::{Kind, Troubles};
-use crate::uplink::{Uplink, pack};
+use crate::uplink::{Uplink, pack, unpack};
 
 /// How often plugins are looked for.
 const SCAN_EVERY: Duration = Duration::from_secs(10);
@@ -103,10 +103,39 @@ impl InFlight {
     }
 }
 
+/// A batch that was sent, and how often.
+struct Sent {
+    batch: Batch,
+    times: u32,
+}
+
+/// An agent's id and its start, under which this process makes keys, or made them.
+type Name = (String, u64);
+
+impl Sent {
+    /// Whether its key is of this process, and it was sent once: then nobody can have taken it before.
+    fn is_new(&self, names: &[Name]) -> bool {
+        let is_ours = |key: &Key| {
+            let mut names = names.iter();
+            names.any(|(agent, start)| key.agent == *agent && key.incarnation == *start)
+        };
+        self.times == 1 && self.batch.key.as_ref().is_some_and(is_ours)
+    }
+
+    fn is_of(&self, claim: &Claim) -> bool {
+        let key = self.batch.key.as_ref();
+        key.is_some_and(|key| key.agent == claim.agent)
+    }
+}
+
 struct Agent {
     config: Config,
     claim: Claim,
     sequence: u64,
+    /// All names of this process; there is a second one when the first turned out to be somebody else's, too.
+    names: Vec<Name>,
+    /// The batch that is on its way.
+    sent: Option<Sent>,
     directory: Directory,
     scan_due: Instant,
     plugins: Vec<Plugin>,
@@ -125,6 +154,8 @@ impl Agent {
     fn new(config: Config, claim: Claim, outbox: Outbox, now: Instant) -> Self {
         Self {
             sequence: 0,
+            names: vec![(claim.agent.clone(), claim.incarnation)],
+            sent: None,
             directory: Directory::new(&config),
             scan_due: now,
             plugins: Vec::new(),
@@ -274,6 +305,7 @@ impl Agent {
         match self.outbox.oldest().await {
             Ok(Some(packed)) => {
                 self.session.handle_sent();
+                self.note_sent(&packed);
                 Some(packed)
             }
             Ok(None) => None,
@@ -284,10 +316,56 @@ impl Agent {
         }
     }
 
+    fn note_sent(&mut self, packed: &[u8]) {
+        let before = self.sent.take();
+        let Ok(batch) = unpack(packed) else { return };
+        let again = before.filter(|before| before.batch.key == batch.key);
+        let times = again.map_or(0, |before| before.times) + 1;
+        self.sent = Some(Sent { batch, times });
+    }
+
+    /// A batch of this process, sent for the first time, cannot have been taken before: somebody else counts under our id,
+    /// as after the state directory was copied to another machine. So that nothing is lost of us both, this agent takes
+    /// another id and sends the batch again under it.
+    async fn leave_shared_id(&mut self) {
+        let names = &self.names;
+        let Some(sent) = self.sent.take_if(|sent| sent.is_new(names)) else {
+            return;
+        };
+        if sent.is_of(&self.claim) {
+            self.take_new_id();
+        }
+        self.put_on_disk(sent.batch).await;
+    }
+
+    fn take_new_id(&mut self) {
+        let shared = self.claim.agent.clone();
+        let renewed = self.claim.renew();
+        let trouble = match &renewed {
+            Ok(()) => format!(
+                "agent id {shared} is another agent's, too (was the state directory copied?): this agent is {} from now on",
+                self.claim.agent
+            ),
+            Err(error) => format!(
+                "agent id {shared} is another agent's, too (was the state directory copied?), and no other can be kept: {error}"
+            ),
+        };
+        self.tell(Kind::Identity, Some(trouble));
+        if renewed.is_ok() {
+            self.sequence = 0;
+            let name = (self.claim.agent.clone(), self.claim.incarnation);
+            self.names.push(name);
+            self.gather.handle_stranger(clock::monotonic());
+        }
+    }
+
     async fn handle_reply(&mut self, reply: Reply) {
         let now = clock::monotonic();
         let (verdict, tell) = self.session.handle_reply(now, &reply);
         self.tell_of_session(tell);
+        if matches!(&reply, Reply::Taken(ack) if ack.duplicate) {
+            self.leave_shared_id().await;
+        }
         match verdict {
             Verdict::Done | Verdict::Drop => {
                 if let Err(error) = self.outbox.pop().await {
@@ -305,7 +383,10 @@ impl Agent {
             for problem in &ack.problems {
                 warn!("the collector took a batch but for: {problem}");
             }
-            self.gather.handle_undeclared(now, &ack.undeclared);
+            if !ack.undeclared.is_empty() {
+                // The answer names some of them only; who lost one may have lost all.
+                self.gather.handle_stranger(now);
+            }
         }
     }
 

@@ -176,10 +176,10 @@ impl Gather {
             .retain(|(host, graph, _), _| graphs.contains_key(&(host.clone(), graph.clone())));
     }
 
-    /// The collector has no declaration of these graphs: they travel again.
-    pub fn handle_undeclared(&mut self, now: Instant, names: &[GraphName]) {
-        for ((_, name), graph) in &mut self.graphs {
-            graph.unsent |= names.contains(name);
+    /// The collector lacks declarations: all of them travel again, since it may name few of those that it lacks.
+    pub fn handle_stranger(&mut self, now: Instant) {
+        for graph in self.graphs.values_mut() {
+            graph.unsent = true;
         }
         self.send_unsent(now);
     }

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
+/// Where the id and the count are.
+const IDENTITY: &str = "identity.json";
+
 /// A state directory that is ours, and who we are.
 #[derive(Debug)]
 pub struct Claim {
@@ -18,6 +21,7 @@ pub struct Claim {
     pub agent: String,
     /// This start's number, from 1.
     pub incarnation: u64,
+    state_dir: PathBuf,
     _lock: Flock<File>,
 }
 
@@ -75,7 +79,7 @@ pub fn claim(state_dir: &Path) -> Result<Claim, ClaimError> {
         Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| ClaimError::Taken {
             path: state_dir.to_owned(),
         })?;
-    let path = state_dir.join("identity.json");
+    let path = state_dir.join(IDENTITY);
     let before = load(&path).map_err(failed("read", &path))?;
     let now = match before {
         Some(identity) => Identity {
@@ -91,8 +95,26 @@ pub fn claim(state_dir: &Path) -> Result<Claim, ClaimError> {
     Ok(Claim {
         agent: now.agent,
         incarnation: now.incarnation,
+        state_dir: state_dir.to_owned(),
         _lock: lock,
     })
+}
+
+impl Claim {
+    /// Becomes another agent, durably: a new id, whose first start this is.
+    ///
+    /// # Errors
+    /// When there is no randomness, or the disk does not let us; then it is who it was.
+    pub fn renew(&mut self) -> io::Result<()> {
+        let identity = Identity {
+            agent: draw_id()?,
+            incarnation: 1,
+        };
+        save(&self.state_dir.join(IDENTITY), &identity)?;
+        self.agent = identity.agent;
+        self.incarnation = identity.incarnation;
+        Ok(())
+    }
 }
 
 /// `None` when there is none yet, or it cannot be understood: then this becomes a new agent, whose keys are unused.
@@ -162,5 +184,19 @@ mod tests {
         let again = claim(dir.path()).unwrap();
         assert_eq!(again.incarnation, 1);
         assert_ne!(again.agent, id);
+    }
+
+    #[test]
+    fn who_shares_an_id_becomes_another_agent_for_good() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut claimed = claim(dir.path()).unwrap();
+        let before = claimed.agent.clone();
+        claimed.renew().unwrap();
+        let after = claimed.agent.clone();
+        assert_ne!(before, after);
+        assert_eq!(claimed.incarnation, 1);
+        drop(claimed);
+        let again = claim(dir.path()).unwrap();
+        assert_eq!((again.agent, again.incarnation), (after, 2));
     }
 }

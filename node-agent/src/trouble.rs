@@ -15,6 +15,8 @@ pub enum Kind {
     Dropped,
     /// Batches that the collector would not have.
     Refused,
+    /// Another agent has the same id.
+    Identity,
 }
 
 impl fmt::Display for Kind {
@@ -24,6 +26,7 @@ impl fmt::Display for Kind {
             Self::Disk => "the spool's disk",
             Self::Dropped => "a full spool",
             Self::Refused => "refused batches",
+            Self::Identity => "a shared id",
         })
     }
 }

@@ -91,9 +91,17 @@ pub fn pack(batch: &Batch) -> Vec<u8> {
     wire::gzip(&wire::encode(batch, Encoding::MessagePack))
 }
 
-async fn send_local(deliveries: &mpsc::Sender<Delivery>, packed: &[u8]) -> Reply {
+/// The reverse of [`pack`].
+///
+/// # Errors
+/// When the bytes are anything else.
+pub fn unpack(packed: &[u8]) -> Result<Batch, wire::WireError> {
     let content_type = Some(Encoding::MessagePack.content_type());
-    let batch = match wire::decode(packed, content_type, Some("gzip"), Limits::default()) {
+    wire::decode(packed, content_type, Some("gzip"), Limits::default())
+}
+
+async fn send_local(deliveries: &mpsc::Sender<Delivery>, packed: &[u8]) -> Reply {
+    let batch = match unpack(packed) {
         Ok(batch) => batch,
         Err(error) => {
             return Reply::Refused {

@@ -108,6 +108,34 @@ async fn a_refused_batch_is_dropped_counted_and_shown_and_the_next_goes_on() {
 }
 
 #[tokio::test]
+async fn an_agent_whose_id_is_another_ones_too_takes_a_new_one_and_loses_nothing() {
+    let home = Home::new();
+    home.plugin("notes", &noting(&home));
+    let mut collector = Collector::start("127.0.0.1:0".parse().unwrap(), Answer::Duplicate).await;
+    let agent = Agent::start(home.config(), collector.address);
+    let batches = collector
+        .taken(|taken| {
+            values(taken, "notes").len() > 3
+                && error_of(taken, "ravenry-agent").contains("another agent's")
+        })
+        .await;
+    agent.stop().await;
+    let mut read: Vec<f64> = values(&batches, "notes").iter().map(|(n, _)| *n).collect();
+    read.sort_by(f64::total_cmp);
+    let expected: Vec<f64> = (1..=read.len()).map(|n| n as f64).collect();
+    assert_eq!(read, expected, "each reading once");
+    let keys: std::collections::BTreeSet<(String, u64, u64)> = batches
+        .iter()
+        .filter_map(|batch| batch.key.clone())
+        .map(|key| (key.agent, key.incarnation, key.sequence))
+        .collect();
+    assert_eq!(keys.len(), batches.len(), "each key once");
+    let identity = std::fs::read_to_string(home.config().state_dir.join("identity.json")).unwrap();
+    let last = batches.last().and_then(|batch| batch.key.as_ref()).unwrap();
+    assert!(identity.contains(&last.agent), "{identity}");
+}
+
+#[tokio::test]
 async fn every_bad_plugin_costs_itself_and_says_why() {
     let home = Home::new();
     home.plugin(

@@ -265,13 +265,7 @@ fn what_the_collector_does_not_know_travels_again() {
     let (mut gather, origin, _) = play(&[(0, "cpu", CPU, "user.value 1")]);
     let _ = gather.drain();
     let now = origin + Duration::from_secs(100);
-    gather.handle_undeclared(
-        now,
-        &[
-            GraphName::new("cpu").unwrap(),
-            GraphName::new("gone").unwrap(),
-        ],
-    );
+    gather.handle_stranger(now);
     assert_eq!(gather.drain()[0].graphs.len(), 1);
     assert!(gather.drain().is_empty());
 }

@@ -31,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(40);
 pub(crate) enum Answer {
     Take,
     Refuse,
+    /// Says of a first batch that it has had it, and takes what follows.
+    Duplicate,
 }
 
 /// A collector that keeps what it takes.
@@ -96,12 +98,16 @@ async fn serve(mut stream: TcpStream, answer: &Mutex<Answer>, keep: &watch::Send
         Limits::default(),
     )
     .unwrap();
-    let answer = *answer.lock().unwrap();
+    let answer = match &mut *answer.lock().unwrap() {
+        given @ Answer::Duplicate => std::mem::replace(given, Answer::Take),
+        given => *given,
+    };
     let (status, text) = match answer {
         Answer::Take => (
             "200 OK",
             format!(r#"{{"accepted":{}}}"#, batch.samples.value.len()),
         ),
+        Answer::Duplicate => ("200 OK", r#"{"duplicate":true}"#.to_owned()),
         Answer::Refuse => ("400 Bad Request", "not today".to_owned()),
     };
     keep.send_if_modified(|taken| {
