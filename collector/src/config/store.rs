@@ -55,6 +55,42 @@ impl Default for Store {
 }
 
 impl Store {
+    /// The settings that differ from those of `running` and are read at a start only.
+    pub(super) fn waits_for_start(&self, running: &Self) -> Vec<&'static str> {
+        let Self {
+            layout,
+            flush_interval,
+            reorder_window,
+            pending_samples_max,
+            journal_bytes_max,
+            future_max,
+            hosts_max,
+            series_max,
+        } = self;
+        super::changed([
+            ("store.layout", *layout != running.layout),
+            (
+                "store.flush_interval",
+                *flush_interval != running.flush_interval,
+            ),
+            (
+                "store.reorder_window",
+                *reorder_window != running.reorder_window,
+            ),
+            (
+                "store.pending_samples_max",
+                *pending_samples_max != running.pending_samples_max,
+            ),
+            (
+                "store.journal_bytes_max",
+                *journal_bytes_max != running.journal_bytes_max,
+            ),
+            ("store.future_max", *future_max != running.future_max),
+            ("store.hosts_max", *hosts_max != running.hosts_max),
+            ("store.series_max", *series_max != running.series_max),
+        ])
+    }
+
     /// Takes what the section says.
     pub fn read(&mut self, section: &mut Section<'_, '_>) {
         if let Some(layout) = section.parsed_by("layout", parse_layout) {
