@@ -10,6 +10,7 @@ use std::time::Duration;
 use ravenry_plugins::timestamp::Timestamp;
 use ravenry_plugins::wire::{Ack, Batch, PROBLEMS_MAX};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_blocking;
 
 use crate::catalog::Applied;
 use crate::entry::Entry;
@@ -24,12 +25,21 @@ const GROUP_BYTES_MAX: usize = 8 << 20;
 /// Readings older than this lie before everything that is kept.
 const AGE_MAX: Duration = Duration::from_secs(450 * 86_400);
 
-/// Takes batches. Clones share the queue; when all are gone the thread ends.
+/// Takes batches. Clones share the queue.
 #[derive(Clone)]
 pub struct Ingest {
-    queue: mpsc::Sender<Push>,
+    queue: mpsc::Sender<Order>,
     store: Arc<Store>,
-    future_max: Duration,
+    limits: Limits,
+}
+
+/// What is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How far ahead of our clock a reading may be.
+    pub future_max: Duration,
+    /// Bytes of an entry that the journal takes.
+    pub entry_bytes_max: u64,
 }
 
 /// Why a batch was not taken.
@@ -49,6 +59,11 @@ pub enum PushError {
     Failed(String),
 }
 
+enum Order {
+    Push(Push),
+    Stop,
+}
+
 struct Push {
     bytes: Vec<u8>,
     entry: Entry,
@@ -60,20 +75,18 @@ impl Ingest {
     pub fn start(
         store: Arc<Store>,
         journal: Arc<Mutex<dyn Journal>>,
-        future_max: Duration,
+        limits: Limits,
         judged: impl FnMut(Applied, Timestamp) + Send + 'static,
     ) -> (Self, thread::JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(WAITING_MAX);
         let committer = Arc::clone(&store);
         let thread = thread::spawn(move || commit_all(&committer, &*journal, waiting, judged));
-        (
-            Self {
-                queue,
-                store,
-                future_max,
-            },
-            thread,
-        )
+        let ingest = Self {
+            queue,
+            store,
+            limits,
+        };
+        (ingest, thread)
     }
 
     /// Takes a batch; returns when its readings survive a power cut.
@@ -81,54 +94,81 @@ impl Ingest {
     /// # Errors
     /// See [`PushError`]; nothing of the batch was taken.
     pub async fn push(&self, batch: Batch, now: Timestamp) -> Result<Ack, PushError> {
-        if batch
-            .key
-            .as_ref()
-            .is_some_and(|key| self.store.catalog().has_seen(&batch.host, key))
-        {
-            return Ok(Ack {
+        let ingest = self.clone();
+        let prepared = spawn_blocking(move || ingest.prepare(batch, now)).await;
+        let failed = |_| PushError::Failed("the batch could not be screened".to_owned());
+        let (push, screened) = match prepared.map_err(failed)?? {
+            Prepared::Answered(ack) => return Ok(ack),
+            Prepared::Ready(entry, bytes, screened) => ((entry, bytes), screened),
+        };
+        let (reply, answer) = oneshot::channel();
+        let ((entry, bytes), stopping) = (push, "the collector is stopping");
+        let push = Push {
+            bytes,
+            entry,
+            reply,
+        };
+        self.queue.try_send(Order::Push(push)).map_err(|error| {
+            PushError::Busy(match error {
+                mpsc::error::TrySendError::Full(_) => {
+                    format!("{WAITING_MAX} pushes are waiting already")
+                }
+                mpsc::error::TrySendError::Closed(_) => stopping.to_owned(),
+            })
+        })?;
+        let ack = answer
+            .await
+            .map_err(|_| PushError::Busy(stopping.to_owned()))??;
+        Ok(screened.ack(ack))
+    }
+
+    /// Ends the thread when what waits has been taken, whoever holds a clone of this. Blocks.
+    pub fn stop(&self) {
+        // An error means that it has ended.
+        drop(self.queue.blocking_send(Order::Stop));
+    }
+
+    /// Everything that can be done before a batch's turn comes: what is long is not done on the runtime.
+    fn prepare(&self, mut batch: Batch, now: Timestamp) -> Result<Prepared, PushError> {
+        let has_seen = |key| self.store.catalog().has_seen(&batch.host, key);
+        if batch.key.as_ref().is_some_and(has_seen) {
+            return Ok(Prepared::Answered(Ack {
                 duplicate: true,
                 ..Ack::default()
-            });
+            }));
         }
-        let screened = screen(batch, now, self.future_max);
-        if screened.batch.samples.series.is_empty()
-            && screened.batch.graphs.is_empty()
-            && screened.batch.key.is_none()
-        {
-            return Ok(screened.ack(Ack::default()));
+        let screened = screen(&mut batch, now, self.limits.future_max);
+        if batch.samples.series.is_empty() && batch.graphs.is_empty() && batch.key.is_none() {
+            return Ok(Prepared::Answered(screened.ack(Ack::default())));
         }
         let entry = Entry {
             received: now,
-            batch: screened.batch.clone(),
+            batch,
         };
         let bytes = entry.encode().map_err(PushError::Failed)?;
-        let (reply, answer) = oneshot::channel();
-        self.queue
-            .try_send(Push {
-                bytes,
-                entry,
-                reply,
-            })
-            .map_err(|error| {
-                PushError::Busy(match error {
-                    mpsc::error::TrySendError::Full(_) => {
-                        format!("{WAITING_MAX} pushes are waiting already")
-                    }
-                    mpsc::error::TrySendError::Closed(_) => "the collector is stopping".to_owned(),
-                })
-            })?;
-        let ack = answer
-            .await
-            .map_err(|_| PushError::Busy("the collector is stopping".to_owned()))??;
-        Ok(screened.ack(ack))
+        let (size_bytes, limit_bytes) = (bytes.len() as u64, self.limits.entry_bytes_max);
+        if size_bytes > limit_bytes {
+            let error = JournalError::TooLarge {
+                size_bytes,
+                limit_bytes,
+            };
+            return Err(error.into());
+        }
+        Ok(Prepared::Ready(entry, bytes, screened))
     }
 }
 
-/// A batch without the readings whose times make no sense.
+/// A batch before its turn.
+enum Prepared {
+    /// There is nothing to do for it.
+    Answered(Ack),
+    /// What is journalled, its bytes, and what was refused of it.
+    Ready(Entry, Vec<u8>, Screened),
+}
+
+/// Readings of a batch that were left out since their times make no sense.
 #[derive(Debug)]
 struct Screened {
-    batch: Batch,
     refused: u64,
     problems: Vec<String>,
 }
@@ -142,7 +182,7 @@ impl Screened {
     }
 }
 
-fn screen(mut batch: Batch, now: Timestamp, future_max: Duration) -> Screened {
+fn screen(batch: &mut Batch, now: Timestamp, future_max: Duration) -> Screened {
     let (earliest, latest) = (now - AGE_MAX, now + future_max);
     let samples = &mut batch.samples;
     let good: Vec<usize> = (0..samples.time.len())
@@ -163,26 +203,27 @@ fn screen(mut batch: Batch, now: Timestamp, future_max: Duration) -> Screened {
         samples.value = good.iter().map(|&i| samples.value[i]).collect();
         samples.time = good.iter().map(|&i| samples.time[i]).collect();
     }
-    Screened {
-        batch,
-        refused,
-        problems,
-    }
+    Screened { refused, problems }
 }
 
 fn commit_all(
     store: &Store,
     journal: &Mutex<dyn Journal>,
-    mut waiting: mpsc::Receiver<Push>,
+    mut waiting: mpsc::Receiver<Order>,
     mut judged: impl FnMut(Applied, Timestamp),
 ) {
-    while let Some(first) = waiting.blocking_recv() {
+    while let Some(Order::Push(first)) = waiting.blocking_recv() {
         let mut group = vec![first];
         let mut bytes = group[0].bytes.len();
         while group.len() < GROUP_BATCHES_MAX && bytes < GROUP_BYTES_MAX {
-            let Ok(next) = waiting.try_recv() else { break };
-            bytes += next.bytes.len();
-            group.push(next);
+            match waiting.try_recv() {
+                Ok(Order::Push(next)) => {
+                    bytes += next.bytes.len();
+                    group.push(next);
+                }
+                Ok(Order::Stop) => return commit(store, journal, group, &mut judged),
+                Err(_) => break,
+            }
         }
         commit(store, journal, group, &mut judged);
     }
@@ -234,25 +275,72 @@ impl From<JournalError> for PushError {
 
 #[cfg(test)]
 mod tests {
+    use ravenry_plugins::disk::{Disk, MemoryDisk};
+
     use super::*;
+    use crate::catalog::Catalog;
+    use crate::journal::segment::{self, SegmentJournal};
 
     #[test]
     fn readings_of_the_far_future_and_past_are_refused_and_the_rest_is_kept() {
         let json = r#"{"version":1,"host":"a","series":{"graph":["g"],"field":["f"]},
             "samples":{"series":[0,0,0],"time":[1000,1700000000,1700009999],"value":[1,2,3]}}"#;
-        let batch: Batch = serde_json::from_str(json).unwrap();
+        let mut batch: Batch = serde_json::from_str(json).unwrap();
         let now = Timestamp::from_seconds(1_700_000_100);
-        let screened = screen(batch, now, Duration::from_secs(600));
-        assert_eq!(
-            screened.batch.samples.time,
-            [Timestamp::from_seconds(1_700_000_000)]
-        );
+        let screened = screen(&mut batch, now, Duration::from_secs(600));
+        assert_eq!(batch.samples.time, [Timestamp::from_seconds(1_700_000_000)]);
         assert_eq!(screened.refused, 2);
         assert_eq!(
             screened.problems,
             [
                 "2 readings: expected times from 1661120100 to 1700000700 (by the collector's clock), found 1000"
             ]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_the_journal_cannot_take_is_refused_alone_and_a_stop_needs_no_last_clone()
+    {
+        let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
+        let limits = segment::Limits {
+            segment_bytes: 1 << 20,
+            journal_bytes_max: 1 << 20,
+            entry_bytes_max: 1 << 10,
+        };
+        let (journal, _) = SegmentJournal::open(Arc::clone(&disk), limits, 0).unwrap();
+        let settings = crate::config::store::Store::default();
+        let store = Arc::new(Store::new(disk, Catalog::new(&settings), &settings));
+        let limits = Limits {
+            future_max: settings.future_max,
+            entry_bytes_max: limits.entry_bytes_max,
+        };
+        let journal = Arc::new(Mutex::new(journal));
+        let (ingest, thread) = Ingest::start(store, journal, limits, |_, _| {});
+        let now = Timestamp::from_seconds(1_700_000_000);
+        let push = |readings: i64| {
+            let times: Vec<i64> = (0..readings).map(|at| 1_699_990_000 + at).collect();
+            let batch = serde_json::json!({"version": 1, "host": "a",
+                "series": {"graph": ["g"], "field": ["f"]},
+                "samples": {"series": vec![0; times.len()], "time": times, "value": vec![1; times.len()]}});
+            ingest.push(serde_json::from_value(batch).unwrap(), now)
+        };
+        let (small, large) = tokio::join!(push(1), push(1000));
+        assert_eq!(small.unwrap().accepted, 1);
+        let error = large.unwrap_err();
+        assert!(
+            matches!(&error, PushError::TooLarge(text) if text.contains("at most 1024 bytes")),
+            "{error}"
+        );
+        let stopping = ingest.clone();
+        let ended = spawn_blocking(move || {
+            stopping.stop();
+            thread.join().unwrap();
+        });
+        ended.await.unwrap();
+        let refused = push(1).await.unwrap_err();
+        assert_eq!(
+            refused,
+            PushError::Busy("the collector is stopping".to_owned())
         );
     }
 }

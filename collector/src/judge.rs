@@ -45,7 +45,11 @@ const COMMIT_EVERY: usize = 64;
 const COMMIT_AGAIN: Duration = Duration::from_secs(5);
 
 /// How long notices that are on their way may take at a stop.
-const STOP_GRACE: Duration = Duration::from_secs(3);
+const STOP_GRACE: Duration = Duration::from_millis(1500);
+
+/// How long the rows of checks that are as they were may take at a stop, and how many are written at once.
+const STOP_SAVING: Duration = Duration::from_secs(1);
+const STOP_ROWS: usize = 2000;
 
 /// Why the judge cannot start, or does not answer.
 #[derive(Debug, thiserror::Error)]
@@ -320,6 +324,14 @@ impl JudgeHandle {
         })
     }
 
+    /// Whether the thread has ended: untold, it did so in a panic.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        lock(&self.thread)
+            .as_ref()
+            .is_none_or(JoinHandle::is_finished)
+    }
+
     /// Waits until the judge has stopped; blocks.
     pub fn join(&self) {
         let thread = lock(&self.thread).take();
@@ -586,11 +598,28 @@ impl Judge {
         }
         self.gather(clock::now());
         self.note();
-        let records = lock(&self.engine).records();
-        for record in records {
-            self.writes.put(record);
+        if self.commit() {
+            self.save_rest();
         }
-        self.commit();
+    }
+
+    /// What was decided is durable; now the last readings of checks that are as they were, as many as time allows. Of those
+    /// that it does not allow for, the next start knows what it would know had the power gone.
+    fn save_rest(&mut self) {
+        let began = clock::monotonic();
+        let records = lock(&self.engine).records();
+        for some in records.chunks(STOP_ROWS) {
+            if clock::monotonic().saturating_duration_since(began) >= STOP_SAVING {
+                debug!("not the last reading of every check could be saved");
+                break;
+            }
+            some.iter()
+                .cloned()
+                .for_each(|record| self.writes.put(record));
+            if !self.commit() {
+                break;
+            }
+        }
     }
 }
 

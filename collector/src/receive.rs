@@ -6,16 +6,18 @@
 //! | 400 | not a batch, or of another version: the same body will never be taken |
 //! | 401 | no token, or one that nobody knows |
 //! | 403 | a token that does not speak for that host |
-//! | 408 | the body did not arrive within a minute |
+//! | 408 | the body did not arrive within half a minute |
 //! | 413 | larger than the limit |
 //! | 415 | another content type or encoding |
 //! | 503 | too busy, or the journal is at its limit: push again later |
 //! | 507 | the disk is full: push again later |
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -24,7 +26,7 @@ use axum::{Json, Router};
 use ravenry_plugins::clock;
 use ravenry_plugins::pattern::Pattern;
 use ravenry_plugins::wire::{self, Ack, Batch, Limits, WireError};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -32,25 +34,33 @@ use crate::database::Database;
 use crate::ingest::{Ingest, PushError};
 use crate::token::Tokens;
 
-/// Bodies that are in memory at once: they, and what they become, are what pushes may take of it.
-const BODIES_MAX: usize = 32;
-/// How long a push waits for its turn.
+/// Batches that are decoded or wait for the journal at once: they, expanded, are what pushes may take of the memory.
+const BATCHES_MAX: usize = 32;
+/// Bodies that are arriving may take this many times the largest body, as they arrive: a slow one takes little.
+const BODIES_LARGEST: usize = 8;
+/// Memory of bodies is given out in pieces of this size.
+const PIECE_BYTES: usize = 64 << 10;
+/// How long a push waits for its turn, or for memory.
 const TURN_WITHIN: Duration = Duration::from_secs(10);
 /// How long a body may take to arrive.
-const BODY_WITHIN: Duration = Duration::from_secs(60);
+const BODY_WITHIN: Duration = Duration::from_secs(30);
 
 /// What the endpoint needs.
 #[derive(Clone)]
 pub struct Receiver {
     /// Where batches go.
-    pub ingest: Ingest,
+    ingest: Ingest,
     /// Who may push.
-    pub tokens: Arc<Mutex<Tokens>>,
-    /// Where tokens are that were made since the start.
-    pub database: Arc<Mutex<Database>>,
+    tokens: Arc<Mutex<Tokens>>,
+    /// Where tokens are that were made since the start: a connection of its own, so that nobody waits for a checkpoint.
+    database: Arc<Mutex<Database>>,
     /// A larger body is refused.
-    pub bytes_max: usize,
-    /// Taken while a body is in memory.
+    bytes_max: usize,
+    /// How long a body may take.
+    body_within: Duration,
+    /// Pieces of memory for bodies that are arriving.
+    pieces: Arc<Semaphore>,
+    /// Taken from when a body has arrived until it is journalled.
     turns: Arc<Semaphore>,
 }
 
@@ -68,8 +78,8 @@ async fn push(
     body: Body,
 ) -> Result<Json<Ack>, Refused> {
     let hosts = receiver.hosts_of(&headers).await?;
-    let _turn = receiver.turn().await?;
     let body = receiver.read(&headers, body).await?;
+    let _turn = receiver.turn().await?;
     let batch = decode(headers, body, receiver.bytes_max).await?;
     if let Some(host) = hosts_named(&batch).find(|host| !hosts.matches(host)) {
         let text = format!("this token speaks for hosts {hosts}, not for {host}");
@@ -78,18 +88,26 @@ async fn push(
     Ok(Json(receiver.ingest.push(batch, clock::now()).await?))
 }
 
+/// A body, and the memory that was set aside for it.
+#[derive(Default)]
+struct Arrived {
+    bytes: Vec<u8>,
+    pieces: Option<OwnedSemaphorePermit>,
+}
+
 impl Receiver {
-    /// An endpoint that gives batches to `ingest`.
+    /// An endpoint that gives batches to `ingest` and asks `database` for tokens; it should be nobody else's.
     #[must_use]
-    pub fn new(ingest: Ingest, database: Arc<Mutex<Database>>, bytes_max: usize) -> Self {
-        let tokens = Arc::default();
-        let turns = Arc::new(Semaphore::new(BODIES_MAX));
+    pub fn new(ingest: Ingest, database: Database, bytes_max: usize) -> Self {
+        let pieces = (BODIES_LARGEST * bytes_max).div_ceil(PIECE_BYTES);
         Self {
             ingest,
-            tokens,
-            database,
+            tokens: Arc::default(),
+            database: Arc::new(Mutex::new(database)),
             bytes_max,
-            turns,
+            body_within: BODY_WITHIN,
+            pieces: Arc::new(Semaphore::new(pieces)),
+            turns: Arc::new(Semaphore::new(BATCHES_MAX)),
         }
     }
 
@@ -97,38 +115,74 @@ impl Receiver {
         match timeout(TURN_WITHIN, self.turns.acquire()).await {
             Ok(Ok(turn)) => Ok(turn),
             _ => {
-                let text = format!("{BODIES_MAX} pushes are being read already");
+                let text = format!("{BATCHES_MAX} pushes are being taken already");
                 Err(Refused(StatusCode::SERVICE_UNAVAILABLE, text))
             }
         }
     }
 
-    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Refused> {
-        let too_large = || {
-            let text = format!(
-                "body: expected at most {} bytes, found more",
-                self.bytes_max
-            );
-            Refused(StatusCode::PAYLOAD_TOO_LARGE, text)
-        };
+    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Arrived, Refused> {
         let announced = headers
             .get(header::CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         if announced.is_some_and(|length| length > self.bytes_max) {
-            return Err(too_large());
+            return Err(self.too_large());
         }
-        match timeout(BODY_WITHIN, to_bytes(body, self.bytes_max)).await {
-            Ok(Ok(bytes)) => Ok(bytes),
-            Ok(Err(error)) if error.to_string().contains("length limit") => Err(too_large()),
-            Ok(Err(error)) => Err(Refused(StatusCode::BAD_REQUEST, format!("body: {error}"))),
+        match timeout(self.body_within, self.collect(body)).await {
+            Ok(arrived) => arrived,
             Err(_) => {
                 let text = format!(
                     "body: expected within {} s, it did not end",
-                    BODY_WITHIN.as_secs()
+                    self.body_within.as_secs()
                 );
                 Err(Refused(StatusCode::REQUEST_TIMEOUT, text))
             }
         }
+    }
+
+    async fn collect(&self, mut body: Body) -> Result<Arrived, Refused> {
+        let mut arrived = Arrived::default();
+        while let Some(chunk) = next_chunk(&mut body).await {
+            let chunk = chunk
+                .map_err(|error| Refused(StatusCode::BAD_REQUEST, format!("body: {error}")))?;
+            let length = arrived.bytes.len() + chunk.len();
+            if length > self.bytes_max {
+                return Err(self.too_large());
+            }
+            self.set_aside(&mut arrived, length).await?;
+            arrived.bytes.extend_from_slice(&chunk);
+        }
+        Ok(arrived)
+    }
+
+    /// Waits for the memory of a body that has come to `length`.
+    async fn set_aside(&self, arrived: &mut Arrived, length: usize) -> Result<(), Refused> {
+        let has = arrived
+            .pieces
+            .as_ref()
+            .map_or(0, OwnedSemaphorePermit::num_permits);
+        let more = length.div_ceil(PIECE_BYTES).saturating_sub(has);
+        let Some(more) = u32::try_from(more).ok().filter(|more| *more > 0) else {
+            return Ok(());
+        };
+        let more = Arc::clone(&self.pieces).acquire_many_owned(more);
+        match (timeout(TURN_WITHIN, more).await, &mut arrived.pieces) {
+            (Ok(Ok(more)), Some(pieces)) => pieces.merge(more),
+            (Ok(Ok(more)), none) => *none = Some(more),
+            (Ok(Err(_)) | Err(_), _) => {
+                let text = "the pushes that are arriving take all the memory there is for them";
+                return Err(Refused(StatusCode::SERVICE_UNAVAILABLE, text.to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    fn too_large(&self) -> Refused {
+        let text = format!(
+            "body: expected at most {} bytes, found more",
+            self.bytes_max
+        );
+        Refused(StatusCode::PAYLOAD_TOO_LARGE, text)
     }
 
     /// The hosts that the sender may speak for.
@@ -162,32 +216,43 @@ impl Receiver {
         }
     }
 
-    /// Asks the database, where a token may have been added or removed since the last look.
+    /// Asks the database, where a token may have been added or removed since the last look. Who comes meanwhile waits for
+    /// the answer, but nobody whose token is known.
     fn look_up(&self, secret: &str) -> Option<Pattern> {
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        if tokens.may_look_again(clock::now()) {
-            let known = self
-                .database
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .tokens();
-            match known {
-                Ok(known) => tokens.replace(known),
+        let tokens = || self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let may_look = tokens().may_look_again(clock::now());
+        if may_look {
+            match database.tokens() {
+                Ok(known) => tokens().replace(known),
                 Err(error) => tracing::error!("{error}"),
             }
         }
-        tokens.hosts_of(secret)
+        tokens().hosts_of(secret)
     }
 }
 
-async fn decode(headers: HeaderMap, body: Bytes, bytes_max: usize) -> Result<Batch, Refused> {
+/// The next bytes of a body; trailers are passed over.
+async fn next_chunk(body: &mut Body) -> Option<Result<Bytes, axum::Error>> {
+    loop {
+        let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await?;
+        match frame.map(|frame| frame.into_data().ok()) {
+            Ok(Some(data)) => return Some(Ok(data)),
+            Ok(None) => {}
+            Err(error) => return Some(Err(error)),
+        }
+    }
+}
+
+/// The body's memory is given back when the batch has been read.
+async fn decode(headers: HeaderMap, body: Arrived, bytes_max: usize) -> Result<Batch, Refused> {
     let decoded = spawn_blocking(move || {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let limits = Limits {
             expanded_bytes: bytes_max,
         };
         wire::decode(
-            &body,
+            &body.bytes,
             text(header::CONTENT_TYPE),
             text(header::CONTENT_ENCODING),
             limits,

@@ -1,11 +1,16 @@
 //! The collector at work: puts the parts together, starts them in order, and stops them in the reverse one.
 
+use std::any::Any;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
-use axum::Router;
+use anyhow::anyhow;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
 use ravenry_agent::config::Surroundings;
 use ravenry_agent::uplink::{Delivery, Refusal, Uplink};
 use ravenry_alerts::channel;
@@ -18,6 +23,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{sleep, timeout};
+use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::admin::{self, Admin};
 use crate::catalog::{Applied, Catalog};
@@ -25,7 +32,7 @@ use crate::config::{self, Config};
 use crate::database::Database;
 use crate::entry::Entry;
 use crate::http;
-use crate::ingest::{Ingest, PushError};
+use crate::ingest::{self, Ingest, PushError};
 use crate::journal::Journal;
 use crate::journal::segment::{Limits, SegmentJournal};
 use crate::judge::{self, JudgeHandle};
@@ -41,6 +48,10 @@ pub const DATABASE: &str = "state.sqlite";
 const SEGMENT_BYTES: u64 = 16 << 20;
 /// Batches of the local agent that wait for an answer.
 const DELIVERIES_MAX: usize = 4;
+/// How often it is looked whether all threads are alive.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The local agent has this long to put on disk what it has.
+const AGENT_WITHIN: Duration = Duration::from_millis(2500);
 
 /// What a collector is started with.
 #[derive(Clone, Debug)]
@@ -86,7 +97,6 @@ fn announce(start: &Start, address: SocketAddr) {
 /// The parts that live as long as the collector.
 struct Collector {
     store: Arc<Store>,
-    database: Arc<Mutex<Database>>,
     judge: JudgeHandle,
     ingest: Ingest,
     committer: thread::JoinHandle<()>,
@@ -105,6 +115,12 @@ impl Collector {
         let settings = &start.config.store;
         let disk: Arc<dyn Disk> = Arc::new(FileDisk::new(&start.data)?);
         let again = redo::carry_out_again(&*disk)?;
+        if again.files > 0 {
+            let files = again.files;
+            tracing::info!(
+                "{files} history files were being written when the collector ended, and were written again"
+            );
+        }
         warn_all(&again.problems);
         let database_path = start.data.join(DATABASE);
         let database = Database::open(&database_path)?;
@@ -143,16 +159,16 @@ impl Collector {
         let judged = move |applied: Applied, received: Timestamp| {
             tell_judge(&feed, applied, received, clock::now());
         };
-        let (ingest, committer) = Ingest::start(
-            Arc::clone(&store),
-            Arc::clone(&journal),
-            settings.future_max,
-            judged,
-        );
+        let limits = ingest::Limits {
+            future_max: settings.future_max,
+            entry_bytes_max: limits.entry_bytes_max,
+        };
+        let (ingest, committer) =
+            Ingest::start(Arc::clone(&store), Arc::clone(&journal), limits, judged);
         let keeper = Arc::new(Keeper::start(Parts {
             store: Arc::clone(&store),
             journal,
-            database: Arc::clone(&database),
+            database,
             interval: settings.flush_interval,
             pending_max: settings.pending_samples_max,
         }));
@@ -160,7 +176,6 @@ impl Collector {
         let source = Arc::new(LocalSource::new(Arc::clone(&store), judge.clone(), groups));
         Ok(Self {
             store,
-            database,
             judge,
             ingest,
             committer,
@@ -178,27 +193,50 @@ impl Collector {
     ) -> anyhow::Result<()> {
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
-        let served = tokio::spawn(http::serve(listener, self.router(start)?, stopped.clone()));
+        let router = self.router(start)?;
+        let served = tokio::spawn(http::serve(listener, router, stopped.clone()));
         let agent = self.start_agent(start, &stopped);
-        loop {
-            match signals.next().await {
-                Signal::Reload => self.reload(start, address).await,
-                Signal::Stop(name) => {
-                    tracing::info!("{name}: stopping");
-                    break;
+        let mut start = start.clone();
+        start.file_must_exist |= start.file.exists();
+        let broken = loop {
+            tokio::select! {
+                signal = signals.next() => match signal {
+                    Signal::Reload => {
+                        self.reload(&start, address).await;
+                        start.file_must_exist |= start.file.exists();
+                    }
+                    Signal::Stop(name) => {
+                        tracing::info!("{name}: stopping");
+                        break None;
+                    }
+                },
+                () = sleep(LOOK_EVERY) => if let Some(broken) = self.broken() {
+                    tracing::error!("{broken} ended in a panic: stopping");
+                    break Some(broken);
                 }
             }
-        }
+        };
         stop.send_replace(true);
-        if let Some((agent, deliveries)) = agent {
-            drop(agent.await);
-            drop(deliveries.await);
-        }
-        served.await?;
-        self.end().await
+        let (served, ()) = tokio::join!(served, end_agent(agent));
+        served?;
+        self.end().await?;
+        broken.map_or(Ok(()), |broken| Err(anyhow!("{broken} ended in a panic")))
     }
 
-    /// Ends the threads: no more pushes, then the last checkpoint, then the judge.
+    /// The thread that is gone although nobody told it to: without it nothing is taken, kept or told any more.
+    fn broken(&self) -> Option<&'static str> {
+        if self.committer.is_finished() {
+            Some("the thread that takes pushes")
+        } else if self.keeper.has_ended() {
+            Some("the thread that writes history")
+        } else if self.judge.has_ended() {
+            Some("the thread that judges")
+        } else {
+            None
+        }
+    }
+
+    /// Ends the threads: no more pushes, then the last checkpoint, and the judge at the same time.
     async fn end(self) -> anyhow::Result<()> {
         let Self {
             ingest,
@@ -209,13 +247,13 @@ impl Collector {
             store,
             ..
         } = self;
-        drop(ingest);
         spawn_blocking(move || {
+            ingest.stop();
             if committer.join().is_err() {
                 tracing::error!("the thread that takes pushes ended in a panic");
             }
-            keeper.stop();
             judge_stop.send_replace(true);
+            keeper.stop();
             judge.join();
         })
         .await?;
@@ -228,13 +266,13 @@ impl Collector {
 
     fn router(&self, start: &Start) -> anyhow::Result<Router> {
         let bytes_max = usize::try_from(start.config.http.push_bytes_max)?;
-        let receiver = Receiver::new(self.ingest.clone(), Arc::clone(&self.database), bytes_max);
+        let tokens = Database::open(&start.data.join(DATABASE))?;
+        let receiver = Receiver::new(self.ingest.clone(), tokens, bytes_max);
         let admin = Admin::new(&start.data, Arc::clone(&self.keeper))?;
         let source: Arc<dyn Source> = Arc::clone(&self.source) as Arc<dyn Source>;
         let pages = ravenry_web::router(source, ravenry_web::Options::default());
-        Ok(pages
-            .merge(receive::router(receiver))
-            .merge(admin::router(admin)))
+        let ours = receive::router(receiver).merge(admin::router(admin));
+        Ok(pages.merge(ours.layer(CatchPanicLayer::custom(panicked))))
     }
 
     /// Starts the local agent, and the task that takes its batches.
@@ -291,19 +329,37 @@ impl Collector {
                 "the configuration is refused: {error}; the running one stays in force"
             );
         }
-        let fixed = |config: &Config| {
-            (
-                config.http.clone(),
-                config.store.clone(),
-                config.agent.clone(),
-            )
-        };
-        if fixed(&config) != fixed(&start.config) {
-            tracing::warn!("[http], [store] and [agent] take effect at the next start");
+        let waiting = config.waits_for_start(&start.config);
+        if !waiting.is_empty() {
+            tracing::warn!(
+                "changed, and in force from the next start on: {}",
+                waiting.join(", ")
+            );
         }
         self.source.reload(config.groups);
         tracing::info!("the configuration was read again and is in force");
     }
+}
+
+/// Lets the local agent end.
+async fn end_agent(agent: Option<(JoinHandle<()>, JoinHandle<()>)>) {
+    let Some((agent, deliveries)) = agent else {
+        return;
+    };
+    let (stop_agent, stop_deliveries) = (agent.abort_handle(), deliveries.abort_handle());
+    let ended = async { (agent.await, deliveries.await) };
+    if timeout(AGENT_WITHIN, ended).await.is_err() {
+        tracing::warn!("the local agent does not end, and is ended");
+        stop_agent.abort();
+        stop_deliveries.abort();
+    }
+}
+
+/// A panic is one request's; what it said is in the log.
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    let error = "it failed, and the log says how";
+    let answer = Json(serde_json::json!({ "error": error }));
+    (StatusCode::INTERNAL_SERVER_ERROR, answer).into_response()
 }
 
 fn warn_all(problems: &[String]) {
@@ -330,6 +386,7 @@ pub(crate) fn replay(
         Err(error) => tracing::error!("entry {position}: {error}"),
     })?;
     warn_all(&problems);
+    catalog.fresh_from = journal.bounds().next;
     if entries > 0 {
         tracing::info!("{entries} batches were read from the journal");
     }

@@ -3,11 +3,16 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use nix::sys::stat::{Mode, umask};
 use ravenry::config::{self, Config, DEFAULT_FILE};
 use ravenry::serve::{Start, default_data_dir, run};
+
+/// How long what is left of requests may take when all else has ended.
+const AFTER_ALL: Duration = Duration::from_millis(200);
 
 /// `ravenry serve`
 #[derive(Args, Debug)]
@@ -76,7 +81,12 @@ fn serve(mut start: Start) -> anyhow::Result<ExitCode> {
     {
         bail!("TLS could not be set up");
     }
+    // What is written is everybody's history and the hashes of tokens; plugins get a mask of their own.
+    umask(Mode::from_bits_truncate(0o027));
     let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
-    runtime.block_on(run(start))?;
+    let ended = runtime.block_on(run(start));
+    // Requests that nobody waits for any more may still be at work: what they read hurts nobody.
+    runtime.shutdown_timeout(AFTER_ALL);
+    ended?;
     Ok(ExitCode::SUCCESS)
 }
