@@ -20,6 +20,8 @@ use crate::keeper::Keeper;
 use crate::token;
 
 const NAME: &str = "admin.token";
+/// A shorter one was cut off by a full disk.
+const SECRET_LEN_MIN: usize = 32;
 
 /// What the endpoints need.
 #[derive(Clone)]
@@ -29,26 +31,40 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Draws a new secret and writes it into the data directory.
+    /// Reads the secret in the data directory, or draws one and writes it there. A full disk is no obstacle once there is
+    /// one.
     ///
     /// # Errors
-    /// When the directory cannot be written.
+    /// When there is none and the directory cannot be written.
     pub fn new(data: &Path, keeper: Arc<Keeper>) -> io::Result<Self> {
-        let secret = token::draw()?;
-        let (path, beside) = (path(data), data.join("admin.token.new"));
-        drop(fs::remove_file(&beside));
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&beside)?;
-        file.write_all(secret.as_bytes())?;
-        fs::rename(&beside, &path)?;
+        let kept = secret(data)
+            .ok()
+            .filter(|secret| secret.len() >= SECRET_LEN_MIN);
+        let secret = match kept {
+            Some(secret) => secret,
+            None => draw(data).map_err(|error| {
+                io::Error::new(error.kind(), format!("{}: {error}", path(data).display()))
+            })?,
+        };
         Ok(Self {
             secret_hash: token::hash(&secret),
             keeper,
         })
     }
+}
+
+fn draw(data: &Path) -> io::Result<String> {
+    let secret = token::draw()?;
+    let beside = data.join("admin.token.new");
+    drop(fs::remove_file(&beside));
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&beside)?;
+    file.write_all(secret.as_bytes())?;
+    fs::rename(&beside, path(data))?;
+    Ok(secret)
 }
 
 /// The secret of the collector that works in `data`.

@@ -22,8 +22,21 @@ fn main() -> ExitCode {
     match command::carry_out(cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("ravenry: {error:#}");
+            eprintln!("ravenry: {}", in_words(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes, each said once.
+fn in_words(error: &anyhow::Error) -> String {
+    let mut words = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if words.is_empty() {
+            words = cause;
+        } else if !words.contains(&cause) {
+            words = format!("{words}: {cause}");
+        }
+    }
+    words
 }

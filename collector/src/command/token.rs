@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Subcommand;
 use ravenry::database::{self, Database};
-use ravenry::lock::make_data_dir;
 use ravenry::serve::DATABASE;
 use ravenry::token::{draw, hash};
 use ravenry_plugins::clock;
@@ -51,7 +50,12 @@ impl Token {
 
 fn open(data: &Data) -> anyhow::Result<Database> {
     let dir = data.dir();
-    make_data_dir(&dir).with_context(|| format!("data directory {}", dir.display()))?;
+    if !dir.is_dir() {
+        bail!(
+            "no data directory {}: start ravenry on it first, or name another one with --data",
+            dir.display()
+        );
+    }
     Ok(Database::open(&dir.join(DATABASE))?)
 }
 

@@ -44,6 +44,7 @@ impl Store {
             .map_err(|error| unreadable(error.to_string()))?;
         let fetched = match file {
             Some(file) => from_file(file, &waiting, query),
+            None if waiting.rows.is_empty() => return Err(not_stored(host, graph)),
             None => from_memory(&waiting, query),
         };
         let (fetched, header) = fetched.map_err(unreadable)?;
@@ -53,10 +54,7 @@ impl Store {
     fn waiting(&self, host: &HostName, graph: &GraphName) -> Result<Waiting, FetchError> {
         let catalog = self.catalog();
         let Some(stored) = catalog.graph(host, graph) else {
-            return Err(FetchError::NotStored {
-                host: host.clone(),
-                graph: graph.clone(),
-            });
+            return Err(not_stored(host, graph));
         };
         let rows: Vec<Row> = stored.pending.rows().cloned().collect();
         let first = rows.first().map_or(0, |row| row.time.seconds());
@@ -66,6 +64,13 @@ impl Store {
             rows,
             definition,
         })
+    }
+}
+
+fn not_stored(host: &HostName, graph: &GraphName) -> FetchError {
+    FetchError::NotStored {
+        host: host.clone(),
+        graph: graph.clone(),
     }
 }
 
@@ -98,9 +103,6 @@ fn from_file(
 
 /// Before its first checkpoint a graph has no file: it is made in memory.
 fn from_memory(waiting: &Waiting, query: &Query) -> Result<(Fetched, Header), String> {
-    if waiting.rows.is_empty() {
-        return Err("nothing has been stored yet".to_owned());
-    }
     let mut image = create(&waiting.definition).map_err(|error| error.to_string())?;
     let mut header =
         Header::parse(&image, image.len() as u64).map_err(|error| error.to_string())?;
