@@ -66,7 +66,7 @@ enum Order {
 
 struct Push {
     bytes: Vec<u8>,
-    entry: Entry,
+    entry: Box<Entry>,
     reply: oneshot::Sender<Result<Ack, PushError>>,
 }
 
@@ -97,12 +97,12 @@ impl Ingest {
         let ingest = self.clone();
         let prepared = spawn_blocking(move || ingest.prepare(batch, now)).await;
         let failed = |_| PushError::Failed("the batch could not be screened".to_owned());
-        let (push, screened) = match prepared.map_err(failed)?? {
+        let (entry, bytes, screened) = match prepared.map_err(failed)?? {
             Prepared::Answered(ack) => return Ok(ack),
-            Prepared::Ready(entry, bytes, screened) => ((entry, bytes), screened),
+            Prepared::Ready(entry, bytes, screened) => (entry, bytes, screened),
         };
         let (reply, answer) = oneshot::channel();
-        let ((entry, bytes), stopping) = (push, "the collector is stopping");
+        let stopping = "the collector is stopping";
         let push = Push {
             bytes,
             entry,
@@ -154,7 +154,7 @@ impl Ingest {
             };
             return Err(error.into());
         }
-        Ok(Prepared::Ready(entry, bytes, screened))
+        Ok(Prepared::Ready(Box::new(entry), bytes, screened))
     }
 }
 
@@ -163,7 +163,7 @@ enum Prepared {
     /// There is nothing to do for it.
     Answered(Ack),
     /// What is journalled, its bytes, and what was refused of it.
-    Ready(Entry, Vec<u8>, Screened),
+    Ready(Box<Entry>, Vec<u8>, Screened),
 }
 
 /// Readings of a batch that were left out since their times make no sense.

@@ -315,3 +315,124 @@ impl From<PushError> for Refused {
         Self(status, error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use ravenry_plugins::disk::{Disk, MemoryDisk};
+    use ravenry_plugins::timestamp::Timestamp;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::catalog::Catalog;
+    use crate::database::Token;
+    use crate::journal::segment::{self, SegmentJournal};
+    use crate::store::Store;
+    use crate::{config, http, ingest, token};
+
+    const BYTES_MAX: usize = 1 << 20;
+    const SECRET: &str = "rvn_test";
+    const BATCH: &str = r#"{"version":1,"host":"a"}"#;
+
+    fn ingest() -> Ingest {
+        let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
+        let limits = segment::Limits {
+            segment_bytes: 1 << 20,
+            journal_bytes_max: 1 << 20,
+            entry_bytes_max: 1 << 18,
+        };
+        let (journal, _) = SegmentJournal::open(Arc::clone(&disk), limits, 0).unwrap();
+        let settings = config::store::Store::default();
+        let store = Arc::new(Store::new(disk, Catalog::new(&settings), &settings));
+        let limits = ingest::Limits {
+            future_max: settings.future_max,
+            entry_bytes_max: limits.entry_bytes_max,
+        };
+        Ingest::start(store, Arc::new(Mutex::new(journal)), limits, |_, _| {}).0
+    }
+
+    struct Served {
+        address: SocketAddr,
+        _folder: tempfile::TempDir,
+        _stop: watch::Sender<bool>,
+    }
+
+    async fn served(body_within: Duration) -> Served {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("db")).unwrap();
+        let token = Token {
+            name: "t".to_owned(),
+            sha256: token::hash(SECRET),
+            hosts: "*".to_owned(),
+            created: Timestamp::EPOCH,
+        };
+        database.add_token(&token).unwrap();
+        let receiver = Receiver {
+            body_within,
+            ..Receiver::new(ingest(), database, BYTES_MAX)
+        };
+        let listener = http::bind((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(http::serve(listener, router(receiver), stopped));
+        Served {
+            address,
+            _folder: folder,
+            _stop: stop,
+        }
+    }
+
+    async fn begin(served: &Served, headers: &str, body: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        let head = format!(
+            "POST /api/v1/push HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+             authorization: Bearer {SECRET}\r\ncontent-type: application/json\r\n{headers}\r\n\r\n{body}"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
+    }
+
+    async fn answer(mut stream: TcpStream) -> String {
+        let mut answer = Vec::new();
+        let read = timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
+        drop(read.expect("an answer"));
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    async fn check(served: &Served, headers: &str, body: &str, status: &str) {
+        let answer = answer(begin(served, headers, body).await).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{answer}"
+        );
+    }
+
+    fn announced(length: usize) -> String {
+        format!("content-length: {length}")
+    }
+
+    #[tokio::test]
+    async fn bodies_that_do_not_go_on_starve_nobody() {
+        let served = served(BODY_WITHIN).await;
+        let mut slow = Vec::new();
+        for _ in 0..100 {
+            slow.push(begin(&served, &announced(BYTES_MAX), "{").await);
+        }
+        check(&served, &announced(BATCH.len()), BATCH, "200").await;
+        drop(slow);
+    }
+
+    #[tokio::test]
+    async fn a_body_has_an_end_in_time_and_in_size() {
+        let served = served(Duration::from_millis(300)).await;
+        check(&served, &announced(99), "{", "408").await;
+        check(&served, &announced(BYTES_MAX + 1), "", "413").await;
+        let chunk = format!("{:x}\r\n{}\r\n", BYTES_MAX + 1, "x".repeat(BYTES_MAX + 1));
+        check(&served, "transfer-encoding: chunked", &chunk, "413").await;
+        check(&served, "transfer-encoding: chunked", "zz\r\n", "400").await;
+        check(&served, &announced(1), "{", "400").await;
+    }
+}
