@@ -36,6 +36,16 @@ pub trait Source: Send + Sync + 'static {
     /// Incidents, open ones first, then the newest closed ones, at most `limit`.
     fn incidents(&self, limit: usize) -> Vec<IncidentView>;
 
+    /// What is wrong with the collector itself.
+    fn troubles(&self) -> Vec<Trouble> {
+        Vec::new()
+    }
+
+    /// Pushes that were refused, the last one first.
+    fn refused(&self) -> Vec<Refused> {
+        Vec::new()
+    }
+
     /// All checks, by host. A source that keeps them together answers faster than host by host.
     fn checks(&self) -> Vec<CheckView> {
         self.hosts()
@@ -147,6 +157,26 @@ pub struct IncidentView {
     pub summary: String,
     /// Who was told and when, one sentence each, oldest first.
     pub told: Vec<String>,
+}
+
+/// Something wrong with the collector itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// Since when.
+    pub since: Timestamp,
+    /// One sentence.
+    pub text: String,
+}
+
+/// Pushes that were refused for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// By whom they came, as far as known, and why they were refused.
+    pub text: String,
+    /// How many.
+    pub count: u64,
+    /// When the last one came.
+    pub last: Timestamp,
 }
 
 /// How rows are made of readings.

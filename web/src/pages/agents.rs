@@ -12,7 +12,7 @@ use crate::pages::show;
 use crate::parameter::Parameters;
 use crate::refusal::Refusal;
 use crate::site::Site;
-use crate::source::{HostDetail, HostSummary, Source};
+use crate::source::{HostDetail, HostSummary, Refused, Source};
 
 /// Hosts whose plugins are looked up; the page says when there are more.
 const HOSTS_MAX: usize = 2000;
@@ -23,6 +23,7 @@ struct Agents {
     frame: Frame,
     agents: Vec<Agent>,
     hidden: usize,
+    refused: Vec<Refused>,
 }
 
 struct Agent {
@@ -91,6 +92,7 @@ pub(crate) async fn answer(
         let (agents, hidden) = agents(source);
         let page = Agents {
             frame: frame.with_counts(source),
+            refused: source.refused(),
             agents,
             hidden,
         };

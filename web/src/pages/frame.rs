@@ -6,7 +6,7 @@ use ravenry_plugins::timestamp::Timestamp;
 use crate::asset;
 use crate::pages::show::Moment;
 use crate::site::Site;
-use crate::source::{IncidentView, Source};
+use crate::source::{IncidentView, Source, Trouble};
 
 /// Incidents that a page asks for at most.
 pub(crate) const INCIDENTS_MAX: usize = 500;
@@ -23,6 +23,8 @@ pub(crate) struct Frame {
     pub(crate) zone: Tz,
     /// Open incidents, where the page could ask.
     pub(crate) open: Option<usize>,
+    /// What is wrong with the collector itself.
+    pub(crate) troubles: Vec<Trouble>,
     /// How often the script looks for news.
     pub(crate) refresh_seconds: u64,
     pub(crate) style: &'static str,
@@ -39,6 +41,7 @@ impl Frame {
             here,
             zone,
             open: None,
+            troubles: Vec::new(),
             refresh_seconds: REFRESH_SECONDS,
             style: asset::SITE_CSS,
             script: asset::SITE_JS,
@@ -47,13 +50,18 @@ impl Frame {
         }
     }
 
-    /// With the number of open incidents.
+    /// With the number of open incidents, and the collector's troubles.
     pub(crate) fn with_counts(self, source: &dyn Source) -> Self {
-        self.with_incidents(&source.incidents(INCIDENTS_MAX))
+        self.with_incidents(source, &source.incidents(INCIDENTS_MAX))
     }
 
-    /// With the number of those that are open.
-    pub(crate) fn with_incidents(mut self, incidents: &[IncidentView]) -> Self {
+    /// With the number of those that are open, and the collector's troubles.
+    pub(crate) fn with_incidents(
+        mut self,
+        source: &dyn Source,
+        incidents: &[IncidentView],
+    ) -> Self {
+        self.troubles = source.troubles();
         let open = incidents
             .iter()
             .filter(|incident| incident.closed.is_none());

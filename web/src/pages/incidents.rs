@@ -87,7 +87,7 @@ pub(crate) async fn answer(
                 .filter(move |incident| show::is_open(incident) == wanted)
         };
         let page = Incidents {
-            frame: frame.with_incidents(&incidents),
+            frame: frame.with_incidents(source, &incidents),
             open: rows(source, open(true)),
             closed: rows(source, open(false)),
             limit: INCIDENTS_MAX,

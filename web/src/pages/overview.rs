@@ -107,7 +107,7 @@ impl Overview {
             scope.is_none() || hosts.iter().any(|host| host.name == *incident.cause.host())
         });
         Ok(Self {
-            frame: frame.with_incidents(&incidents),
+            frame: frame.with_incidents(source, &incidents),
             scope: scope.map(ToString::to_string).unwrap_or_default(),
             incidents: incidents::rows(source, shown),
             hosts: hosts.len(),
