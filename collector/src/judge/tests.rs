@@ -155,6 +155,10 @@ impl Running {
         let (stop, stopped) = watch::channel(false);
         let judge = start(file, rules(url), &Settings::default(), stopped).unwrap();
         judge.declare(host(), graph(), clock::now()).await.unwrap();
+        judge
+            .contact(host(), clock::now(), clock::now())
+            .await
+            .unwrap();
         Self { judge, stop }
     }
 

@@ -1,0 +1,109 @@
+//! What is wrong with the collector itself, and what it refused: for the people who look at its pages.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ravenry_plugins::timestamp::Timestamp;
+use ravenry_web::source::{Refused, Trouble};
+
+/// Different refusals that are remembered; the one that is longest ago gives way.
+const REFUSED_MAX: usize = 100;
+
+/// A part of the collector that can fail while the rest goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Pushes cannot be put on stable storage.
+    Journal,
+    /// History cannot be written to its files.
+    History,
+}
+
+/// The state of the collector's own parts. Shared by those who fail and those who show it.
+#[derive(Debug, Default)]
+pub struct Health {
+    troubles: Mutex<BTreeMap<Part, Trouble>>,
+    refused: Mutex<BTreeMap<String, Refused>>,
+}
+
+impl Health {
+    /// A part works again, or works no more since `now`; a trouble that lasts keeps its beginning.
+    pub fn report(&self, part: Part, outcome: Result<(), String>, now: Timestamp) {
+        let mut troubles = lock(&self.troubles);
+        match outcome {
+            Ok(()) => drop(troubles.remove(&part)),
+            Err(text) => {
+                let since = troubles.get(&part).map_or(now, |trouble| trouble.since);
+                troubles.insert(part, Trouble { since, text });
+            }
+        }
+    }
+
+    /// What is wrong now.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<Trouble> {
+        lock(&self.troubles).values().cloned().collect()
+    }
+
+    /// A push was refused; `text` says by whom it came, as far as known, and why.
+    pub fn refuse(&self, text: String, now: Timestamp) {
+        let mut refused = lock(&self.refused);
+        if let Some(known) = refused.get_mut(&text) {
+            known.count += 1;
+            known.last = now;
+            return;
+        }
+        if refused.len() >= REFUSED_MAX {
+            let oldest = refused.values().min_by_key(|known| known.last);
+            if let Some(oldest) = oldest.map(|oldest| oldest.text.clone()) {
+                refused.remove(&oldest);
+            }
+        }
+        tracing::warn!("push refused: {text}");
+        let new = Refused { text: text.clone(), count: 1, last: now };
+        refused.insert(text, new);
+    }
+
+    /// Pushes that were refused, the last one first.
+    #[must_use]
+    pub fn refused(&self) -> Vec<Refused> {
+        let mut refused: Vec<Refused> = lock(&self.refused).values().cloned().collect();
+        refused.sort_by_key(|known| std::cmp::Reverse(known.last));
+        refused
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    #[test]
+    fn a_trouble_keeps_its_beginning_until_it_is_over() {
+        let health = Health::default();
+        health.report(Part::Journal, Err("full".to_owned()), at(1));
+        health.report(Part::Journal, Err("still full".to_owned()), at(9));
+        assert_eq!(health.troubles(), [Trouble { since: at(1), text: "still full".to_owned() }]);
+        health.report(Part::Journal, Ok(()), at(10));
+        assert_eq!(health.troubles(), []);
+    }
+
+    #[test]
+    fn refusals_are_counted_and_bounded() {
+        let health = Health::default();
+        for second in 0..3 * REFUSED_MAX as i64 {
+            health.refuse(format!("token {second}"), at(second));
+            health.refuse("401 nobody knows this token".to_owned(), at(second));
+        }
+        let refused = health.refused();
+        assert_eq!(refused.len(), REFUSED_MAX);
+        let common = refused.iter().find(|known| known.text.starts_with("401")).unwrap();
+        assert_eq!(common.count, 3 * REFUSED_MAX as u64);
+    }
+}
