@@ -51,7 +51,9 @@ const DELIVERIES_MAX: usize = 4;
 /// How often it is looked whether all threads are alive.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The local agent has this long to put on disk what it has.
-const AGENT_WITHIN: Duration = Duration::from_millis(2500);
+const AGENT_WITHIN: Duration = Duration::from_secs(2);
+/// The last checkpoint has this long.
+const LAST_CHECKPOINT: Duration = Duration::from_millis(2500);
 
 /// What a collector is started with.
 #[derive(Clone, Debug)]
@@ -252,11 +254,19 @@ impl Collector {
             if committer.join().is_err() {
                 tracing::error!("the thread that takes pushes ended in a panic");
             }
-            judge_stop.send_replace(true);
-            keeper.stop();
-            judge.join();
         })
         .await?;
+        judge_stop.send_replace(true);
+        let history = spawn_blocking(move || keeper.stop());
+        let judged = spawn_blocking(move || judge.join());
+        let (judged, history) = tokio::join!(judged, timeout(LAST_CHECKPOINT, history));
+        judged?;
+        let Ok(history) = history else {
+            // To go now is what a power cut would do: the journal and the redo file have all of it.
+            tracing::info!("the last checkpoint takes long: the next start reads the journal");
+            return Ok(());
+        };
+        history?;
         let waiting = store.catalog().counts.pending;
         if waiting > 0 {
             tracing::info!("{waiting} readings wait in the journal for the next start");
