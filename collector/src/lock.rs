@@ -2,9 +2,9 @@
 //!
 //! It is a lock of the open file, which can be asked about without being taken: who looks is in nobody's way.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{FcntlArg, fcntl};
@@ -41,13 +41,18 @@ pub enum LockError {
     },
 }
 
-/// Makes a data directory where it is not there: for this user and their group, since it holds everybody's history and
-/// the hashes of tokens.
+/// Makes a data directory where it is not there. It holds everybody's history and the hashes of tokens, so others cannot
+/// list it; they can pass through it, because plugins that run as other users have their state below it.
 ///
 /// # Errors
 /// When it cannot be made.
 pub fn make_data_dir(data: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o750).create(data)
+    if data.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(data)?;
+    // Whatever the mask of the process says.
+    fs::set_permissions(data, Permissions::from_mode(0o751))
 }
 
 impl DataLock {

@@ -1,9 +1,9 @@
 //! How a plugin is run: its command, its environment, the user it runs as, and a directory for what it remembers.
 
 use std::collections::HashMap;
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -140,12 +140,26 @@ fn name_of(uid: Uid) -> String {
         .map_or_else(|| uid.to_string(), |user| user.name)
 }
 
+/// Makes a folder, and those above it that are missing, which other users can pass through but not list: plugins of theirs
+/// have their state below it. What is there already stays as it is.
+pub(crate) fn make_passable(dir: &Path) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = dir.parent() {
+        make_passable(above)?;
+    }
+    match fs::create_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made?,
+    }
+    // Whatever the mask of the process says.
+    fs::set_permissions(dir, Permissions::from_mode(0o751))
+}
+
 fn make(dir: &Path, uid: Uid) -> io::Result<()> {
     if let Some(above) = dir.parent() {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(above)?;
+        make_passable(above)?;
     }
     match DirBuilder::new().mode(0o755).create(dir) {
         Ok(()) => {}

@@ -3,13 +3,15 @@
 //!
 //! The directory belongs to one agent at a time; [`claim`] holds a lock on it as long as the [`Claim`] lives.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
+
+use crate::environment::make_passable;
 
 /// Where the id and the count are.
 const IDENTITY: &str = "identity.json";
@@ -62,11 +64,7 @@ pub fn claim(state_dir: &Path) -> Result<Claim, ClaimError> {
         let path = path.to_owned();
         move |source| ClaimError::Disk { verb, path, source }
     };
-    let make = DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(state_dir);
-    make.map_err(failed("make", state_dir))?;
+    make_passable(state_dir).map_err(failed("make", state_dir))?;
     let lock_path = state_dir.join("lock");
     let file = OpenOptions::new()
         .create(true)
