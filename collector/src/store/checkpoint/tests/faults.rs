@@ -143,7 +143,7 @@ fn a_file_that_is_a_link_now_is_set_aside_and_costs_no_other() {
 }
 
 /// A batch of an agent: graph `g` with a field `a` of type `kind` and a field `b`.
-fn declared(kind: &str, minute: i64, value: serde_json::Value) -> Batch {
+fn declared(kind: &str, minute: i64, value: f64) -> Batch {
     let time = START + 60 * minute;
     let json = serde_json::json!({
         "version": 1, "host": "web1", "key": {"agent": "x", "incarnation": 1, "sequence": minute},
@@ -159,9 +159,9 @@ fn a_type_that_changes_costs_the_readings_that_do_not_fit_it() {
     let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
     let rig = Rig::start(&disk, memory_database()).unwrap();
     for minute in 1..4 {
-        rig.push(&declared("GAUGE", minute, 0.5.into())).unwrap();
+        rig.push(&declared("GAUGE", minute, 0.5)).unwrap();
     }
-    rig.push(&declared("DERIVE", 4, 7.into())).unwrap();
+    rig.push(&declared("DERIVE", 4, 7.0)).unwrap();
     let report = rig.checkpoint().unwrap();
     assert_eq!(
         (report.problems, report.rows, report.unfit),
@@ -174,7 +174,7 @@ fn a_type_that_changes_costs_the_readings_that_do_not_fit_it() {
 fn a_number_that_no_counter_has_is_refused() {
     let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
     let rig = Rig::start(&disk, memory_database()).unwrap();
-    for (minute, value) in [(1, 1e20.into()), (2, 0.5.into())] {
+    for (minute, value) in [(1, 1e20), (2, 0.5)] {
         let ack = rig.push(&declared("DERIVE", minute, value)).unwrap();
         assert_eq!((ack.accepted, ack.refused), (1, 1));
     }
@@ -185,7 +185,7 @@ fn a_number_that_no_counter_has_is_refused() {
 fn counters_of_an_agent_beyond_what_the_database_holds_stop_nothing() {
     let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
     let rig = Rig::start(&disk, memory_database()).unwrap();
-    let mut evil = declared("GAUGE", 1, 1.into());
+    let mut evil = declared("GAUGE", 1, 1.0);
     evil.key.as_mut().unwrap().incarnation = u64::MAX;
     rig.push(&evil).unwrap();
     rig.checkpoint().unwrap();
@@ -220,12 +220,12 @@ fn a_field_that_is_not_declared_any_more_keeps_what_was_acknowledged() {
     let path = folder.path().join("state");
     let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
     let rig = Rig::start(&disk, Database::open(&path).unwrap()).unwrap();
-    rig.push(&declared("GAUGE", 1, 5.into())).unwrap();
+    rig.push(&declared("GAUGE", 1, 5.0)).unwrap();
     rig.checkpoint().unwrap();
-    let mut plain = declared("GAUGE", 2, 6.into());
+    let mut plain = declared("GAUGE", 2, 6.0);
     plain.graphs.clear();
     rig.push(&plain).unwrap();
-    let mut only_a = declared("GAUGE", 3, 7.into());
+    let mut only_a = declared("GAUGE", 3, 7.0);
     only_a.graphs[0].fields.truncate(1);
     only_a.samples.series.truncate(1);
     only_a.samples.time.truncate(1);
@@ -247,7 +247,7 @@ fn counters_of_one_graph_that_are_read_apart_are_both_stored() {
     let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
     let rig = Rig::start(&disk, memory_database()).unwrap();
     for minute in 1..8 {
-        let mut batch = declared("DERIVE", minute, (60 * minute).into());
+        let mut batch = declared("DERIVE", minute, (60 * minute) as f64);
         batch.samples.time[1] = batch.samples.time[1] + std::time::Duration::from_secs(2);
         rig.push(&batch).unwrap();
     }
