@@ -202,7 +202,8 @@ impl Engine {
     /// somebody pushes by hand once, or each night, makes no host that is missed a few minutes later.
     fn listens_to_readings(&self, host: &HostName) -> bool {
         self.hosts.get(host).is_some_and(|host| {
-            host.last_contact.is_some() || matches!(host.spec.down_after, Some(DownAfter::Silence(_)))
+            host.last_contact.is_some()
+                || matches!(host.spec.down_after, Some(DownAfter::Silence(_)))
         })
     }
 

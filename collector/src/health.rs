@@ -59,7 +59,11 @@ impl Health {
             }
         }
         tracing::warn!("push refused: {text}");
-        let new = Refused { text: text.clone(), count: 1, last: now };
+        let new = Refused {
+            text: text.clone(),
+            count: 1,
+            last: now,
+        };
         refused.insert(text, new);
     }
 
@@ -89,7 +93,13 @@ mod tests {
         let health = Health::default();
         health.report(Part::Journal, Err("full".to_owned()), at(1));
         health.report(Part::Journal, Err("still full".to_owned()), at(9));
-        assert_eq!(health.troubles(), [Trouble { since: at(1), text: "still full".to_owned() }]);
+        assert_eq!(
+            health.troubles(),
+            [Trouble {
+                since: at(1),
+                text: "still full".to_owned()
+            }]
+        );
         health.report(Part::Journal, Ok(()), at(10));
         assert_eq!(health.troubles(), []);
     }
@@ -103,7 +113,10 @@ mod tests {
         }
         let refused = health.refused();
         assert_eq!(refused.len(), REFUSED_MAX);
-        let common = refused.iter().find(|known| known.text.starts_with("401")).unwrap();
+        let common = refused
+            .iter()
+            .find(|known| known.text.starts_with("401"))
+            .unwrap();
         assert_eq!(common.count, 3 * REFUSED_MAX as u64);
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use ravenry_plugins::clock;
 use ravenry_plugins::timestamp::Timestamp;
 use ravenry_plugins::wire::{Ack, Batch, PROBLEMS_MAX};
 use tokio::sync::{mpsc, oneshot};
@@ -14,6 +15,7 @@ use tokio::task::spawn_blocking;
 
 use crate::catalog::Applied;
 use crate::entry::Entry;
+use crate::health::{Health, Part};
 use crate::journal::{Journal, JournalError};
 use crate::store::Store;
 
@@ -40,6 +42,8 @@ pub struct Limits {
     pub future_max: Duration,
     /// Bytes of an entry that the journal takes.
     pub entry_bytes_max: u64,
+    /// Readings that may wait for the history files.
+    pub pending_max: u64,
 }
 
 /// Why a batch was not taken.
@@ -76,11 +80,16 @@ impl Ingest {
         store: Arc<Store>,
         journal: Arc<Mutex<dyn Journal>>,
         limits: Limits,
+        health: Arc<Health>,
         judged: impl FnMut(Applied, Timestamp) + Send + 'static,
     ) -> (Self, thread::JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(WAITING_MAX);
-        let committer = Arc::clone(&store);
-        let thread = thread::spawn(move || commit_all(&committer, &*journal, waiting, judged));
+        let committer = Committer {
+            store: Arc::clone(&store),
+            journal,
+            health,
+        };
+        let thread = thread::spawn(move || committer.commit_all(waiting, judged));
         let ingest = Self {
             queue,
             store,
@@ -136,6 +145,11 @@ impl Ingest {
                 duplicate: true,
                 ..Ack::default()
             }));
+        }
+        let pending = self.store.catalog().counts.pending;
+        if pending > self.limits.pending_max {
+            let text = format!("{pending} readings wait to be written to the history already");
+            return Err(PushError::Busy(text));
         }
         let screened = screen(&mut batch, now, self.limits.future_max);
         if batch.samples.series.is_empty() && batch.graphs.is_empty() && batch.key.is_none() {
@@ -206,58 +220,62 @@ fn screen(batch: &mut Batch, now: Timestamp, future_max: Duration) -> Screened {
     Screened { refused, problems }
 }
 
-fn commit_all(
-    store: &Store,
-    journal: &Mutex<dyn Journal>,
-    mut waiting: mpsc::Receiver<Order>,
-    mut judged: impl FnMut(Applied, Timestamp),
-) {
-    while let Some(Order::Push(first)) = waiting.blocking_recv() {
-        let mut group = vec![first];
-        let mut bytes = group[0].bytes.len();
-        while group.len() < GROUP_BATCHES_MAX && bytes < GROUP_BYTES_MAX {
-            match waiting.try_recv() {
-                Ok(Order::Push(next)) => {
-                    bytes += next.bytes.len();
-                    group.push(next);
-                }
-                Ok(Order::Stop) => return commit(store, journal, group, &mut judged),
-                Err(_) => break,
-            }
-        }
-        commit(store, journal, group, &mut judged);
-    }
+/// What the thread works with.
+struct Committer {
+    store: Arc<Store>,
+    journal: Arc<Mutex<dyn Journal>>,
+    health: Arc<Health>,
 }
 
-fn commit(
-    store: &Store,
-    journal: &Mutex<dyn Journal>,
-    mut group: Vec<Push>,
-    judged: &mut impl FnMut(Applied, Timestamp),
-) {
-    let entries: Vec<Vec<u8>> = group
-        .iter_mut()
-        .map(|push| std::mem::take(&mut push.bytes))
-        .collect();
-    let appended = journal
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .append(&entries);
-    let first = match appended {
-        Ok(first) => first,
-        Err(error) => {
-            let error = PushError::from(error);
-            tracing::error!("{error}");
-            for push in group {
-                drop(push.reply.send(Err(error.clone())));
+impl Committer {
+    fn commit_all(
+        &self,
+        mut waiting: mpsc::Receiver<Order>,
+        mut judged: impl FnMut(Applied, Timestamp),
+    ) {
+        while let Some(Order::Push(first)) = waiting.blocking_recv() {
+            let mut group = vec![first];
+            let mut bytes = group[0].bytes.len();
+            while group.len() < GROUP_BATCHES_MAX && bytes < GROUP_BYTES_MAX {
+                match waiting.try_recv() {
+                    Ok(Order::Push(next)) => {
+                        bytes += next.bytes.len();
+                        group.push(next);
+                    }
+                    Ok(Order::Stop) => return self.commit(group, &mut judged),
+                    Err(_) => break,
+                }
             }
-            return;
+            self.commit(group, &mut judged);
         }
-    };
-    for (position, push) in (first..).zip(group) {
-        let mut applied = store.apply(position, &push.entry);
-        drop(push.reply.send(Ok(std::mem::take(&mut applied.ack))));
-        judged(applied, push.entry.received);
+    }
+
+    fn commit(&self, mut group: Vec<Push>, judged: &mut impl FnMut(Applied, Timestamp)) {
+        let entries: Vec<Vec<u8>> = group
+            .iter_mut()
+            .map(|push| std::mem::take(&mut push.bytes))
+            .collect();
+        let appended = {
+            let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+            journal.append(&entries).map_err(PushError::from)
+        };
+        let outcome = appended.as_ref().map(drop).map_err(ToString::to_string);
+        self.health.report(Part::Journal, outcome, clock::now());
+        let first = match appended {
+            Ok(first) => first,
+            Err(error) => {
+                tracing::error!("{error}");
+                for push in group {
+                    drop(push.reply.send(Err(error.clone())));
+                }
+                return;
+            }
+        };
+        for (position, push) in (first..).zip(group) {
+            let mut applied = self.store.apply(position, &push.entry);
+            drop(push.reply.send(Ok(std::mem::take(&mut applied.ack))));
+            judged(applied, push.entry.received);
+        }
     }
 }
 
@@ -313,9 +331,10 @@ mod tests {
         let limits = Limits {
             future_max: settings.future_max,
             entry_bytes_max: limits.entry_bytes_max,
+            pending_max: u64::MAX,
         };
         let journal = Arc::new(Mutex::new(journal));
-        let (ingest, thread) = Ingest::start(store, journal, limits, |_, _| {});
+        let (ingest, thread) = Ingest::start(store, journal, limits, Arc::default(), |_, _| {});
         let now = Timestamp::from_seconds(1_700_000_000);
         let push = |readings: i64| {
             let times: Vec<i64> = (0..readings).map(|at| 1_699_990_000 + at).collect();

@@ -9,6 +9,7 @@ use ravenry_plugins::clock;
 use tokio::sync::oneshot;
 
 use crate::database::Database;
+use crate::health::{Health, Part};
 use crate::journal::Journal;
 use crate::store::Store;
 use crate::store::checkpoint::{Flush, Report};
@@ -40,6 +41,8 @@ pub struct Parts {
     pub store: Arc<Store>,
     /// Shortened by each checkpoint.
     pub journal: Arc<Mutex<dyn Journal>>,
+    /// Where it is shown that history cannot be written.
+    pub health: Arc<Health>,
     /// Where the catalog is saved.
     pub database: Arc<Mutex<Database>>,
     /// Time between checkpoints.
@@ -168,6 +171,9 @@ impl Parts {
             }
             Err(error) => tracing::error!("{error}; it is tried again"),
         }
-        done.map_err(|error| error.to_string())
+        let done = done.map_err(|error| error.to_string());
+        let outcome = done.as_ref().map(drop).map_err(Clone::clone);
+        self.health.report(Part::History, outcome, clock::now());
+        done
     }
 }

@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod config;
 pub mod database;
 pub mod entry;
+pub mod health;
 pub mod http;
 pub mod ingest;
 pub mod journal;

@@ -31,6 +31,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::database::Database;
+use crate::health::Health;
 use crate::ingest::{Ingest, PushError};
 use crate::token::Tokens;
 
@@ -45,11 +46,16 @@ const TURN_WITHIN: Duration = Duration::from_secs(10);
 /// How long a body may take to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
 
+/// Of the reason of a refusal so many characters are remembered.
+const REASON_MAX: usize = 300;
+
 /// What the endpoint needs.
 #[derive(Clone)]
 pub struct Receiver {
     /// Where batches go.
     ingest: Ingest,
+    /// Where refusals are shown.
+    health: Arc<Health>,
     /// Who may push.
     tokens: Arc<Mutex<Tokens>>,
     /// Where tokens are that were made since the start: a connection of its own, so that nobody waits for a checkpoint.
@@ -71,21 +77,21 @@ pub fn router(receiver: Receiver) -> Router {
         .with_state(receiver)
 }
 
-/// Asks who it is before anything of the body is read.
+/// Takes a push, and remembers for people why it was refused.
 async fn push(
     State(receiver): State<Receiver>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Ack>, Refused> {
-    let hosts = receiver.hosts_of(&headers).await?;
-    let body = receiver.read(&headers, body).await?;
-    let _turn = receiver.turn().await?;
-    let batch = decode(headers, body, receiver.bytes_max).await?;
-    if let Some(host) = hosts_named(&batch).find(|host| !hosts.matches(host)) {
-        let text = format!("this token speaks for hosts {hosts}, not for {host}");
-        return Err(Refused(StatusCode::FORBIDDEN, text));
+    let taken = receiver.take(headers, body).await;
+    if let Err(Refused(status, text)) = &taken
+        && status.is_client_error()
+    {
+        let text: String = text.chars().take(REASON_MAX).collect();
+        let text = format!("{}: {text}", status.as_u16());
+        receiver.health.refuse(text, clock::now());
     }
-    Ok(Json(receiver.ingest.push(batch, clock::now()).await?))
+    taken
 }
 
 /// A body, and the memory that was set aside for it.
@@ -96,12 +102,26 @@ struct Arrived {
 }
 
 impl Receiver {
+    /// Asks who it is before anything of the body is read.
+    async fn take(&self, headers: HeaderMap, body: Body) -> Result<Json<Ack>, Refused> {
+        let hosts = self.hosts_of(&headers).await?;
+        let body = self.read(&headers, body).await?;
+        let _turn = self.turn().await?;
+        let batch = decode(headers, body, self.bytes_max).await?;
+        if let Some(host) = hosts_named(&batch).find(|host| !hosts.matches(host)) {
+            let text = format!("this token speaks for hosts {hosts}, not for {host}");
+            return Err(Refused(StatusCode::FORBIDDEN, text));
+        }
+        Ok(Json(self.ingest.push(batch, clock::now()).await?))
+    }
+
     /// An endpoint that gives batches to `ingest` and asks `database` for tokens; it should be nobody else's.
     #[must_use]
-    pub fn new(ingest: Ingest, database: Database, bytes_max: usize) -> Self {
+    pub fn new(ingest: Ingest, database: Database, bytes_max: usize, health: Arc<Health>) -> Self {
         let pieces = (BODIES_LARGEST * bytes_max).div_ceil(PIECE_BYTES);
         Self {
             ingest,
+            health,
             tokens: Arc::default(),
             database: Arc::new(Mutex::new(database)),
             bytes_max,
@@ -350,8 +370,16 @@ mod tests {
         let limits = ingest::Limits {
             future_max: settings.future_max,
             entry_bytes_max: limits.entry_bytes_max,
+            pending_max: u64::MAX,
         };
-        Ingest::start(store, Arc::new(Mutex::new(journal)), limits, |_, _| {}).0
+        Ingest::start(
+            store,
+            Arc::new(Mutex::new(journal)),
+            limits,
+            Arc::default(),
+            |_, _| {},
+        )
+        .0
     }
 
     struct Served {
@@ -372,7 +400,7 @@ mod tests {
         database.add_token(&token).unwrap();
         let receiver = Receiver {
             body_within,
-            ..Receiver::new(ingest(), database, BYTES_MAX)
+            ..Receiver::new(ingest(), database, BYTES_MAX, Arc::default())
         };
         let listener = http::bind((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
         let address = listener.local_addr().unwrap();

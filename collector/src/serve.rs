@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use anyhow::anyhow;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
-use ravenry_agent::config::Surroundings;
+use ravenry_agent::config::{Surroundings, user_home};
 use ravenry_agent::uplink::{Delivery, Refusal, Uplink};
 use ravenry_alerts::channel;
 use ravenry_alerts::notice::Links;
@@ -31,6 +31,7 @@ use crate::catalog::{Applied, Catalog};
 use crate::config::{self, Config};
 use crate::database::Database;
 use crate::entry::Entry;
+use crate::health::Health;
 use crate::http;
 use crate::ingest::{self, Ingest, PushError};
 use crate::journal::Journal;
@@ -104,6 +105,7 @@ struct Collector {
     committer: thread::JoinHandle<()>,
     keeper: Arc<Keeper>,
     source: Arc<LocalSource>,
+    health: Arc<Health>,
     judge_stop: watch::Sender<bool>,
 }
 
@@ -164,18 +166,33 @@ impl Collector {
         let limits = ingest::Limits {
             future_max: settings.future_max,
             entry_bytes_max: limits.entry_bytes_max,
+            // Above the setting all is written at once; this is for a disk that does not keep up.
+            pending_max: 2 * settings.pending_samples_max,
         };
-        let (ingest, committer) =
-            Ingest::start(Arc::clone(&store), Arc::clone(&journal), limits, judged);
+        let health = Arc::new(Health::default());
+        let (ingest, committer) = Ingest::start(
+            Arc::clone(&store),
+            Arc::clone(&journal),
+            limits,
+            Arc::clone(&health),
+            judged,
+        );
         let keeper = Arc::new(Keeper::start(Parts {
             store: Arc::clone(&store),
             journal,
+            health: Arc::clone(&health),
             database,
             interval: settings.flush_interval,
             pending_max: settings.pending_samples_max,
         }));
         let groups = start.config.groups.clone();
-        let source = Arc::new(LocalSource::new(Arc::clone(&store), judge.clone(), groups));
+        let source = LocalSource::new(
+            Arc::clone(&store),
+            judge.clone(),
+            Arc::clone(&health),
+            groups,
+        );
+        let source = Arc::new(source);
         Ok(Self {
             store,
             judge,
@@ -183,6 +200,7 @@ impl Collector {
             committer,
             keeper,
             source,
+            health,
             judge_stop,
         })
     }
@@ -277,7 +295,12 @@ impl Collector {
     fn router(&self, start: &Start) -> anyhow::Result<Router> {
         let bytes_max = usize::try_from(start.config.http.push_bytes_max)?;
         let tokens = Database::open(&start.data.join(DATABASE))?;
-        let receiver = Receiver::new(self.ingest.clone(), tokens, bytes_max);
+        let receiver = Receiver::new(
+            self.ingest.clone(),
+            tokens,
+            bytes_max,
+            Arc::clone(&self.health),
+        );
         let admin = Admin::new(&start.data, Arc::clone(&self.keeper))?;
         let source: Arc<dyn Source> = Arc::clone(&self.source) as Arc<dyn Source>;
         let pages = ravenry_web::router(source, ravenry_web::Options::default());
@@ -484,13 +507,9 @@ pub fn default_data_dir() -> PathBuf {
     if nix::unistd::geteuid().is_root() {
         return PathBuf::from("/var/lib/ravenry");
     }
-    let absolute = |name: &str| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    absolute("XDG_STATE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
-        .unwrap_or_else(|| Path::new("/var/tmp").to_owned())
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
+    state
+        .filter(|path| path.is_absolute())
+        .unwrap_or_else(|| user_home().join(".local/state"))
         .join("ravenry")
 }

@@ -9,11 +9,12 @@ use ravenry_plugins::name::{GraphName, HostName};
 use ravenry_plugins::timestamp::Timestamp;
 use ravenry_web::source::{
     CheckView, FetchError, GraphDetail, History, HostDetail, HostSummary, IncidentView, Latest,
-    Query, Source,
+    Query, Refused, Source, Trouble,
 };
 
 use crate::catalog::{Host, StoredGraph};
 use crate::config::group::{Group, groups_of};
+use crate::health::Health;
 use crate::judge::JudgeHandle;
 use crate::store::{Store, layout};
 
@@ -21,16 +22,23 @@ use crate::store::{Store, layout};
 pub struct LocalSource {
     store: Arc<Store>,
     judge: JudgeHandle,
+    health: Arc<Health>,
     groups: RwLock<Arc<Vec<Group>>>,
 }
 
 impl LocalSource {
     /// A source over `store` and `judge`.
     #[must_use]
-    pub fn new(store: Arc<Store>, judge: JudgeHandle, groups: Vec<Group>) -> Self {
+    pub fn new(
+        store: Arc<Store>,
+        judge: JudgeHandle,
+        health: Arc<Health>,
+        groups: Vec<Group>,
+    ) -> Self {
         Self {
             store,
             judge,
+            health,
             groups: RwLock::new(Arc::new(groups)),
         }
     }
@@ -120,6 +128,14 @@ impl Source for LocalSource {
 
     fn fetch(&self, query: &Query) -> Result<History, FetchError> {
         self.store.fetch(query)
+    }
+
+    fn troubles(&self) -> Vec<Trouble> {
+        self.health.troubles()
+    }
+
+    fn refused(&self) -> Vec<Refused> {
+        self.health.refused()
     }
 
     fn incidents(&self, limit: usize) -> Vec<IncidentView> {

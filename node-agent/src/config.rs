@@ -118,18 +118,31 @@ impl Surroundings {
 }
 
 fn default_state_dir() -> PathBuf {
-    let absolute = |name: &str| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
     if nix::unistd::geteuid().is_root() {
         return PathBuf::from("/var/lib/ravenry-agent");
     }
-    absolute("XDG_STATE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
-        .unwrap_or_else(|| PathBuf::from("/var/tmp"))
+    absolute_from("XDG_STATE_HOME")
+        .unwrap_or_else(|| user_home().join(".local/state"))
         .join("ravenry-agent")
+}
+
+/// The home of this user: `HOME`, or what the user database says. Never a folder that others can write to.
+#[must_use]
+pub fn user_home() -> PathBuf {
+    let known = || {
+        nix::unistd::User::from_uid(nix::unistd::geteuid())
+            .ok()
+            .flatten()
+    };
+    absolute_from("HOME")
+        .or_else(|| known().map(|user| user.dir))
+        .unwrap_or_else(|| PathBuf::from("/nonexistent"))
+}
+
+fn absolute_from(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
 }
 
 impl Config {

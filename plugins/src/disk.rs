@@ -118,7 +118,9 @@ pub trait DiskFile: Send + Sync {
 pub fn read_whole(file: &dyn DiskFile, size_bytes_max: u64) -> io::Result<Vec<u8>> {
     let size = file.size_bytes()?;
     if size > size_bytes_max {
-        return Err(io::Error::other(format!("expected at most {size_bytes_max} bytes, found {size}")));
+        return Err(io::Error::other(format!(
+            "expected at most {size_bytes_max} bytes, found {size}"
+        )));
     }
     let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
     let read = file.read_at(&mut bytes, 0)?;
@@ -128,11 +130,16 @@ pub fn read_whole(file: &dyn DiskFile, size_bytes_max: u64) -> io::Result<Vec<u8
 
 /// A path that stays below the root.
 fn checked(path: &Path) -> io::Result<&Path> {
-    let stays = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    let stays = path
+        .components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if stays {
         Ok(path)
     } else {
-        Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{}: expected a path below the root", path.display())))
+        Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("{}: expected a path below the root", path.display()),
+        ))
     }
 }
 

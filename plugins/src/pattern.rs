@@ -32,7 +32,9 @@ impl Pattern {
                     n += 1;
                 }
                 _ => {
-                    let Some((star, from)) = retry else { return false };
+                    let Some((star, from)) = retry else {
+                        return false;
+                    };
                     retry = Some((star, from + 1));
                     p = star + 1;
                     n = from + 1;
@@ -76,7 +78,11 @@ mod tests {
     #[test]
     fn stars_and_question_marks_match_as_in_a_shell() {
         let check = |pattern: &str, name: &str, expect: bool| {
-            assert_eq!(Pattern::new(pattern).matches(name), expect, "{pattern} {name}");
+            assert_eq!(
+                Pattern::new(pattern).matches(name),
+                expect,
+                "{pattern} {name}"
+            );
         };
         check("*", "", true);
         check("web*", "web12", true);

@@ -42,7 +42,12 @@ impl<'t> Document<'t> {
     /// Parses `text`; what is not TOML becomes problems, the rest can be read.
     pub fn new(source: impl Into<String>, text: &'t str) -> Self {
         let (root, errors) = DeTable::parse_recoverable(text);
-        let document = Self { source: source.into(), text, root: root.into_inner(), problems: RefCell::default() };
+        let document = Self {
+            source: source.into(),
+            text,
+            root: root.into_inner(),
+            problems: RefCell::default(),
+        };
         for error in errors {
             let message = error.message().trim().replace('\n', ", ");
             document.report(error.span().unwrap_or(0..0), message);
@@ -58,7 +63,9 @@ impl<'t> Document<'t> {
     /// Adds a problem that the reader of the values found.
     pub fn report(&self, span: Range<usize>, text: impl Into<String>) {
         let line = self.line_of(span.start);
-        self.problems.borrow_mut().push(Problem::new(&self.source, line, text));
+        self.problems
+            .borrow_mut()
+            .push(Problem::new(&self.source, line, text));
     }
 
     /// Everything that is wrong, in the order of lines.
@@ -94,13 +101,26 @@ pub struct Located<T> {
 }
 
 impl<'d, 't> Section<'d, 't> {
-    fn new(document: &'d Document<'t>, path: String, table: Option<&'d DeTable<'t>>, span: Range<usize>) -> Self {
-        Self { document, path, table, span, taken: Vec::new(), has_problems: Cell::new(false) }
+    fn new(
+        document: &'d Document<'t>,
+        path: String,
+        table: Option<&'d DeTable<'t>>,
+        span: Range<usize>,
+    ) -> Self {
+        Self {
+            document,
+            path,
+            table,
+            span,
+            taken: Vec::new(),
+            has_problems: Cell::new(false),
+        }
     }
 
     /// A text.
     pub fn text(&mut self, key: &'static str) -> Option<String> {
-        self.located(key, "a text", |value| value.as_str().map(str::to_owned)).map(|found| found.value)
+        self.located(key, "a text", |value| value.as_str().map(str::to_owned))
+            .map(|found| found.value)
     }
 
     /// A text that is parsed; what its parser says becomes the problem.
@@ -115,7 +135,9 @@ impl<'d, 't> Section<'d, 't> {
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
         let text = self.located(key, "a text", |value| value.as_str().map(str::to_owned))?;
-        parse(&text.value).map_err(|error| self.report(&text.span, key, error)).ok()
+        parse(&text.value)
+            .map_err(|error| self.report(&text.span, key, error))
+            .ok()
     }
 
     /// A text or a number, parsed as text; what `parse` says otherwise becomes the problem.
@@ -128,14 +150,19 @@ impl<'d, 't> Section<'d, 't> {
             DeValue::String(text) => Some(text.to_string()),
             DeValue::Integer(integer) => decimal(integer),
             DeValue::Float(float) => Some(float.as_str().replace('_', "")),
-            DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
+            DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
+                None
+            }
         })?;
-        parse(&text.value).map_err(|error| self.report(&text.span, key, error)).ok()
+        parse(&text.value)
+            .map_err(|error| self.report(&text.span, key, error))
+            .ok()
     }
 
     /// `true` or `false`.
     pub fn boolean(&mut self, key: &'static str) -> Option<bool> {
-        self.located(key, "true or false", DeValue::as_bool).map(|found| found.value)
+        self.located(key, "true or false", DeValue::as_bool)
+            .map(|found| found.value)
     }
 
     /// A whole number within `range`.
@@ -144,8 +171,12 @@ impl<'d, 't> Section<'d, 't> {
         match u64::try_from(found.value) {
             Ok(number) if range.contains(&number) => Some(number),
             _ => {
-                let expected =
-                    format!("expected a whole number from {} to {}, found {}", range.start(), range.end(), found.value);
+                let expected = format!(
+                    "expected a whole number from {} to {}, found {}",
+                    range.start(),
+                    range.end(),
+                    found.value
+                );
                 self.report(&found.span, key, expected);
                 None
             }
@@ -153,13 +184,25 @@ impl<'d, 't> Section<'d, 't> {
     }
 
     /// A duration: whole seconds, or a text such as `90s`, `5m`, `36h`, `7d`; within `range`.
-    pub fn duration(&mut self, key: &'static str, range: RangeInclusive<Duration>) -> Option<Duration> {
-        let found = self.located(key, "a duration such as 30, \"90s\", \"5m\", \"36h\", \"7d\"", duration_of)?;
+    pub fn duration(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<Duration>,
+    ) -> Option<Duration> {
+        let found = self.located(
+            key,
+            "a duration such as 30, \"90s\", \"5m\", \"36h\", \"7d\"",
+            duration_of,
+        )?;
         if range.contains(&found.value) {
             return Some(found.value);
         }
         let [from, to, have] = [*range.start(), *range.end(), found.value].map(duration_text);
-        self.report(&found.span, key, format!("expected a duration from {from} to {to}, found {have}"));
+        self.report(
+            &found.span,
+            key,
+            format!("expected a duration from {from} to {to}, found {have}"),
+        );
         None
     }
 
@@ -170,7 +213,11 @@ impl<'d, 't> Section<'d, 't> {
             return Some(found.value);
         }
         let [from, to, have] = [*range.start(), *range.end(), found.value];
-        self.report(&found.span, key, format!("expected {from} to {to} bytes, found {have}"));
+        self.report(
+            &found.span,
+            key,
+            format!("expected {from} to {to} bytes, found {have}"),
+        );
         None
     }
 
@@ -186,7 +233,11 @@ impl<'d, 't> Section<'d, 't> {
             match item.get_ref().as_str().map(str::parse) {
                 Some(Ok(good)) => parsed.push(good),
                 Some(Err(error)) => self.report(&item.span(), key, error),
-                None => self.report(&item.span(), key, expected("a text or a list of texts", item.get_ref())),
+                None => self.report(
+                    &item.span(),
+                    key,
+                    expected("a text or a list of texts", item.get_ref()),
+                ),
             }
         }
         Some(parsed)
@@ -202,11 +253,16 @@ impl<'d, 't> Section<'d, 't> {
 
     /// The tables in table `key`, with their names, in the order of the file.
     pub fn named_sections(&mut self, key: &'static str) -> Vec<(Located<String>, Section<'d, 't>)> {
-        let Some(table) = self.take(key).and_then(|value| self.table_of(key, value)) else { return Vec::new() };
+        let Some(table) = self.take(key).and_then(|value| self.table_of(key, value)) else {
+            return Vec::new();
+        };
         let mut sections = Vec::with_capacity(table.len());
         for (name, value) in table {
             let path = format!("{}.{}", self.path(key), name.get_ref());
-            let name = Located { value: name.get_ref().to_string(), span: name.span() };
+            let name = Located {
+                value: name.get_ref().to_string(),
+                span: name.span(),
+            };
             match value.get_ref().as_table() {
                 Some(table) => {
                     let section = Section::new(self.document, path, Some(table), value.span());
@@ -224,12 +280,20 @@ impl<'d, 't> Section<'d, 't> {
 
     /// The tables of the array of tables `key` (`[[key]]`).
     pub fn repeated_sections(&mut self, key: &'static str) -> Vec<Section<'d, 't>> {
-        let Some(value) = self.take(key) else { return Vec::new() };
-        let Some(items) = value.get_ref().as_array() else {
-            self.report(&value.span(), key, expected(&format!("tables written as [[{key}]]"), value.get_ref()));
+        let Some(value) = self.take(key) else {
             return Vec::new();
         };
-        let tables = items.iter().filter_map(|item| Some((item.span(), self.table_of(key, item)?)));
+        let Some(items) = value.get_ref().as_array() else {
+            self.report(
+                &value.span(),
+                key,
+                expected(&format!("tables written as [[{key}]]"), value.get_ref()),
+            );
+            return Vec::new();
+        };
+        let tables = items
+            .iter()
+            .filter_map(|item| Some((item.span(), self.table_of(key, item)?)));
         tables
             .map(|(span, table)| Section::new(self.document, self.path(key), Some(table), span))
             .collect()
@@ -250,7 +314,9 @@ impl<'d, 't> Section<'d, 't> {
     /// Where the value of `key` stands, or else the table.
     #[must_use]
     pub fn span_of(&self, key: &str) -> Range<usize> {
-        self.table.and_then(|table| table.get(key)).map_or(self.span(), Spanned::span)
+        self.table
+            .and_then(|table| table.get(key))
+            .map_or(self.span(), Spanned::span)
     }
 
     /// Whether anything was wrong with the values taken so far.
@@ -262,13 +328,18 @@ impl<'d, 't> Section<'d, 't> {
     /// Where the table stands, for messages: `file:line`.
     #[must_use]
     pub fn place(&self) -> String {
-        format!("{}:{}", self.document.source, self.document.line_of(self.span.start))
+        format!(
+            "{}:{}",
+            self.document.source,
+            self.document.line_of(self.span.start)
+        )
     }
 
     /// Adds a problem about `key` of this table.
     pub fn report(&self, span: &Range<usize>, key: &str, problem: impl Display) {
         self.has_problems.set(true);
-        self.document.report(span.clone(), format!("{}: {problem}", self.path(key)));
+        self.document
+            .report(span.clone(), format!("{}: {problem}", self.path(key)));
     }
 
     /// Reports the keys that were not taken.
@@ -278,7 +349,11 @@ impl<'d, 't> Section<'d, 't> {
             let name: &str = key.get_ref();
             if !self.taken.contains(&name) {
                 let known = self.taken.join(", ");
-                self.report(&key.span(), name, format_args!("unknown key; expected one of: {known}"));
+                self.report(
+                    &key.span(),
+                    name,
+                    format_args!("unknown key; expected one of: {known}"),
+                );
             }
         }
     }
@@ -294,7 +369,10 @@ impl<'d, 't> Section<'d, 't> {
         if read.is_none() {
             self.report(&value.span(), key, expected(wanted, value.get_ref()));
         }
-        Some(Located { value: read?, span: value.span() })
+        Some(Located {
+            value: read?,
+            span: value.span(),
+        })
     }
 
     fn take(&mut self, key: &'static str) -> Option<&'d Spanned<DeValue<'t>>> {
@@ -313,14 +391,23 @@ impl<'d, 't> Section<'d, 't> {
     /// The name of `key` with those of the tables around it, for messages.
     #[must_use]
     pub fn path(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
     }
 }
 
 fn expected(wanted: &str, found: &DeValue<'_>) -> String {
     let found: Cow<'_, str> = match found {
         DeValue::String(text) => format!("the text {text:?}").into(),
-        DeValue::Integer(integer) => format!("the integer {}{}", prefix(integer.radix()), integer.as_str()).into(),
+        DeValue::Integer(integer) => format!(
+            "the integer {}{}",
+            prefix(integer.radix()),
+            integer.as_str()
+        )
+        .into(),
         DeValue::Float(float) => format!("the number {}", float.as_str()).into(),
         DeValue::Boolean(boolean) => format!("{boolean}").into(),
         DeValue::Datetime(time) => format!("the time {time}").into(),
@@ -352,7 +439,9 @@ fn decimal(integer: &DeInteger<'_>) -> Option<String> {
 
 fn duration_of(value: &DeValue<'_>) -> Option<Duration> {
     match value {
-        DeValue::Integer(seconds) => Some(Duration::from_secs(u64::try_from(whole(seconds)?).ok()?)),
+        DeValue::Integer(seconds) => {
+            Some(Duration::from_secs(u64::try_from(whole(seconds)?).ok()?))
+        }
         DeValue::String(text) => parse_duration(text),
         DeValue::Float(_)
         | DeValue::Boolean(_)
@@ -366,7 +455,9 @@ fn duration_of(value: &DeValue<'_>) -> Option<Duration> {
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let unit_seconds = match unit.trim() {
         "" | "s" => 1,
@@ -376,7 +467,11 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
         "w" => 7 * 86_400,
         _ => return None,
     };
-    number.parse::<u64>().ok()?.checked_mul(unit_seconds).map(Duration::from_secs)
+    number
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(unit_seconds)
+        .map(Duration::from_secs)
 }
 
 /// Writes a duration as [`parse_duration`] reads it, in the largest unit that leaves a whole number.
@@ -405,7 +500,9 @@ fn size_of(value: &DeValue<'_>) -> Option<u64> {
 
 fn parse_size(text: &str) -> Option<u64> {
     let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let shift = match unit.trim() {
         "" | "B" => 0,
@@ -430,7 +527,11 @@ mod tests {
         let day = Duration::from_secs(86_400);
         let mut read = format!("name={:?}\n", root.text("name"));
         read += &format!("count={:?}\n", root.integer("count", 1..=10));
-        read += &format!("every={:?}\n", root.duration("every", Duration::from_secs(1)..=day).map(duration_text));
+        read += &format!(
+            "every={:?}\n",
+            root.duration("every", Duration::from_secs(1)..=day)
+                .map(duration_text)
+        );
         read += &format!("size={:?}\n", root.size_bytes("size", 0..=1 << 30));
         read += &format!("hosts={:?}\n", root.list::<String>("hosts"));
         for (name, mut section) in root.named_sections("contact") {
@@ -516,10 +617,20 @@ mod tests {
         let document = Document::new("r.toml", "warning=0x5a\ncritical=1_000\n");
         let mut root = document.root();
         let mut text = |key| root.scalar_by(key, |text| Ok::<_, String>(text.to_owned()));
-        assert_eq!((text("warning"), text("critical")), (None, Some("1000".to_owned())));
+        assert_eq!(
+            (text("warning"), text("critical")),
+            (None, Some("1000".to_owned()))
+        );
         root.end();
-        let problems: Vec<String> = document.into_problems().iter().map(ToString::to_string).collect();
-        assert_eq!(problems, ["r.toml:1: warning: expected a decimal number or a text, found the integer 0x5a"]);
+        let problems: Vec<String> = document
+            .into_problems()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            problems,
+            ["r.toml:1: warning: expected a decimal number or a text, found the integer 0x5a"]
+        );
     }
 
     #[test]

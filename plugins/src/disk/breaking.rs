@@ -19,7 +19,10 @@ impl BreakingDisk {
     /// A disk with the files of `disk` whose power is cut after `operations` that write.
     #[must_use]
     pub fn new(disk: MemoryDisk, operations: u64) -> Self {
-        Self { disk, operations_left: Arc::new(AtomicU64::new(operations)) }
+        Self {
+            disk,
+            operations_left: Arc::new(AtomicU64::new(operations)),
+        }
     }
 
     /// Whether the power is cut.
@@ -38,8 +41,14 @@ impl BreakingDisk {
     }
 
     fn spend(&self) -> io::Result<()> {
-        let spent = self.operations_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        spent.map(drop).map_err(|_| io::Error::other("the power is cut"))
+        let spent = self
+            .operations_left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            });
+        spent
+            .map(drop)
+            .map_err(|_| io::Error::other("the power is cut"))
     }
 }
 
@@ -50,7 +59,9 @@ impl State {
             0 => self.names_safe.clone(),
             kept => self.names_since[kept - 1].clone(),
         };
-        self.bodies.iter_mut().for_each(|body| body.lose_unsafe(chance));
+        self.bodies
+            .iter_mut()
+            .for_each(|body| body.lose_unsafe(chance));
         self.names_safe = self.names.clone();
         self.names_since.clear();
     }
@@ -97,7 +108,10 @@ impl Disk for BreakingDisk {
             self.spend()?;
         }
         let file = self.disk.open(path, how)?;
-        Ok(Box::new(BreakingFile { disk: self.clone(), file }))
+        Ok(Box::new(BreakingFile {
+            disk: self.clone(),
+            file,
+        }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -47,14 +47,20 @@ impl Disk for FileDisk {
     fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn DiskFile>> {
         let place = self.place(path)?;
         let mut options = OpenOptions::new();
-        options.read(true).write(true).custom_flags(libc::O_NOFOLLOW).mode(0o644);
+        options
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NOFOLLOW)
+            .mode(0o644);
         if how == Open::OrCreate {
             if let Some(folder) = place.parent() {
                 fs::create_dir_all(folder).map_err(|error| named(folder, &error))?;
             }
             options.create(true);
         }
-        let file = options.open(&place).map_err(|error| named(&place, &error))?;
+        let file = options
+            .open(&place)
+            .map_err(|error| named(&place, &error))?;
         Ok(Box::new(OpenFile { file, place }))
     }
 

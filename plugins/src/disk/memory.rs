@@ -56,7 +56,9 @@ impl MemoryDisk {
     }
 
     pub(super) fn from_state(state: State) -> Self {
-        Self { shared: Arc::new(Mutex::new(state)) }
+        Self {
+            shared: Arc::new(Mutex::new(state)),
+        }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -67,7 +69,10 @@ impl MemoryDisk {
 impl State {
     fn body(&self, path: &Path) -> io::Result<usize> {
         self.names.get(path).copied().ok_or_else(|| {
-            io::Error::new(io::ErrorKind::NotFound, format!("{}: no such file", path.display()))
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("{}: no such file", path.display()),
+            )
         })
     }
 
@@ -76,11 +81,21 @@ impl State {
     }
 
     fn grow(&mut self, body: usize, size: usize) -> io::Result<()> {
-        let used: usize = self.names.values().map(|&body| self.bodies[body].bytes.len()).sum();
+        let used: usize = self
+            .names
+            .values()
+            .map(|&body| self.bodies[body].bytes.len())
+            .sum();
         let body = &mut self.bodies[body];
         let more = size.saturating_sub(body.bytes.len());
-        if self.capacity_bytes.is_some_and(|capacity| (used + more) as u64 > capacity) {
-            return Err(io::Error::new(io::ErrorKind::StorageFull, "no space left on the disk in memory"));
+        if self
+            .capacity_bytes
+            .is_some_and(|capacity| (used + more) as u64 > capacity)
+        {
+            return Err(io::Error::new(
+                io::ErrorKind::StorageFull,
+                "no space left on the disk in memory",
+            ));
         }
         if more > 0 {
             let from = body.bytes.len();
@@ -102,7 +117,10 @@ impl Disk for MemoryDisk {
             state.named();
         }
         let body = state.body(path)?;
-        Ok(Box::new(OpenBody { disk: self.clone(), body }))
+        Ok(Box::new(OpenBody {
+            disk: self.clone(),
+            body,
+        }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -125,8 +143,13 @@ impl Disk for MemoryDisk {
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         let folder = checked(folder)?;
         let state = self.state();
-        let inside = state.names.keys().filter(|path| path.parent() == Some(folder));
-        Ok(inside.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
+        let inside = state
+            .names
+            .keys()
+            .filter(|path| path.parent() == Some(folder));
+        Ok(inside
+            .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
+            .collect())
     }
 
     fn sync_all(&self) -> io::Result<()> {
@@ -147,7 +170,9 @@ impl DiskFile for OpenBody {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         let state = self.disk.state();
         let held = &state.bodies[self.body].bytes;
-        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(held.len());
+        let from = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(held.len());
         let count = bytes.len().min(held.len() - from);
         bytes[..count].copy_from_slice(&held[from..from + count]);
         Ok(count)

@@ -1,7 +1,8 @@
 use super::*;
 
 fn write(disk: &dyn Disk, path: &str, bytes: &[u8], offset: u64) -> io::Result<()> {
-    disk.open(Path::new(path), Open::OrCreate)?.write_at(bytes, offset)
+    disk.open(Path::new(path), Open::OrCreate)?
+        .write_at(bytes, offset)
 }
 
 fn read(disk: &dyn Disk, path: &str) -> io::Result<Vec<u8>> {
@@ -13,15 +14,24 @@ fn behaves_like_a_disk(disk: &dyn Disk) {
     assert_eq!(read(disk, "a/x").unwrap(), b"\0\0\0hello");
     disk.rename(Path::new("a/x"), Path::new("a/y")).unwrap();
     assert_eq!(disk.list(Path::new("a")).unwrap(), ["y"]);
-    assert_eq!(disk.list(Path::new("nowhere")).unwrap(), Vec::<String>::new());
+    assert_eq!(
+        disk.list(Path::new("nowhere")).unwrap(),
+        Vec::<String>::new()
+    );
     let file = disk.open(Path::new("a/y"), Open::Existing).unwrap();
     file.set_size(4).unwrap();
     file.reserve(6).unwrap();
     file.sync().unwrap();
     file.locked(&mut || file.write_at(b"!", 5)).unwrap();
     assert_eq!(read(disk, "a/y").unwrap(), b"\0\0\0h\0!");
-    assert_eq!(read(disk, "a/x").unwrap_err().kind(), io::ErrorKind::NotFound);
-    assert_eq!(write(disk, "../out", b"", 0).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    assert_eq!(
+        read(disk, "a/x").unwrap_err().kind(),
+        io::ErrorKind::NotFound
+    );
+    assert_eq!(
+        write(disk, "../out", b"", 0).unwrap_err().kind(),
+        io::ErrorKind::InvalidInput
+    );
     disk.sync_all().unwrap();
     disk.remove(Path::new("a/y")).unwrap();
     assert_eq!(disk.list(Path::new("a")).unwrap(), Vec::<String>::new());
@@ -40,7 +50,10 @@ fn a_full_disk_refuses_what_does_not_fit() {
     let disk = MemoryDisk::new();
     disk.set_capacity(Some(10));
     write(&disk, "a", &[1; 10], 0).unwrap();
-    assert_eq!(write(&disk, "b", &[1], 0).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    assert_eq!(
+        write(&disk, "b", &[1], 0).unwrap_err().kind(),
+        io::ErrorKind::StorageFull
+    );
     assert_eq!(read(&disk, "a").unwrap(), [1; 10]);
 }
 
@@ -55,7 +68,12 @@ fn what_was_synced_survives_a_power_cut_and_the_rest_may() {
     for seed in 0..64 {
         let bytes = read(&disk.after_power_cut(seed), "a").unwrap();
         let pages: Vec<u8> = bytes.chunks(PAGE).map(|page| page[0]).collect();
-        assert!(bytes.chunks(PAGE).all(|page| page.iter().all(|byte| *byte == page[0])), "pages are whole");
+        assert!(
+            bytes
+                .chunks(PAGE)
+                .all(|page| page.iter().all(|byte| *byte == page[0])),
+            "pages are whole"
+        );
         outcomes.insert(pages);
     }
     assert_eq!(outcomes.len(), 8, "every subset of three pages is met");
@@ -67,7 +85,12 @@ fn a_file_that_was_never_synced_may_be_gone() {
     write(&disk, "a", b"x", 0).unwrap();
     disk.sync_all().unwrap();
     disk.rename(Path::new("a"), Path::new("b")).unwrap();
-    let names = |seed| disk.after_power_cut(seed).list(Path::new("")).unwrap().concat();
+    let names = |seed| {
+        disk.after_power_cut(seed)
+            .list(Path::new(""))
+            .unwrap()
+            .concat()
+    };
     let found: std::collections::BTreeSet<String> = (0..32).map(names).collect();
     assert_eq!(found.into_iter().collect::<Vec<_>>(), ["a", "b"]);
 }
