@@ -117,59 +117,28 @@ impl Collector {
 
     fn open_blocking(start: &Start, address: SocketAddr) -> anyhow::Result<Self> {
         let settings = &start.config.store;
-        let disk: Arc<dyn Disk> = Arc::new(FileDisk::new(&start.data)?);
-        let again = redo::carry_out_again(&*disk)?;
-        if again.files > 0 {
-            let files = again.files;
-            tracing::info!(
-                "{files} history files were being written when the collector ended, and were written again"
-            );
-        }
-        warn_all(&again.problems);
-        let database_path = start.data.join(DATABASE);
-        let database = Database::open(&database_path)?;
-        let mut catalog = Catalog::new(settings);
-        warn_all(&database.load(&mut catalog)?);
-
-        let (judge_stop, stop) = watch::channel(false);
-        let rules = Arc::new(start.config.alerts.rules.clone());
-        let judge = judge::start(
-            &database_path,
-            rules,
-            &channel_settings(&start.config, address),
-            stop,
-        )?;
-        let now = clock::now();
-        for (host, known) in &catalog.hosts {
-            for stored in known.graphs.values() {
-                judge.declare_blocking(host.clone(), Arc::clone(&stored.graph), now)?;
-            }
-        }
-        let limits = Limits {
-            segment_bytes: SEGMENT_BYTES,
-            journal_bytes_max: settings.journal_bytes_max,
-            entry_bytes_max: 4 * start.config.http.push_bytes_max,
-        };
-        let (journal, problems) =
-            SegmentJournal::open(Arc::clone(&disk), limits, catalog.position)?;
-        warn_all(&problems);
-        replay(&journal, &mut catalog, &judge, now)?;
-        judge.live_blocking(clock::now())?;
-
+        let Recovered {
+            disk,
+            database,
+            catalog,
+            judge,
+            judge_stop,
+            journal,
+            entry_bytes_max,
+        } = recover(start, address)?;
         let store = Arc::new(Store::new(disk, catalog, settings));
         let journal: Arc<Mutex<dyn Journal>> = Arc::new(Mutex::new(journal));
-        let database = Arc::new(Mutex::new(database));
+        let health = Arc::new(Health::default());
         let feed = judge.clone();
         let judged = move |applied: Applied, received: Timestamp| {
             tell_judge(&feed, applied, received, clock::now());
         };
         let limits = ingest::Limits {
             future_max: settings.future_max,
-            entry_bytes_max: limits.entry_bytes_max,
+            entry_bytes_max,
             // Above the setting all is written at once; this is for a disk that does not keep up.
             pending_max: 2 * settings.pending_samples_max,
         };
-        let health = Arc::new(Health::default());
         let (ingest, committer) = Ingest::start(
             Arc::clone(&store),
             Arc::clone(&journal),
@@ -181,25 +150,23 @@ impl Collector {
             store: Arc::clone(&store),
             journal,
             health: Arc::clone(&health),
-            database,
+            database: Arc::new(Mutex::new(database)),
             interval: settings.flush_interval,
             pending_max: settings.pending_samples_max,
         }));
-        let groups = start.config.groups.clone();
         let source = LocalSource::new(
             Arc::clone(&store),
             judge.clone(),
             Arc::clone(&health),
-            groups,
+            start.config.groups.clone(),
         );
-        let source = Arc::new(source);
         Ok(Self {
             store,
             judge,
             ingest,
             committer,
             keeper,
-            source,
+            source: Arc::new(source),
             health,
             judge_stop,
         })
@@ -393,6 +360,63 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
     let error = "it failed, and the log says how";
     let answer = Json(serde_json::json!({ "error": error }));
     (StatusCode::INTERNAL_SERVER_ERROR, answer).into_response()
+}
+
+/// Everything as it was when the collector last ended, however it did.
+struct Recovered {
+    disk: Arc<dyn Disk>,
+    database: Database,
+    catalog: Catalog,
+    judge: JudgeHandle,
+    judge_stop: watch::Sender<bool>,
+    journal: SegmentJournal,
+    entry_bytes_max: u64,
+}
+
+/// Finishes what was being written, loads what was saved, and applies what only the journal knows.
+fn recover(start: &Start, address: SocketAddr) -> anyhow::Result<Recovered> {
+    let disk: Arc<dyn Disk> = Arc::new(FileDisk::new(&start.data)?);
+    let again = redo::carry_out_again(&*disk)?;
+    if again.files > 0 {
+        let files = again.files;
+        tracing::info!(
+            "{files} history files were being written when the collector ended, and were written again"
+        );
+    }
+    warn_all(&again.problems);
+    let database_path = start.data.join(DATABASE);
+    let database = Database::open(&database_path)?;
+    let mut catalog = Catalog::new(&start.config.store);
+    warn_all(&database.load(&mut catalog)?);
+
+    let (judge_stop, stop) = watch::channel(false);
+    let rules = Arc::new(start.config.alerts.rules.clone());
+    let channels = channel_settings(&start.config, address);
+    let judge = judge::start(&database_path, rules, &channels, stop)?;
+    let now = clock::now();
+    for (host, known) in &catalog.hosts {
+        for stored in known.graphs.values() {
+            judge.declare_blocking(host.clone(), Arc::clone(&stored.graph), now)?;
+        }
+    }
+    let limits = Limits {
+        segment_bytes: SEGMENT_BYTES,
+        journal_bytes_max: start.config.store.journal_bytes_max,
+        entry_bytes_max: 4 * start.config.http.push_bytes_max,
+    };
+    let (journal, problems) = SegmentJournal::open(Arc::clone(&disk), limits, catalog.position)?;
+    warn_all(&problems);
+    replay(&journal, &mut catalog, &judge, now)?;
+    judge.live_blocking(clock::now())?;
+    Ok(Recovered {
+        disk,
+        database,
+        catalog,
+        judge,
+        judge_stop,
+        journal,
+        entry_bytes_max: limits.entry_bytes_max,
+    })
 }
 
 fn warn_all(problems: &[String]) {
