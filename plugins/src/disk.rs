@@ -11,7 +11,9 @@
 //! Paths are relative to the disk's root and must not leave it.
 
 use std::io;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
+
+use nix::libc;
 
 mod breaking;
 mod file;
@@ -126,6 +128,37 @@ pub fn read_whole(file: &dyn DiskFile, size_bytes_max: u64) -> io::Result<Vec<u8
     let read = file.read_at(&mut bytes, 0)?;
     bytes.truncate(read);
     Ok(bytes)
+}
+
+/// An error of the operating system and the file that it is about.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {source}", path = path.display())]
+struct PathError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// The same error, with the path in its text.
+fn named(path: &Path, source: io::Error) -> io::Error {
+    let path = path.to_owned();
+    io::Error::new(source.kind(), PathError { path, source })
+}
+
+/// The operating system's number of an error, also where it has been given a path.
+#[must_use]
+pub fn os_code(error: &io::Error) -> Option<i32> {
+    let named = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<PathError>());
+    named.map_or(error, |named| &named.source).raw_os_error()
+}
+
+/// Whether an error would meet every other file too: there is no room, no memory or no descriptor left.
+#[must_use]
+pub fn concerns_all_files(error: &io::Error) -> bool {
+    use io::ErrorKind::{OutOfMemory, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | OutOfMemory)
+        || matches!(os_code(error), Some(libc::EMFILE | libc::ENFILE))
 }
 
 /// A path that stays below the root.

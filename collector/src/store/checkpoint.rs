@@ -17,7 +17,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ravenry_plugins::disk::{Open, read_whole};
+use ravenry_plugins::disk::{Open, concerns_all_files, os_code, read_whole};
 use ravenry_plugins::graph::Graph;
 use ravenry_plugins::name::{FieldName, GraphName, HostName};
 use ravenry_plugins::timestamp::Timestamp;
@@ -315,17 +315,16 @@ impl Store {
         let path = work.path.display();
         match planned {
             Ok(plan) => Ok(plan),
-            Err(FileError::Disk(error)) if is_everybodys(&error) => Err(error.into()),
-            // Somebody will mend that; but not while the journal grows without end.
-            Err(FileError::Disk(error))
-                if error.kind() == io::ErrorKind::PermissionDenied && !run.pressed =>
-            {
-                run.report
-                    .problems
-                    .push(format!("{error}; its readings wait"));
+            Err(FileError::Disk(error)) if concerns_all_files(&error) => Err(error.into()),
+            Err(FileError::Disk(error)) if is_no_file(&error) || run.pressed => {
+                self.begin_anew(work, &error, run)
+            }
+            // Somebody may mend that; but not while the journal grows without end.
+            Err(FileError::Disk(error)) => {
+                let problem = format!("{error}; its readings wait");
+                run.report.problems.push(problem);
                 Ok(Plan::Wait)
             }
-            Err(FileError::Disk(error)) => self.begin_anew(work, &error, run),
             Err(FileError::Damaged(error)) => self.begin_anew(work, &error, run),
             Err(error @ (FileError::Definition(_) | FileError::Update(_))) => {
                 let rows = work.rows.len();
@@ -390,14 +389,10 @@ impl Store {
     }
 }
 
-/// What concerns every file, not one.
-fn is_everybodys(error: &io::Error) -> bool {
-    use io::ErrorKind::{OutOfMemory, QuotaExceeded, StorageFull};
-    let no_descriptor = [nix::libc::EMFILE, nix::libc::ENFILE];
-    matches!(error.kind(), StorageFull | QuotaExceeded | OutOfMemory)
-        || error
-            .raw_os_error()
-            .is_some_and(|code| no_descriptor.contains(&code))
+/// Whether there is something else where the file should be: a link, a folder.
+fn is_no_file(error: &io::Error) -> bool {
+    use nix::libc::{EISDIR, ELOOP, ENOTDIR};
+    matches!(os_code(error), Some(EISDIR | ELOOP | ENOTDIR))
 }
 
 fn in_place(work: &Work, mut file: GraphFile, run: &mut Run) -> Result<Plan, FileError> {

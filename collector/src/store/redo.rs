@@ -22,7 +22,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ravenry_plugins::disk::{Disk, DiskFile, Open};
+use ravenry_plugins::disk::{Disk, DiskFile, Open, concerns_all_files};
 use ravenry_rrd::writes::Writes;
 
 const NAME: &str = "redo";
@@ -133,7 +133,7 @@ pub struct Again {
 /// that belong into it begin a new one.
 ///
 /// # Errors
-/// When the redo file itself cannot be read or emptied, or the rest not be made safe.
+/// When the redo file itself cannot be read or emptied, the rest not be made safe, or no descriptor is left.
 pub fn carry_out_again(disk: &dyn Disk) -> io::Result<Again> {
     let mut again = Again::default();
     let file = match disk.open(Path::new(NAME), Open::Existing) {
@@ -146,7 +146,7 @@ pub fn carry_out_again(disk: &dyn Disk) -> io::Result<Again> {
     let mut at = 0;
     while let Some(body) = chunk(&*file, at, first.generation)? {
         for image in images(&body) {
-            image.carry_out(disk, &mut again);
+            image.carry_out(disk, &mut again)?;
         }
         at += (HEADER + body.len()) as u64;
     }
@@ -206,12 +206,18 @@ struct Image<'b> {
 
 impl Image<'_> {
     /// Writes it, unless the file is another one by now, or gone: then the journal has what belongs in it.
-    fn carry_out(&self, disk: &dyn Disk, again: &mut Again) {
+    fn carry_out(&self, disk: &dyn Disk, again: &mut Again) -> io::Result<()> {
         let path = self.path.display();
         match self.write(disk) {
             Ok(None) => again.files += 1,
             Ok(Some(problem)) => again.problems.push(format!("{path}: {problem}")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if concerns_all_files(&error) => return Err(error),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let problem =
+                    format!("{error}: it could not be written again, and may be half written");
+                again.problems.push(problem);
+            }
             Err(error) => {
                 let mut aside = self.path.clone().into_os_string();
                 aside.push(".damaged");
@@ -220,11 +226,11 @@ impl Image<'_> {
                     |error| format!("cannot be set aside: {error}"),
                     |()| "set aside".to_owned(),
                 );
-                again.problems.push(format!(
-                    "{path} may be half written and cannot be written again: {error}; {moved}"
-                ));
+                let problem = format!("{error}: it may be half written; {moved}");
+                again.problems.push(problem);
             }
         }
+        Ok(())
     }
 
     fn write(&self, disk: &dyn Disk) -> io::Result<Option<String>> {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use nix::fcntl::{FallocateFlags, FcntlArg, fallocate, fcntl};
 use nix::libc;
 
-use super::{Disk, DiskFile, Open, checked};
+use super::{Disk, DiskFile, Open, checked, named};
 
 /// How often, and how far apart, a busy lock is tried: a reader holds it for milliseconds.
 const LOCK_TRIES: u32 = 50;
@@ -30,17 +30,13 @@ impl FileDisk {
     /// When it cannot be made.
     pub fn new(root: impl Into<PathBuf>) -> io::Result<Self> {
         let root = root.into();
-        fs::create_dir_all(&root).map_err(|error| named(&root, &error))?;
+        fs::create_dir_all(&root).map_err(|error| named(&root, error))?;
         Ok(Self { root })
     }
 
     fn place(&self, path: &Path) -> io::Result<PathBuf> {
         Ok(self.root.join(checked(path)?))
     }
-}
-
-fn named(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 impl Disk for FileDisk {
@@ -54,31 +50,29 @@ impl Disk for FileDisk {
             .mode(0o644);
         if how == Open::OrCreate {
             if let Some(folder) = place.parent() {
-                fs::create_dir_all(folder).map_err(|error| named(folder, &error))?;
+                fs::create_dir_all(folder).map_err(|error| named(folder, error))?;
             }
             options.create(true);
         }
-        let file = options
-            .open(&place)
-            .map_err(|error| named(&place, &error))?;
+        let file = options.open(&place).map_err(|error| named(&place, error))?;
         Ok(Box::new(OpenFile { file, place }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let (from, to) = (self.place(from)?, self.place(to)?);
-        fs::rename(&from, to).map_err(|error| named(&from, &error))
+        fs::rename(&from, to).map_err(|error| named(&from, error))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         let place = self.place(path)?;
-        fs::remove_file(&place).map_err(|error| named(&place, &error))
+        fs::remove_file(&place).map_err(|error| named(&place, error))
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         let place = self.place(folder)?;
         let entries = match fs::read_dir(&place) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(|error| named(&place, &error))?,
+            entries => entries.map_err(|error| named(&place, error))?,
         };
         let mut names = Vec::new();
         for entry in entries {
@@ -92,8 +86,8 @@ impl Disk for FileDisk {
     }
 
     fn sync_all(&self) -> io::Result<()> {
-        let root = File::open(&self.root).map_err(|error| named(&self.root, &error))?;
-        nix::unistd::syncfs(root.as_fd()).map_err(|error| named(&self.root, &error.into()))
+        let root = File::open(&self.root).map_err(|error| named(&self.root, error))?;
+        nix::unistd::syncfs(root.as_fd()).map_err(|error| named(&self.root, error.into()))
     }
 }
 
@@ -104,7 +98,7 @@ struct OpenFile {
 
 impl OpenFile {
     fn named<T>(&self, result: io::Result<T>) -> io::Result<T> {
-        result.map_err(|error| named(&self.place, &error))
+        result.map_err(|error| named(&self.place, error))
     }
 
     fn set_lock(&self, kind: i32) -> nix::Result<()> {

@@ -94,3 +94,18 @@ fn a_file_that_was_never_synced_may_be_gone() {
     let found: std::collections::BTreeSet<String> = (0..32).map(names).collect();
     assert_eq!(found.into_iter().collect::<Vec<_>>(), ["a", "b"]);
 }
+
+#[test]
+fn an_error_with_a_path_keeps_its_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = FileDisk::new(folder.path()).unwrap();
+    std::os::unix::fs::symlink("nowhere", folder.path().join("link")).unwrap();
+    let error = disk.open(Path::new("link"), Open::Existing).err().unwrap();
+    assert_eq!(os_code(&error), Some(libc::ELOOP));
+    assert!(error.to_string().contains("/link: "), "{error}");
+    assert!(!concerns_all_files(&error));
+    assert!(concerns_all_files(&named(
+        Path::new("x"),
+        io::Error::from_raw_os_error(libc::EMFILE)
+    )));
+}
