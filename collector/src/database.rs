@@ -80,8 +80,11 @@ impl Database {
         if found > VERSION {
             return Err(DatabaseError::Version { found });
         }
-        connection.execute_batch(SCHEMA)?;
-        connection.pragma_update(None, "user_version", VERSION)?;
+        // A full disk prevents no start: what is right already is not written.
+        if found < VERSION {
+            connection.execute_batch(SCHEMA)?;
+            connection.pragma_update(None, "user_version", VERSION)?;
+        }
         Ok(Self { connection })
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ravenry_plugins::timestamp::Timestamp;
 use ravenry_web::source::{Refused, Trouble};
@@ -16,6 +17,10 @@ pub enum Part {
     Journal,
     /// History cannot be written to its files.
     History,
+    /// Some files were damaged, gone or could not be used.
+    Files,
+    /// What is decided about alerts cannot be written down.
+    Alerts,
 }
 
 /// The state of the collector's own parts. Shared by those who fail and those who show it.
@@ -26,16 +31,36 @@ pub struct Health {
 }
 
 impl Health {
-    /// A part works again, or works no more since `now`; a trouble that lasts keeps its beginning.
-    pub fn report(&self, part: Part, outcome: Result<(), String>, now: Timestamp) {
+    /// A part works again, or works no more since `now`; a trouble that lasts keeps its beginning. Says whether that is
+    /// news.
+    pub fn report(&self, part: Part, outcome: Result<(), String>, now: Timestamp) -> bool {
         let mut troubles = lock(&self.troubles);
         match outcome {
-            Ok(()) => drop(troubles.remove(&part)),
+            Ok(()) => troubles.remove(&part).is_some(),
             Err(text) => {
                 let since = troubles.get(&part).map_or(now, |trouble| trouble.since);
+                let is_news = since == now;
                 troubles.insert(part, Trouble { since, text });
+                is_news
             }
         }
+    }
+
+    /// Forgets a trouble that is over and was shown for long enough.
+    pub fn expire(&self, part: Part, shown_for: Duration, now: Timestamp) {
+        let mut troubles = lock(&self.troubles);
+        if troubles
+            .get(&part)
+            .is_some_and(|trouble| now.since(trouble.since) >= shown_for)
+        {
+            troubles.remove(&part);
+        }
+    }
+
+    /// Whether a part does not work now.
+    #[must_use]
+    pub fn is_troubled(&self, part: Part) -> bool {
+        lock(&self.troubles).contains_key(&part)
     }
 
     /// What is wrong now.
@@ -91,8 +116,8 @@ mod tests {
     #[test]
     fn a_trouble_keeps_its_beginning_until_it_is_over() {
         let health = Health::default();
-        health.report(Part::Journal, Err("full".to_owned()), at(1));
-        health.report(Part::Journal, Err("still full".to_owned()), at(9));
+        assert!(health.report(Part::Journal, Err("full".to_owned()), at(1)));
+        assert!(!health.report(Part::Journal, Err("still full".to_owned()), at(9)));
         assert_eq!(
             health.troubles(),
             [Trouble {

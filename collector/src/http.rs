@@ -7,7 +7,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -55,6 +55,10 @@ const PATIENCE: Patience = Patience {
     stalled: Duration::from_secs(30),
     look: Duration::from_secs(5),
 };
+
+/// Who is at the other end of a connection: an extension of each request.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
 
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +135,7 @@ async fn attend(
     patience: Patience,
 ) {
     drop(stream.set_nodelay(true));
+    let peer = stream.peer_addr().ok().map(|address| Peer(address.ip()));
     let seen = Seen::new(clock::monotonic());
     let builder = builder(patience);
     let stream = TokioIo::new(Watched {
@@ -140,6 +145,7 @@ async fn attend(
     let service = TowerToHyperService::new(Counted {
         router,
         seen: seen.clone(),
+        peer,
     });
     let mut connection = pin!(builder.serve_connection(stream, service));
     let mut is_ending = false;
@@ -303,6 +309,7 @@ impl AsyncWrite for Watched {
 struct Counted {
     router: Router,
     seen: Seen,
+    peer: Option<Peer>,
 }
 
 impl<B> Service<Request<B>> for Counted
@@ -318,7 +325,10 @@ where
         self.router.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(peer);
+        }
         let counted = Count::new(self.seen.clone());
         let answer = self.router.call(request);
         Box::pin(async move {

@@ -211,7 +211,9 @@ fn screen(batch: &mut Batch, now: Timestamp, future_max: Duration) -> Screened {
             .find(|time| !(earliest..=latest).contains(*time));
         let found = bad.map_or_else(String::new, ToString::to_string);
         problems.push(format!(
-            "{refused} readings: expected times from {earliest} to {latest} (by the collector's clock), found {found}"
+            "readings refused: {refused}; expected times from {} to {} (by the collector's clock), found {found}",
+            earliest.seconds(),
+            latest.seconds()
         ));
         samples.series = good.iter().map(|&i| samples.series[i]).collect();
         samples.value = good.iter().map(|&i| samples.value[i]).collect();
@@ -260,11 +262,13 @@ impl Committer {
             journal.append(&entries).map_err(PushError::from)
         };
         let outcome = appended.as_ref().map(drop).map_err(ToString::to_string);
-        self.health.report(Part::Journal, outcome, clock::now());
+        let is_news = self.health.report(Part::Journal, outcome, clock::now());
         let first = match appended {
             Ok(first) => first,
             Err(error) => {
-                tracing::error!("{error}");
+                if is_news {
+                    tracing::error!("{error}; pushes are refused until that is over");
+                }
                 for push in group {
                     drop(push.reply.send(Err(error.clone())));
                 }
@@ -311,7 +315,7 @@ mod tests {
         assert_eq!(
             screened.problems,
             [
-                "2 readings: expected times from 1661120100 to 1700000700 (by the collector's clock), found 1000"
+                "readings refused: 2; expected times from 1661120100 to 1700000700 (by the collector's clock), found 1000"
             ]
         );
     }

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::health::{Health, Part};
 use ravenry_alerts::channel::{ChannelError, Channels, Settings};
 use ravenry_alerts::engine::{Effect, Engine};
 use ravenry_alerts::notice::{Notice, NoticeKey};
@@ -55,7 +56,7 @@ const STOP_ROWS: usize = 2000;
 #[derive(Debug, thiserror::Error)]
 pub enum JudgeError {
     /// SQLite says no.
-    #[error("alert state")]
+    #[error("alerts: {0}")]
     Sqlite(#[from] rusqlite::Error),
     /// A row does not hold what this version wrote or understands.
     #[error("alert state: table {table}: expected a row of this version, found {found:?}")]
@@ -98,6 +99,8 @@ struct Judge {
     tests: HashMap<NoticeKey, oneshot::Sender<Result<(), String>>>,
     /// Whether the last commit failed: said once, not at each try.
     stuck: bool,
+    /// Where that is shown.
+    health: Arc<Health>,
     /// Whether what arrived before the start is still coming in; until it is over, no time passes.
     catching_up: bool,
 }
@@ -117,6 +120,7 @@ enum Input {
 #[derive(Clone)]
 pub struct JudgeHandle {
     engine: Arc<Mutex<Engine>>,
+    health: Arc<Health>,
     reader: Arc<Mutex<Reader>>,
     inputs: mpsc::Sender<Input>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
@@ -139,6 +143,7 @@ pub fn start(
     database: &Path,
     rules: Arc<Rules>,
     settings: &Settings,
+    health: Arc<Health>,
     stop: watch::Receiver<bool>,
 ) -> Result<JudgeHandle, JudgeError> {
     let tables = Tables::open(database)?;
@@ -158,6 +163,7 @@ pub fn start(
         on_their_way: HashMap::new(),
         tests: HashMap::new(),
         stuck: false,
+        health: Arc::clone(&health),
         catching_up: true,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -168,6 +174,7 @@ pub fn start(
         .spawn(move || runtime.block_on(judge.run(inputs, stop)))?;
     Ok(JudgeHandle {
         engine,
+        health,
         reader: Arc::new(Mutex::new(Reader::open(database)?)),
         inputs: sender,
         thread: Arc::new(Mutex::new(Some(thread))),
@@ -305,7 +312,15 @@ impl JudgeHandle {
     /// The checks of a host: its own, then those of its fields by name.
     #[must_use]
     pub fn checks_of(&self, host: &HostName) -> Vec<CheckView> {
-        self.engine().checks_of(host)
+        let mut checks = self.engine().checks_of(host);
+        if self.health.is_troubled(Part::Alerts) {
+            // What was decided is neither kept nor sent yet, whatever the engine says.
+            for check in checks.iter_mut().filter(|check| check.incident.is_some()) {
+                "not told yet: what is decided cannot be written down"
+                    .clone_into(&mut check.reason);
+            }
+        }
+        checks
     }
 
     /// Whether a host is heard of.
@@ -519,10 +534,13 @@ impl Judge {
                     info!("alert state can be written again");
                 }
                 self.stuck = false;
+                self.health.report(Part::Alerts, Ok(()), clock::now());
             }
             Err(error) if self.stuck => debug!(%error, "alert state cannot be written"),
             Err(error) => {
-                error!(%error, "alert state cannot be written: nobody is told anything until it can be");
+                let text = format!("nobody is told anything: {error}");
+                error!("{text}");
+                self.health.report(Part::Alerts, Err(text), clock::now());
                 self.stuck = true;
             }
         }

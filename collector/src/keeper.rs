@@ -20,6 +20,8 @@ const WAITING_MAX: usize = 16;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Checkpoints that are made because too much waits are this far apart at least.
 const HURRY_EVERY: Duration = Duration::from_secs(5);
+/// How long pages show what was wrong with files.
+const SHOWN_FOR: Duration = Duration::from_secs(3600);
 /// At the end more readings than this are left to the journal, so that stopping takes no longer than a person waits.
 const LAST_READINGS_MAX: u64 = 200_000;
 
@@ -147,6 +149,22 @@ impl Parts {
             .is_pressed()
     }
 
+    /// Shows what is wrong with files, for an hour after the last of it.
+    fn show(&self, problems: &[String]) {
+        let now = clock::now();
+        problems
+            .iter()
+            .for_each(|problem| tracing::error!("{problem}"));
+        match problems {
+            [] => self.health.expire(Part::Files, SHOWN_FOR, now),
+            [first] => drop(self.health.report(Part::Files, Err(first.clone()), now)),
+            [first, rest @ ..] => {
+                let text = format!("{first}; and {} more, in the log", rest.len());
+                self.health.report(Part::Files, Err(text), now);
+            }
+        }
+    }
+
     fn checkpoint(&self, flush: Flush) -> Result<Report, String> {
         let done = self
             .store
@@ -154,10 +172,7 @@ impl Parts {
         match &done {
             Ok(report) => {
                 tracing::debug!("{report}");
-                report
-                    .problems
-                    .iter()
-                    .for_each(|problem| tracing::error!("{problem}"));
+                self.show(&report.problems);
                 if report.late > 0 {
                     self.store.catalog_mut().counts.late += report.late;
                     tracing::warn!("{} readings came too late for their files", report.late);

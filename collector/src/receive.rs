@@ -22,9 +22,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use ravenry_plugins::clock;
-use ravenry_plugins::pattern::Pattern;
 use ravenry_plugins::wire::{self, Ack, Batch, Limits, WireError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
@@ -32,8 +31,9 @@ use tokio::time::timeout;
 
 use crate::database::Database;
 use crate::health::Health;
+use crate::http::Peer;
 use crate::ingest::{Ingest, PushError};
-use crate::token::Tokens;
+use crate::token::{Allowed, Tokens};
 
 /// Batches that are decoded or wait for the journal at once: they, expanded, are what pushes may take of the memory.
 const BATCHES_MAX: usize = 32;
@@ -77,19 +77,27 @@ pub fn router(receiver: Receiver) -> Router {
         .with_state(receiver)
 }
 
-/// Takes a push, and remembers for people why it was refused.
+/// Takes a push, and remembers for people what of it was refused, and whose it was.
 async fn push(
     State(receiver): State<Receiver>,
+    peer: Option<Extension<Peer>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Ack>, Refused> {
-    let taken = receiver.take(headers, body).await;
-    if let Err(Refused(status, text)) = &taken
-        && status.is_client_error()
-    {
+    let mut sender = peer.map_or_else(String::new, |Extension(Peer(ip))| format!("from {ip}"));
+    let taken = receiver.take(headers, body, &mut sender).await;
+    let refused = match &taken {
+        Ok(Json(ack)) => ack
+            .problems
+            .first()
+            .map(|problem| format!("in part: {problem}")),
+        Err(Refused(status, text)) => Some(format!("{}: {text}", status.as_u16())),
+    };
+    if let Some(text) = refused {
         let text: String = text.chars().take(REASON_MAX).collect();
-        let text = format!("{}: {text}", status.as_u16());
-        receiver.health.refuse(text, clock::now());
+        receiver
+            .health
+            .refuse(format!("{sender}: {text}"), clock::now());
     }
     taken
 }
@@ -103,11 +111,18 @@ struct Arrived {
 
 impl Receiver {
     /// Asks who it is before anything of the body is read.
-    async fn take(&self, headers: HeaderMap, body: Body) -> Result<Json<Ack>, Refused> {
-        let hosts = self.hosts_of(&headers).await?;
+    async fn take(
+        &self,
+        headers: HeaderMap,
+        body: Body,
+        sender: &mut String,
+    ) -> Result<Json<Ack>, Refused> {
+        let Allowed { name, hosts } = self.allowed(&headers).await?;
+        *sender = format!("{sender} with token {name}");
         let body = self.read(&headers, body).await?;
         let _turn = self.turn().await?;
         let batch = decode(headers, body, self.bytes_max).await?;
+        *sender = format!("{sender} for {}", batch.host);
         if let Some(host) = hosts_named(&batch).find(|host| !hosts.matches(host)) {
             let text = format!("this token speaks for hosts {hosts}, not for {host}");
             return Err(Refused(StatusCode::FORBIDDEN, text));
@@ -205,8 +220,8 @@ impl Receiver {
         Refused(StatusCode::PAYLOAD_TOO_LARGE, text)
     }
 
-    /// The hosts that the sender may speak for.
-    async fn hosts_of(&self, headers: &HeaderMap) -> Result<Pattern, Refused> {
+    /// What the sender may do.
+    async fn allowed(&self, headers: &HeaderMap) -> Result<Allowed, Refused> {
         let unauthorized = |text: &str| Refused(StatusCode::UNAUTHORIZED, text.to_owned());
         let header = headers
             .get(header::AUTHORIZATION)
@@ -214,8 +229,8 @@ impl Receiver {
         let secret = header.and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(|| {
             unauthorized("expected the header `Authorization: Bearer TOKEN`; `ravenry token new NAME` makes a token")
         })?;
-        if let Some(hosts) = self.known(secret) {
-            return Ok(hosts);
+        if let Some(allowed) = self.known(secret) {
+            return Ok(allowed);
         }
         let (receiver, secret) = (self.clone(), secret.to_owned());
         let found = spawn_blocking(move || receiver.look_up(&secret))
@@ -227,18 +242,18 @@ impl Receiver {
         })
     }
 
-    fn known(&self, secret: &str) -> Option<Pattern> {
+    fn known(&self, secret: &str) -> Option<Allowed> {
         let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         if tokens.is_stale(clock::now()) {
             None
         } else {
-            tokens.hosts_of(secret)
+            tokens.allowed(secret)
         }
     }
 
     /// Asks the database, where a token may have been added or removed since the last look. Who comes meanwhile waits for
     /// the answer, but nobody whose token is known.
-    fn look_up(&self, secret: &str) -> Option<Pattern> {
+    fn look_up(&self, secret: &str) -> Option<Allowed> {
         let tokens = || self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         let database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
         let may_look = tokens().may_look_again(clock::now());
@@ -248,7 +263,7 @@ impl Receiver {
                 Err(error) => tracing::error!("{error}"),
             }
         }
-        tokens().hosts_of(secret)
+        tokens().allowed(secret)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
@@ -77,7 +77,9 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     let mut lock = DataLock::take(&start.data)?;
     let listener = http::bind(start.config.http.listen).await?;
     let address = listener.local_addr()?;
-    lock.note(&format!("http://{address}"))?;
+    if let Err(error) = lock.note(&format!("http://{address}")) {
+        tracing::error!("the address cannot be written down for `ravenry store`: {error}");
+    }
     let signals = Signals::new()?;
     let collector = Collector::open(&start, address).await?;
     announce(&start, address);
@@ -123,12 +125,12 @@ impl Collector {
             catalog,
             judge,
             judge_stop,
+            health,
             journal,
             entry_bytes_max,
         } = recover(start, address)?;
         let store = Arc::new(Store::new(disk, catalog, settings));
         let journal: Arc<Mutex<dyn Journal>> = Arc::new(Mutex::new(journal));
-        let health = Arc::new(Health::default());
         let feed = judge.clone();
         let judged = move |applied: Applied, received: Timestamp| {
             tell_judge(&feed, applied, received, clock::now());
@@ -369,6 +371,7 @@ struct Recovered {
     catalog: Catalog,
     judge: JudgeHandle,
     judge_stop: watch::Sender<bool>,
+    health: Arc<Health>,
     journal: SegmentJournal,
     entry_bytes_max: u64,
 }
@@ -385,14 +388,16 @@ fn recover(start: &Start, address: SocketAddr) -> anyhow::Result<Recovered> {
     }
     warn_all(&again.problems);
     let database_path = start.data.join(DATABASE);
-    let database = Database::open(&database_path)?;
+    let database =
+        Database::open(&database_path).with_context(|| database_path.display().to_string())?;
     let mut catalog = Catalog::new(&start.config.store);
     warn_all(&database.load(&mut catalog)?);
 
     let (judge_stop, stop) = watch::channel(false);
     let rules = Arc::new(start.config.alerts.rules.clone());
     let channels = channel_settings(&start.config, address);
-    let judge = judge::start(&database_path, rules, &channels, stop)?;
+    let health = Arc::new(Health::default());
+    let judge = judge::start(&database_path, rules, &channels, Arc::clone(&health), stop)?;
     let now = clock::now();
     for (host, known) in &catalog.hosts {
         for stored in known.graphs.values() {
@@ -414,6 +419,7 @@ fn recover(start: &Start, address: SocketAddr) -> anyhow::Result<Recovered> {
         catalog,
         judge,
         judge_stop,
+        health,
         journal,
         entry_bytes_max: limits.entry_bytes_max,
     })

@@ -73,10 +73,16 @@ impl LocalSource {
                 .max()
                 .unwrap_or(Severity::Ok),
             checks: counts,
-            last_contact: host.last_contact,
+            last_contact: host.last_contact.or_else(|| last_reading(host)),
             graphs: host.graphs.len(),
         }
     }
+}
+
+/// What stands for a contact with a host that has no agent: its newest reading.
+fn last_reading(host: &Host) -> Option<Timestamp> {
+    let columns = host.graphs.values().flat_map(|stored| &stored.columns);
+    columns.filter_map(|column| Some(column.last?.at)).max()
 }
 
 impl Source for LocalSource {

@@ -23,16 +23,28 @@ pub struct Tokens {
     looked: Option<Timestamp>,
 }
 
+/// What a token allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowed {
+    /// The token's name.
+    pub name: String,
+    /// The hosts that may be spoken for.
+    pub hosts: Pattern,
+}
+
 impl Tokens {
-    /// The hosts that who knows `secret` may speak for.
+    /// What who knows `secret` may do.
     #[must_use]
-    pub fn hosts_of(&self, secret: &str) -> Option<Pattern> {
+    pub fn allowed(&self, secret: &str) -> Option<Allowed> {
         let hash = hash(secret);
         let found = self
             .known
             .iter()
             .find(|token| bool::from(token.sha256.ct_eq(&hash)));
-        found.map(|token| Pattern::new(&token.hosts))
+        found.map(|token| Allowed {
+            name: token.name.clone(),
+            hosts: Pattern::new(&token.hosts),
+        })
     }
 
     /// Whether the database may be read for a secret that is not known; says so once a second.
@@ -93,7 +105,7 @@ mod tests {
         let secret = secret([0xab; SECRET_BYTES]);
         assert_eq!(secret.len(), 4 + 2 * SECRET_BYTES);
         let mut tokens = Tokens::default();
-        assert_eq!(tokens.hosts_of(&secret), None);
+        assert_eq!(tokens.allowed(&secret), None);
         let created = Timestamp::EPOCH;
         let token = Token {
             name: "web".to_owned(),
@@ -102,8 +114,12 @@ mod tests {
             created,
         };
         tokens.replace(vec![token]);
-        assert_eq!(tokens.hosts_of(&secret), Some(Pattern::new("web*")));
-        assert_eq!(tokens.hosts_of("rvn_other"), None);
+        let allowed = tokens.allowed(&secret).unwrap();
+        assert_eq!(
+            (allowed.name.as_str(), allowed.hosts.as_str()),
+            ("web", "web*")
+        );
+        assert_eq!(tokens.allowed("rvn_other"), None);
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl Token {
 
 fn open(data: &Data) -> anyhow::Result<Database> {
     let dir = data.dir();
-    if !dir.is_dir() {
+    if !dir.join("lock").exists() {
         bail!(
             "no data directory {}: start ravenry on it first, or name another one with --data",
             dir.display()

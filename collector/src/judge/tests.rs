@@ -153,7 +153,14 @@ struct Running {
 impl Running {
     async fn start(file: &Path, url: &str) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let judge = start(file, rules(url), &Settings::default(), stopped).unwrap();
+        let judge = start(
+            file,
+            rules(url),
+            &Settings::default(),
+            Arc::default(),
+            stopped,
+        )
+        .unwrap();
         judge.declare(host(), graph(), clock::now()).await.unwrap();
         judge
             .contact(host(), clock::now(), clock::now())

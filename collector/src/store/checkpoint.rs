@@ -93,6 +93,8 @@ struct Work {
     declared: bool,
     columns: Vec<FieldName>,
     rows: Arc<Vec<Row>>,
+    /// Whether it had a file before.
+    had_file: bool,
 }
 
 /// How a graph's rows get into its file.
@@ -199,6 +201,7 @@ impl Store {
                 continue;
             };
             let step = layout::step(&stored.graph, layout);
+            let had_file = stored.pending.has_file();
             let rows = stored.pending.begin_writing(until, step);
             if rows.is_empty() {
                 continue;
@@ -211,6 +214,7 @@ impl Store {
                 declared: stored.declared,
                 columns: stored.column_names(),
                 rows,
+                had_file,
             });
         }
         works
@@ -309,7 +313,16 @@ impl Store {
     fn plan(&self, work: &Work, run: &mut Run) -> Result<Plan, CheckpointError> {
         let planned = match GraphFile::open(&*self.disk, &work.path) {
             Ok(Some(file)) => self.plan_existing(work, file, run),
-            Ok(None) => self.plan_new(work, run),
+            Ok(None) => {
+                if work.had_file {
+                    let problem = format!(
+                        "{} is gone, and its history with it: begun anew",
+                        work.path.display()
+                    );
+                    run.report.problems.push(problem);
+                }
+                self.plan_new(work, run)
+            }
             Err(error) => Err(error),
         };
         let path = work.path.display();

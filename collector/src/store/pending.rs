@@ -89,6 +89,12 @@ impl Pending {
         self.writing.last().map(|row| row.time).max(self.written)
     }
 
+    /// Whether there was a file when it was last looked for or written.
+    #[must_use]
+    pub fn has_file(&self) -> bool {
+        self.written.is_some()
+    }
+
     /// Whether the file's last update is known, or that there is no file.
     #[must_use]
     pub fn is_known(&self) -> bool {
