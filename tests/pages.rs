@@ -36,6 +36,14 @@ fn collector() -> Collector {
             .push(&push::gauge(host, "load.one", 30, &samples))
             .unwrap();
         assert_eq!(answer.status, 200, "{}", answer.text());
+        // A push is acknowledged when it is safe, and judged right after.
+        wait::until("the push is judged", || {
+            let checks = collector.api(&format!("/hosts/{host}"));
+            let checks = checks["checks"].as_array().unwrap();
+            checks
+                .iter()
+                .any(|check| check["graph"] == "load.one" && !check["value"].is_null())
+        });
     }
     collector
 }
