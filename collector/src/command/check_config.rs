@@ -21,12 +21,20 @@ pub(crate) struct CheckConfig {
 
 impl CheckConfig {
     pub(crate) fn run(self) -> ExitCode {
+        let is_named = self.config.is_some();
         let default = Path::new(DEFAULT_FILE);
         let file = match self.config {
             Some(file) => file,
             None if default.exists() => default.to_owned(),
             None => self.data.dir().join("ravenry.toml"),
         };
+        if !is_named && !file.exists() {
+            println!(
+                "{}: not there, so the defaults are in force",
+                file.display()
+            );
+            return ExitCode::SUCCESS;
+        }
         match config::load(&file, true) {
             Ok(_) => {
                 println!("{}: no problems", file.display());
