@@ -400,6 +400,21 @@ mod tests {
     }
 
     #[test]
+    fn a_database_that_is_there_is_opened_without_a_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.sqlite");
+        // Held open, so that what the next one writes stays in the write-ahead log.
+        let _first = Database::open(&path).unwrap();
+        let wal = || std::fs::read(folder.path().join("state.sqlite-wal")).unwrap();
+        let before = wal();
+        let _second = Database::open(&path).unwrap();
+        assert!(
+            !before.is_empty() && wal() == before,
+            "a full disk must not prevent a start"
+        );
+    }
+
+    #[test]
     fn tokens_are_added_once_and_removed() {
         let database = Database::open(Path::new(":memory:")).unwrap();
         let token = Token {

@@ -54,14 +54,6 @@ impl Http {
             self.push_bytes_max = bytes;
         }
     }
-
-    /// How people reach the pages, without a trailing slash.
-    #[must_use]
-    pub fn public_url(&self) -> String {
-        self.url
-            .clone()
-            .unwrap_or_else(|| format!("http://{}", self.listen))
-    }
 }
 
 fn parse_listen(text: &str) -> Result<SocketAddr, String> {

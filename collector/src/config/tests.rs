@@ -47,7 +47,10 @@ fn what_the_manual_shows_is_understood() {
     "#;
     let (config, problems) = parse(&[("ravenry.toml".to_owned(), text.to_owned())]);
     assert_eq!(problems, []);
-    assert_eq!(config.http.public_url(), "https://ravenry.example.net");
+    assert_eq!(
+        config.http.url.as_deref(),
+        Some("https://ravenry.example.net")
+    );
     let rules = &config.alerts.rules;
     assert_eq!(
         rules.fields[0].critical,

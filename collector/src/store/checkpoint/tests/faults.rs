@@ -281,3 +281,19 @@ fn after_a_restart_late_readings_are_refused_and_replayed_ones_are_not_late() {
     let report = rig.checkpoint().unwrap();
     assert_eq!(report.late, 0, "what the journal brought again is no news");
 }
+
+#[test]
+fn a_file_that_is_gone_is_told_and_begun_anew() {
+    let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
+    let rig = Rig::start(&disk, memory_database()).unwrap();
+    rig.push(&batch("web1", "load", &["a"], 1, 1.0)).unwrap();
+    assert_eq!(rig.checkpoint().unwrap().problems, Vec::<String>::new());
+    disk.remove(Path::new("rrd/web1/load.rrd")).unwrap();
+    rig.push(&batch("web1", "load", &["a"], 2, 2.0)).unwrap();
+    let problems = rig.checkpoint().unwrap().problems;
+    assert_eq!(
+        problems,
+        ["rrd/web1/load.rrd is gone, and its history with it: begun anew"]
+    );
+    assert_eq!(rig.rows("web1", "load", "a")[..2], [None, Some(2.0)]);
+}
