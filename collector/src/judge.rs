@@ -24,7 +24,7 @@ use ravenry_alerts::rule::{ContactName, Rules};
 use ravenry_alerts::severity::HostState;
 use ravenry_plugins::clock;
 use ravenry_plugins::graph::Graph;
-use ravenry_plugins::name::{GraphName, HostName, SeriesName};
+use ravenry_plugins::name::{HostName, SeriesName};
 use ravenry_plugins::reading::Reading;
 use ravenry_plugins::timestamp::Timestamp;
 use ravenry_web::source::{CheckView, IncidentView};
@@ -107,8 +107,6 @@ struct Judge {
 
 enum Input {
     Declare(HostName, Arc<Graph>, Timestamp),
-    Undeclare(HostName, GraphName, Timestamp),
-    Forget(HostName, Timestamp),
     Readings(Vec<(SeriesName, Reading, Timestamp)>, Timestamp),
     Contact(HostName, Timestamp, Timestamp),
     Reload(Arc<Rules>, Channels, Timestamp),
@@ -214,22 +212,6 @@ impl JudgeHandle {
         now: Timestamp,
     ) -> Result<(), JudgeError> {
         self.send_blocking(Input::Declare(host, graph, now))
-    }
-
-    /// A graph is not watched any more. Waits while the queue is full.
-    ///
-    /// # Errors
-    /// When the judge has stopped.
-    pub async fn undeclare(&self, host: HostName, graph: GraphName) -> Result<(), JudgeError> {
-        self.send(Input::Undeclare(host, graph, clock::now())).await
-    }
-
-    /// A host is not watched any more. Waits while the queue is full.
-    ///
-    /// # Errors
-    /// When the judge has stopped.
-    pub async fn forget(&self, host: HostName) -> Result<(), JudgeError> {
-        self.send(Input::Forget(host, clock::now())).await
     }
 
     /// Readings with their times, which arrived at `now`; within a series in order of time, those of one host together.
@@ -430,14 +412,6 @@ impl Judge {
         match input {
             Input::Declare(host, graph, now) => {
                 engine.handle_declare(&host, &graph, now);
-                now
-            }
-            Input::Undeclare(host, graph, now) => {
-                engine.handle_undeclare(&host, &graph, now);
-                now
-            }
-            Input::Forget(host, now) => {
-                engine.handle_forget(&host, now);
                 now
             }
             Input::Readings(batch, now) => {
