@@ -7,6 +7,7 @@ use ravenry_alerts::rule::{Address, Contact, FieldRule};
 use ravenry_alerts::severity::Severity;
 use ravenry_plugins::declaration::{Attributes, Declaration, FieldDeclaration};
 use ravenry_plugins::name::FieldName;
+use ravenry_plugins::name::GraphName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
