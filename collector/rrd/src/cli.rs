@@ -1,6 +1,7 @@
 //! rrdtool's command line: `create update fetch info first last lastupdate dump`, with its words, its output and its exit
 //! status. The time is an argument; times are read and shown in UTC. Everything else is in the modules that it calls.
 
+mod create;
 mod options;
 mod update;
 
@@ -10,15 +11,13 @@ use std::path::Path;
 use options::{Flag, Options};
 
 use crate::at::{self, Time};
-use crate::definition::{Cf, Definition, duration};
+use crate::definition::{Cf, duration};
 use crate::fetch::{self, Request};
-use crate::file::{self, Reader};
+use crate::file::Reader;
 use crate::print::{self, Head};
 
 /// Times before 1980 are taken for a mistake, as rrdtool does.
 const START_MIN: i64 = 315_360_000;
-/// Rows that `fetch` prints at most for one command come from [`fetch::VALUES_MAX`]; steps without `--step`.
-const STEP_DEFAULT: u64 = 300;
 
 /// Commands of rrdtool's that are not here.
 const MISSING: [&str; 13] = [
@@ -78,7 +77,7 @@ fn run(args: &[String], now: (i64, u32), output: &mut dyn Write) -> Outcome {
     };
     match command.as_str() {
         "help" | "--help" | "-h" => print(output, HELP),
-        "create" => create(args, now.0),
+        "create" => create::run(args, now.0),
         "update" => update::run(args, now),
         "fetch" => fetch(args, now.0, output),
         "info" => with_file("info", args, |path, reader| {
@@ -115,45 +114,6 @@ fn with_file(
         return Err(format!("expected rrd {command} FILE"));
     };
     show(path, &Reader::open(Path::new(path)).map_err(told)?)
-}
-
-fn create(args: &[String], now: i64) -> Outcome {
-    let flags = [
-        Flag::value("start", 'b'),
-        Flag::value("step", 's'),
-        Flag::switch("no-overwrite", 'O'),
-        Flag::value("template", 't'),
-        Flag::value("source", 'r'),
-    ];
-    let options = Options::parse(args, &flags)?;
-    for missing in ["template", "source"] {
-        if options.has(missing) {
-            return Err(format!("create --{missing} is not supported yet"));
-        }
-    }
-    let Some((path, lines)) = options.words.split_first() else {
-        return Err(
-            "expected rrd create FILE [--start TIME] [--step SECONDS] DS:… RRA:…".to_owned(),
-        );
-    };
-    let step = match options.value("step") {
-        Some(text) => {
-            duration(text, 1).ok_or("step size: value must be (suffixed) positive number")?
-        }
-        None => STEP_DEFAULT,
-    };
-    let start = match options.value("start") {
-        Some(text) => Time::parse(text)
-            .and_then(|time| time.alone(now))
-            .map_err(|error| format!("start time: {error}"))?,
-        None => now - 10,
-    };
-    if start < START_MIN {
-        return Err("the first entry to the RRD should be after 1980".to_owned());
-    }
-    let definition = Definition::parse(step, start, lines).map_err(told)?;
-    let bytes = crate::create::create(&definition).map_err(told)?;
-    file::create(Path::new(path), &bytes, !options.has("no-overwrite")).map_err(told)
 }
 
 fn fetch(args: &[String], now: i64, output: &mut dyn Write) -> Outcome {
