@@ -1,13 +1,14 @@
 //! rrdtool's command line: `create update fetch info first last lastupdate dump`, with its words, its output and its exit
-//! status. The time is an argument; times are read and shown in UTC. Everything else is in the modules that it calls.
+//! status. Time, time zone and streams are arguments. Everything else is in the modules that it calls.
 
 mod create;
 mod options;
 mod update;
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 use std::path::Path;
 
+use chrono_tz::Tz;
 use options::{Flag, Options};
 
 use crate::at::{self, Time};
@@ -50,25 +51,35 @@ Times are UTC seconds, N for now, or relative such as -1d and end-24h.
 /// What went wrong: the text behind `ERROR: `.
 type Outcome = Result<(), String>;
 
-/// Runs `args` (the words behind `rrd`) at `now`, UTC seconds and microseconds. The exit status: 0, or 1 after an error,
-/// which is on `errors` behind `ERROR: `.
-pub fn main(
-    args: &[String],
-    now: (i64, u32),
-    output: &mut dyn Write,
-    errors: &mut dyn Write,
-) -> i32 {
-    match run(args, now, output) {
+/// What a command finds around it.
+pub struct Surroundings<'a> {
+    /// UTC seconds and microseconds.
+    pub now: (i64, u32),
+    /// The zone of the dates that people read; [`crate::zone::of_system`] is the one that rrdtool would use.
+    pub zone: Tz,
+    /// Where `-` is read from.
+    pub input: &'a mut dyn BufRead,
+    /// Where answers go.
+    pub output: &'a mut dyn Write,
+    /// Where errors go, behind `ERROR: `.
+    pub errors: &'a mut dyn Write,
+}
+
+/// Runs `args` (the words behind `rrd`). The exit status: 0, or 1 after an error.
+pub fn main(args: &[String], around: &mut Surroundings<'_>) -> i32 {
+    match run(args, around) {
         Ok(()) => 0,
         Err(text) => {
             // Nobody is left to be told when even this fails.
-            let _ = writeln!(errors, "ERROR: {text}");
+            let _ = writeln!(around.errors, "ERROR: {text}");
             1
         }
     }
 }
 
-fn run(args: &[String], now: (i64, u32), output: &mut dyn Write) -> Outcome {
+fn run(args: &[String], around: &mut Surroundings<'_>) -> Outcome {
+    let (now, zone) = (around.now, around.zone);
+    let output = &mut *around.output;
     let Some((command, args)) = args.split_first() else {
         return Err(
             "expected a command: create, update, fetch, info, first, last, lastupdate or dump"
@@ -90,7 +101,7 @@ fn run(args: &[String], now: (i64, u32), output: &mut dyn Write) -> Outcome {
             print(output, &print::last_inputs(&reader.header))
         }),
         "first" => first(args, output),
-        "dump" => dump(args, output),
+        "dump" => dump(args, zone, output),
         missing if MISSING.contains(&missing) => Err(format!("{missing} is not supported yet")),
         unknown => Err(format!("unknown function '{unknown}'")),
     }
@@ -190,7 +201,7 @@ fn first(args: &[String], output: &mut dyn Write) -> Outcome {
     print(output, &format!("{}\n", reader.header.first(index)))
 }
 
-fn dump(args: &[String], output: &mut dyn Write) -> Outcome {
+fn dump(args: &[String], zone: Tz, output: &mut dyn Write) -> Outcome {
     let options = Options::parse(
         args,
         &[Flag::value("header", 'h'), Flag::switch("no-header", 'n')],
@@ -213,21 +224,21 @@ fn dump(args: &[String], output: &mut dyn Write) -> Outcome {
     };
     let reader = Reader::open(Path::new(path)).map_err(told)?;
     match target {
-        None => dump_to(&reader, head, output),
+        None => dump_to(&reader, head, zone, output),
         Some(target) => {
             let mut xml = std::fs::File::create(target)
                 .map_err(|error| format!("creating '{target}': {error}"))?;
-            dump_to(&reader, head, &mut xml)
+            dump_to(&reader, head, zone, &mut xml)
         }
     }
 }
 
-fn dump_to(reader: &Reader, head: Head, output: &mut dyn Write) -> Outcome {
+fn dump_to(reader: &Reader, head: Head, zone: Tz, output: &mut dyn Write) -> Outcome {
     let mut sink = Sink {
         output: io::BufWriter::new(output),
         error: None,
     };
-    let dumped = print::dump(&reader.header, reader.bytes(), head, &mut sink);
+    let dumped = print::dump(&reader.header, reader.bytes(), head, zone, &mut sink);
     let failed = sink.error.or_else(|| sink.output.flush().err());
     match (failed, dumped) {
         (Some(error), _) => Err(told(error)),

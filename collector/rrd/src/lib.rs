@@ -41,6 +41,7 @@ pub mod reshape;
 pub mod rpn;
 pub mod update;
 pub mod writes;
+pub mod zone;
 
 /// rrdtool's *unknown*: the NaN that 0.0 / 0.0 gives on x86-64, sign bit set. `f64::NAN` has other bytes.
 pub const UNKNOWN: f64 = f64::from_bits(layout::UNKNOWN_BITS);

@@ -1,7 +1,9 @@
-//! A file as text, letter by letter as rrdtool prints it: `fetch`, `info`, `lastupdate`, `dump`. Values in, text out; the
-//! dates in a dump's comments are UTC.
+//! A file as text, letter by letter as rrdtool prints it: `fetch`, `info`, `lastupdate`, `dump`. Values in, text out.
 
 use std::fmt::{self, Write};
+
+use chrono::{DateTime, Offset as _, TimeZone as _};
+use chrono_tz::{OffsetName as _, Tz};
 
 use crate::civil::Date;
 use crate::definition::{Cf, Kind};
@@ -229,11 +231,18 @@ fn history(archive: &Archive, state: &[u64]) -> String {
         .collect()
 }
 
-/// What `dump` prints, for a whole `file` in memory. Cells that the file is too short for are unknown.
+/// What `dump` prints, for a whole `file` in memory; the dates in its comments are those of `zone`. Cells that the file is
+/// too short for are unknown.
 ///
 /// # Errors
 /// Those of `out`.
-pub fn dump(header: &Header, file: &[u8], head: Head, out: &mut impl Write) -> fmt::Result {
+pub fn dump(
+    header: &Header,
+    file: &[u8],
+    head: Head,
+    zone: Tz,
+    out: &mut impl Write,
+) -> fmt::Result {
     dump_head(head, out)?;
     writeln!(out, "\t<version>{:04}</version>", header.version().max(3))?;
     writeln!(out, "\t<step>{}</step> <!-- Seconds -->", header.step())?;
@@ -241,7 +250,7 @@ pub fn dump(header: &Header, file: &[u8], head: Head, out: &mut impl Write) -> f
     writeln!(
         out,
         "\t<lastupdate>{last}</lastupdate> <!-- {} -->\n",
-        Moment(last)
+        Moment(last, zone)
     )?;
     for (index, source) in header.sources().iter().enumerate() {
         dump_source(header, index, source, out)?;
@@ -250,7 +259,7 @@ pub fn dump(header: &Header, file: &[u8], head: Head, out: &mut impl Write) -> f
     for (index, archive) in header.archives().iter().enumerate() {
         out.write_str("\t<rra>\n")?;
         dump_archive(header, index, archive, out)?;
-        dump_rows(header, index, archive, file, out)?;
+        dump_rows(header, index, archive, file, zone, out)?;
         out.write_str("\t</rra>\n")?;
     }
     out.write_str("</rrd>\n")
@@ -419,6 +428,7 @@ fn dump_rows(
     index: usize,
     archive: &Archive,
     file: &[u8],
+    zone: Tz,
     out: &mut impl Write,
 ) -> fmt::Result {
     out.write_str("\t\t<database>\n")?;
@@ -428,7 +438,7 @@ fn dump_rows(
     for age in 0..archive.rows {
         let row = (header.current_row(index) + 1 + age) % archive.rows;
         let offset = archive.offset as usize + row as usize * 8 * width;
-        write!(out, "\t\t\t<!-- {} / {time} --> <row>", Moment(time))?;
+        write!(out, "\t\t\t<!-- {} / {time} --> <row>", Moment(time, zone))?;
         for source in 0..width {
             let at = offset + 8 * source;
             let cell = file.get(at..at + 8).map_or(crate::UNKNOWN, |eight| {
@@ -442,19 +452,30 @@ fn dump_rows(
     out.write_str("\t\t</database>\n")
 }
 
-/// UTC seconds as `2001-09-09 01:46:40 UTC`.
+/// UTC seconds as the clocks of a zone show them: `2001-09-09 03:46:40 CEST`.
 #[derive(Clone, Copy)]
-struct Moment(i64);
+struct Moment(i64, Tz);
 
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (days, seconds) = (self.0.div_euclid(86_400), self.0.rem_euclid(86_400));
+        // A crafted file may have times that no calendar of chrono's reaches: they are shown in UTC.
+        let offset = DateTime::from_timestamp(self.0, 0)
+            .map(|time| self.1.offset_from_utc_datetime(&time.naive_utc()));
+        let east = offset.map_or(0, |offset| offset.fix().local_minus_utc());
+        let local = self.0 + i64::from(east);
+        let (days, seconds) = (local.div_euclid(86_400), local.rem_euclid(86_400));
         let Date { year, month, day } = Date::of_day(days);
         let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
         write!(
             f,
-            "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC"
-        )
+            "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} "
+        )?;
+        match offset.and_then(|offset| offset.abbreviation().map(str::to_owned)) {
+            Some(name) => f.write_str(&name),
+            None if east == 0 => f.write_str("UTC"),
+            None if east % 3600 == 0 => write!(f, "{:+03}", east / 3600),
+            None => write!(f, "{:+05}", east / 3600 * 100 + east % 3600 / 60),
+        }
     }
 }
 
@@ -491,6 +512,31 @@ mod tests {
     }
 
     #[test]
+    fn dates_are_those_of_the_zones_clocks() {
+        for (zone, seconds, text) in [
+            (Tz::Europe__Zurich, 1_300_000_000, "2011-03-13 08:06:40 CET"),
+            (
+                Tz::Europe__Zurich,
+                1_400_000_000,
+                "2014-05-13 18:53:20 CEST",
+            ),
+            (
+                Tz::America__Sao_Paulo,
+                1_400_000_000,
+                "2014-05-13 13:53:20 -03",
+            ),
+            (
+                Tz::Asia__Kathmandu,
+                1_400_000_000,
+                "2014-05-13 22:38:20 +0545",
+            ),
+            (Tz::Europe__Zurich, 1 << 55, "1141709097-06-13 06:26:08 UTC"),
+        ] {
+            assert_eq!(Moment(seconds, zone).to_string(), text);
+        }
+    }
+
+    #[test]
     fn dates_are_those_of_the_calendar() {
         for (seconds, text) in [
             (0, "1970-01-01 00:00:00 UTC"),
@@ -500,7 +546,7 @@ mod tests {
             (4_107_542_400, "2100-03-01 00:00:00 UTC"),
             (-1, "1969-12-31 23:59:59 UTC"),
         ] {
-            assert_eq!(Moment(seconds).to_string(), text);
+            assert_eq!(Moment(seconds, Tz::UTC).to_string(), text);
         }
     }
 }

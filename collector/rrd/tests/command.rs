@@ -34,7 +34,14 @@ impl Sides {
             .map(|word| word.replace("{}", &self.path("ours.rrd")))
             .collect();
         let (mut output, mut errors) = (Vec::new(), Vec::new());
-        let status = cli::main(&args, self.now, &mut output, &mut errors);
+        let mut around = cli::Surroundings {
+            now: self.now,
+            zone: chrono_tz::Tz::UTC,
+            input: &mut std::io::empty(),
+            output: &mut output,
+            errors: &mut errors,
+        };
+        let status = cli::main(&args, &mut around);
         if status == 0 {
             Ok(String::from_utf8(output).unwrap())
         } else {

@@ -230,7 +230,14 @@ impl Pair<'_> {
         let file = std::fs::read(&self.path).unwrap();
         let header = Header::parse(&file, file.len() as u64).unwrap();
         let mut dump = String::new();
-        ravenry_rrd::print::dump(&header, &file, ravenry_rrd::print::Head::Dtd, &mut dump).unwrap();
+        ravenry_rrd::print::dump(
+            &header,
+            &file,
+            ravenry_rrd::print::Head::Dtd,
+            chrono_tz::Tz::UTC,
+            &mut dump,
+        )
+        .unwrap();
         let answers = BTreeMap::from([
             ("info", ravenry_rrd::print::info(&header, &self.path)),
             ("lastupdate", ravenry_rrd::print::last_inputs(&header)),

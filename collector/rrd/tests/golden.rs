@@ -71,7 +71,14 @@ fn check_text(name: &str) {
             .map(str::to_owned)
             .collect();
         let (mut output, mut errors) = (Vec::new(), Vec::new());
-        let status = cli::main(&args, (1_100_000_000, 0), &mut output, &mut errors);
+        let mut around = cli::Surroundings {
+            now: (1_100_000_000, 0),
+            zone: chrono_tz::Tz::UTC,
+            input: &mut std::io::empty(),
+            output: &mut output,
+            errors: &mut errors,
+        };
+        let status = cli::main(&args, &mut around);
         let output = String::from_utf8(output)
             .unwrap()
             .replace(&path, &format!("{name}.after.rrd"));

@@ -32,7 +32,7 @@ fn exercise(file: &[u8], times: &[i64]) {
     assert!(!print::info(&header, "file").is_empty());
     assert!(!print::last_inputs(&header).is_empty());
     let mut text = Counter(0);
-    print::dump(&header, file, Head::Dtd, &mut text).unwrap();
+    print::dump(&header, file, Head::Dtd, chrono_tz::Tz::UTC, &mut text).unwrap();
     // A number is at most 18 letters, a row's comment 60 more.
     assert!(text.0 < 100_000 + 20 * file.len());
     let mut writes = Writes::new();

@@ -4,12 +4,20 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use ravenry_plugins::clock;
+use ravenry_rrd::cli::{self, Surroundings};
+use ravenry_rrd::zone;
 
 pub(crate) fn run(arguments: &[String]) -> ExitCode {
     let now = clock::now();
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let now = (now.seconds(), now.subsec_micros());
-    let code = ravenry_rrd::cli::main(arguments, now, &mut out, &mut io::stderr().lock());
+    let mut around = Surroundings {
+        now: (now.seconds(), now.subsec_micros()),
+        zone: zone::of_system(),
+        input: &mut io::stdin().lock(),
+        output: &mut out,
+        errors: &mut io::stderr().lock(),
+    };
+    let code = cli::main(arguments, &mut around);
     match out.flush() {
         Ok(()) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         Err(_) => ExitCode::FAILURE,
