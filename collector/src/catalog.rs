@@ -15,7 +15,8 @@ use ravenry_plugins::reading::Reading;
 use ravenry_plugins::timestamp::Timestamp;
 use ravenry_plugins::wire::{Ack, Batch, FIELDS_MAX, Key, PROBLEMS_MAX, RunReport};
 
-use crate::config::store::{Layout, Store};
+use crate::config::layout::Layouts;
+use crate::config::store::Store;
 use crate::entry::Entry;
 use crate::store::layout;
 use crate::store::pending::{Pending, Taken};
@@ -38,7 +39,7 @@ pub struct Catalog {
     pub fresh_from: u64,
     /// Since the start.
     pub counts: Counts,
-    layout: Layout,
+    layouts: Arc<Layouts>,
     series_max: u64,
     hosts_max: usize,
 }
@@ -158,16 +159,16 @@ impl Catalog {
             position: 0,
             fresh_from: 0,
             counts: Counts::default(),
-            layout: store.layout,
+            layouts: Arc::new(store.layouts.clone()),
             series_max: store.series_max,
             hosts_max: usize::try_from(store.hosts_max).unwrap_or(usize::MAX),
         }
     }
 
-    /// The archives of new files.
+    /// How much history is kept.
     #[must_use]
-    pub fn layout(&self) -> Layout {
-        self.layout
+    pub fn layouts(&self) -> &Arc<Layouts> {
+        &self.layouts
     }
 
     /// The graph, if there is one.
@@ -563,7 +564,7 @@ impl StoredGraph {
         self.declaration = declaration;
         self.declared = declared;
         self.unsaved = true;
-        let step = layout::step(&self.graph, Layout::Standard);
+        let step = layout::interval(&self.graph);
         for field in &self.graph.fields {
             let scale = Scale::of(field, step);
             let known = self

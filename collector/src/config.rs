@@ -7,6 +7,7 @@ pub mod agent;
 pub mod alerts;
 pub mod group;
 pub mod http;
+pub mod layout;
 pub mod store;
 
 #[cfg(test)]
@@ -121,6 +122,7 @@ impl Config {
         }
         given.once(root, "http", |section| self.http.read(section));
         given.once(root, "store", |section| self.store.read(section));
+        self.store.layouts.read_rules(root);
         given.once(root, "agent", |section| self.agent.read(section));
         group::read(root, given, &mut self.groups);
         self.alerts.read(root, given, source);

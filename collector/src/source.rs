@@ -14,9 +14,10 @@ use ravenry_web::source::{
 
 use crate::catalog::{Host, StoredGraph};
 use crate::config::group::{Group, groups_of};
+use crate::config::layout::Layouts;
 use crate::health::Health;
 use crate::judge::JudgeHandle;
-use crate::store::{Store, layout};
+use crate::store::Store;
 
 /// The source of this collector's own pages.
 pub struct LocalSource {
@@ -105,7 +106,7 @@ impl Source for LocalSource {
         let known = catalog.hosts.get(host)?;
         let graphs = known.graphs.values();
         let mut graphs: Vec<GraphDetail> = graphs
-            .map(|stored| detail(host, stored, &checks, catalog.layout()))
+            .map(|stored| detail(host, stored, &checks, catalog.layouts()))
             .collect();
         graphs.sort_by(|a, b| {
             let key =
@@ -128,7 +129,7 @@ impl Source for LocalSource {
             host,
             catalog.graph(host, graph)?,
             &checks,
-            catalog.layout(),
+            catalog.layouts(),
         ))
     }
 
@@ -153,7 +154,7 @@ fn detail(
     host: &HostName,
     stored: &StoredGraph,
     checks: &[CheckView],
-    layout: crate::config::store::Layout,
+    layouts: &Layouts,
 ) -> GraphDetail {
     let of_graph = |check: &&CheckView| match &check.name {
         CheckName::Field(series) => series.graph == stored.graph.name,
@@ -170,7 +171,7 @@ fn detail(
     GraphDetail {
         host: host.clone(),
         graph: Arc::clone(&stored.graph),
-        step: layout::step(&stored.graph, layout),
+        step: layouts.step(host, &stored.graph),
         first_update: stored.first_update,
         last_update: stored
             .columns

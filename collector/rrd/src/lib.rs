@@ -3,7 +3,7 @@
 //! The core is pure. A [`definition::Definition`] becomes a whole file ([`create::create`]); the first
 //! [`header::Outline::header_len`] bytes of a file become a [`header::Header`], which [`header::Header::update`] moves
 //! forward in memory while the rows to write go to a [`writes::Writes`]; [`fetch::plan`] says which bytes answer a
-//! question and [`fetch::Plan::read`] decodes them; [`reshape::reshape`] gives a file other columns; [`rpn`] calculates
+//! question and [`fetch::Plan::read`] decodes them; [`reshape::reshape`] gives a file other columns, [`resample::resample`] other archives; [`rpn`] calculates
 //! with columns; [`mod@print`] shows a file as rrdtool does. No clock, file, socket or randomness in any of them.
 //! [`mod@file`] maps and locks real files, [`cli`] speaks rrdtool's command line on top of it.
 //!
@@ -37,6 +37,7 @@ pub mod file;
 pub mod header;
 pub mod layout;
 pub mod print;
+pub mod resample;
 pub mod reshape;
 pub mod rpn;
 pub mod update;

@@ -77,7 +77,7 @@ fn copy(from: &[u8], old: usize, to: &mut [u8], new: usize, len: usize) {
 }
 
 /// Where things are in a file.
-struct Places {
+pub(crate) struct Places {
     sources: usize,
     archives: usize,
     live: usize,
@@ -86,7 +86,7 @@ struct Places {
 }
 
 impl Places {
-    fn of(header: &Header) -> Self {
+    pub(crate) fn of(header: &Header) -> Self {
         let (sources, archives) = (header.sources().len(), header.archives().len());
         Self {
             sources,
@@ -102,17 +102,17 @@ impl Places {
     }
 
     /// `self` is of version 3 or later, as created files are.
-    fn copy_time(&self, header: &Header, file: &mut [u8]) {
+    pub(crate) fn copy_time(&self, header: &Header, file: &mut [u8]) {
         let (seconds, micros) = header.last_update();
         file[self.live..self.live + 8].copy_from_slice(&seconds.to_le_bytes());
         file[self.live + 8..self.live + 16].copy_from_slice(&u64::from(micros).to_le_bytes());
     }
 
-    fn prepared(&self, source: usize) -> usize {
+    pub(crate) fn prepared(&self, source: usize) -> usize {
         self.live + self.live_head + 8 * PDP_WORDS * source
     }
 
-    fn pair(&self, archive: usize, source: usize) -> usize {
+    pub(crate) fn pair(&self, archive: usize, source: usize) -> usize {
         self.prepared(self.sources) + 8 * CDP_WORDS * (archive * self.sources + source)
     }
 
@@ -120,7 +120,7 @@ impl Places {
         self.pair(self.archives, 0) + 8 * archive
     }
 
-    fn cell(&self, archive: usize, row: u64, source: usize) -> usize {
+    pub(crate) fn cell(&self, archive: usize, row: u64, source: usize) -> usize {
         self.rows_at[archive] + 8 * (row as usize * self.sources + source)
     }
 }

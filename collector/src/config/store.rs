@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use ravenry_plugins::settings::Section;
 
+use super::layout::Layouts;
+
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// How history is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
-    /// `layout`: the archives of files made from now on.
-    pub layout: Layout,
+    /// `layout`, `step`, `series_bytes_max` and `[[layout]]`: how much history is kept.
+    pub layouts: Layouts,
     /// `flush_interval`: how long readings wait in memory and journal before they are written to the files: the largest
     /// lag between what the API and what rrdtool shows.
     pub flush_interval: Duration,
@@ -29,20 +31,10 @@ pub struct Store {
     pub series_max: u64,
 }
 
-/// The archives of a file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Layout {
-    /// 1 min for 36 h, 5 min for 8 days, 30 min for 35 days, 6 h for 450 days.
-    #[default]
-    Standard,
-    /// Munin's: 5 min for 2 days, 30 min for 9 days, 2 h for 45 days, 1 day for 450 days.
-    Munin,
-}
-
 impl Default for Store {
     fn default() -> Self {
         Self {
-            layout: Layout::Standard,
+            layouts: Layouts::default(),
             flush_interval: 5 * MINUTE,
             reorder_window: Duration::from_secs(30),
             pending_samples_max: 4_000_000,
@@ -58,7 +50,7 @@ impl Store {
     /// The settings that differ from those of `running` and are read at a start only.
     pub(super) fn waits_for_start(&self, running: &Self) -> Vec<&'static str> {
         let Self {
-            layout,
+            layouts,
             flush_interval,
             reorder_window,
             pending_samples_max,
@@ -68,7 +60,13 @@ impl Store {
             series_max,
         } = self;
         super::changed([
-            ("store.layout", *layout != running.layout),
+            ("store.layout", layouts.default != running.layouts.default),
+            ("store.step", layouts.step != running.layouts.step),
+            (
+                "store.series_bytes_max",
+                layouts.series_bytes_max != running.layouts.series_bytes_max,
+            ),
+            ("layout", layouts.rules != running.layouts.rules),
             (
                 "store.flush_interval",
                 *flush_interval != running.flush_interval,
@@ -93,9 +91,7 @@ impl Store {
 
     /// Takes what the section says.
     pub fn read(&mut self, section: &mut Section<'_, '_>) {
-        if let Some(layout) = section.parsed_by("layout", parse_layout) {
-            self.layout = layout;
-        }
+        self.layouts.read_defaults(section);
         if let Some(interval) =
             section.duration("flush_interval", Duration::from_secs(1)..=DAY / 24)
         {
@@ -119,15 +115,5 @@ impl Store {
         if let Some(series) = section.integer("series_max", 100..=100_000_000) {
             self.series_max = series;
         }
-    }
-}
-
-fn parse_layout(text: &str) -> Result<Layout, String> {
-    match text {
-        "standard" => Ok(Layout::Standard),
-        "munin" => Ok(Layout::Munin),
-        _ => Err(format!(
-            "expected \"standard\" or \"munin\", found {text:?}"
-        )),
     }
 }

@@ -77,7 +77,7 @@ fn every_problem_is_named_with_its_line() {
         &expect![[r#"
             ravenry.toml:2: http.listen: expected an address and port such as "127.0.0.1:4950", found "everywhere"
             ravenry.toml:3: http.lissten: unknown key; expected one of: listen, url, push_bytes_max
-            ravenry.toml:5: store.layout: expected "standard" or "munin", found "cacti"
+            ravenry.toml:5: store.layout: expected "standard", "munin", "huge" or "custom ...", found "cacti"
             ravenry.toml:6: store.flush_interval: expected a duration from 1s to 1h, found 2d
             ravenry.toml:8: threshold.warning: range "high": expected `max`, `min:max`, `min:` or `:max`, found "high"
             ravenry.toml:9: threshold.warning: expected at least one of warning, critical, attempts, unknown_limit, contacts, mute

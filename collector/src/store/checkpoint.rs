@@ -24,19 +24,23 @@ use ravenry_plugins::timestamp::Timestamp;
 use ravenry_rrd::create::create;
 use ravenry_rrd::definition::{DataSource, Definition};
 use ravenry_rrd::header::Header;
+use ravenry_rrd::resample::{loses_nothing, resample};
 use ravenry_rrd::reshape::reshape;
 use ravenry_rrd::writes::Writes;
 
+use super::Store;
 use super::graph_file::{FILE_BYTES_MAX, FileError, GraphFile, advance};
+use super::layout::{Decided, Shape};
 use super::pending::Row;
 use super::redo::{self, Redo};
-use super::{Store, layout};
 use crate::catalog::Catalog;
 use crate::database::{Changes, Database, DatabaseError};
 use crate::journal::{Journal, JournalError};
 
 /// Files of a chunk at most: so many are open at once.
 const CHUNK_FILES: usize = 200;
+/// Files that get more rows in one checkpoint at most: each is read and written whole.
+const GROWN_MAX: usize = 200;
 /// Bytes of the redo file, about: with more, all is made safe and it begins anew.
 const REDO_BYTES: u64 = 1 << 30;
 
@@ -89,12 +93,24 @@ struct Work {
     host: HostName,
     graph: GraphName,
     path: PathBuf,
-    definition: Arc<Graph>,
+    graph_definition: Arc<Graph>,
     declared: bool,
     columns: Vec<FieldName>,
     rows: Arc<Vec<Row>>,
     /// Whether it had a file before.
     had_file: bool,
+}
+
+impl Work {
+    fn decided(&self, catalog: &Catalog) -> Decided {
+        catalog.layouts().decide(&self.host, &self.graph_definition)
+    }
+
+    fn definition(&self, catalog: &Catalog, first: i64) -> Definition {
+        catalog
+            .layouts()
+            .definition(&self.host, &self.graph_definition, self.declared, first)
+    }
 }
 
 /// How a graph's rows get into its file.
@@ -134,6 +150,7 @@ impl Store {
             fresh_from: self.catalog().fresh_from,
             redo: Redo::begin(&*self.disk)?,
             unfinished: false,
+            grown: 0,
             report,
         };
         let due = self.due(until);
@@ -194,13 +211,13 @@ impl Store {
 
     fn take(&self, keys: &[(HostName, GraphName)], until: Option<Timestamp>) -> Vec<Work> {
         let mut catalog = self.catalog_mut();
-        let layout = catalog.layout();
+        let layouts = Arc::clone(catalog.layouts());
         let mut works = Vec::with_capacity(keys.len());
         for (host, graph) in keys {
             let Some(stored) = catalog.graph_mut(host, graph) else {
                 continue;
             };
-            let step = layout::step(&stored.graph, layout);
+            let step = layouts.step(host, &stored.graph);
             let had_file = stored.pending.has_file();
             let rows = stored.pending.begin_writing(until, step);
             if rows.is_empty() {
@@ -210,7 +227,7 @@ impl Store {
                 host: host.clone(),
                 graph: graph.clone(),
                 path: Self::path(host, graph),
-                definition: Arc::clone(&stored.graph),
+                graph_definition: Arc::clone(&stored.graph),
                 declared: stored.declared,
                 columns: stored.column_names(),
                 rows,
@@ -374,6 +391,10 @@ impl Store {
     }
 
     fn plan_new(&self, work: &Work, run: &mut Run) -> Result<Plan, FileError> {
+        if let Some(problem) = work.decided(&self.catalog()).problem {
+            let path = work.path.display();
+            run.report.problems.push(format!("{path}: {problem}"));
+        }
         let bytes = new_file(work, &self.catalog())?;
         replacement(work, bytes, run)
     }
@@ -384,21 +405,39 @@ impl Store {
         file: GraphFile,
         run: &mut Run,
     ) -> Result<Plan, FileError> {
-        let wanted = changed_sources(work, &file.header, &self.catalog());
-        let Some(wanted) = wanted else {
-            return in_place(work, file, run);
+        let (sources, shape) = {
+            let catalog = self.catalog();
+            let sources = changed_sources(work, &file.header, &catalog);
+            (sources, grown_shape(work, &file.header, &catalog))
         };
-        let bytes = read_whole(&*file.file, FILE_BYTES_MAX)?;
-        match reshape(&bytes, &wanted) {
-            Ok(reshaped) => replacement(work, reshaped, run),
-            Err(error) => {
-                let path = work.path.display();
-                run.report.problems.push(format!(
-                    "{path}: fields cannot be added or changed: {error}"
-                ));
-                in_place(work, file, run)
+        let shape = shape.filter(|_| run.grown < GROWN_MAX);
+        if sources.is_none() && shape.is_none() {
+            return in_place(work, file, run);
+        }
+        let mut bytes = read_whole(&*file.file, FILE_BYTES_MAX)?;
+        let path = work.path.display();
+        if let Some(sources) = sources {
+            match reshape(&bytes, &sources) {
+                Ok(reshaped) => bytes = reshaped,
+                Err(error) => {
+                    let problem = format!("{path}: fields cannot be added or changed: {error}");
+                    run.report.problems.push(problem);
+                    return in_place(work, file, run);
+                }
             }
         }
+        if let Some(shape) = shape {
+            // What cannot get more rows keeps those that it has.
+            if let Ok(grown) = resample(&bytes, shape.step, &shape.archives()) {
+                tracing::info!(
+                    "{path}: keeps more history from now on, at {} s",
+                    shape.step
+                );
+                run.grown += 1;
+                bytes = grown;
+            }
+        }
+        replacement(work, bytes, run)
     }
 }
 
@@ -425,29 +464,13 @@ fn replacement(work: &Work, mut bytes: Vec<u8>, run: &mut Run) -> Result<Plan, F
 
 fn new_file(work: &Work, catalog: &Catalog) -> Result<Vec<u8>, FileError> {
     let first = work.rows.first().map_or(0, |row| row.time.seconds());
-    Ok(create(&definition(
-        &work.definition,
-        work.declared,
-        catalog,
-        first,
-    ))?)
-}
-
-/// The definition of a graph's file whose first reading is taken at `first`.
-pub(super) fn definition(
-    graph: &Graph,
-    declared: bool,
-    catalog: &Catalog,
-    first: i64,
-) -> Definition {
-    let step = layout::step(graph, catalog.layout()).as_secs() as i64;
-    layout::definition(graph, declared, catalog.layout(), first - step)
+    Ok(create(&work.definition(catalog, first))?)
 }
 
 /// The data sources that the file should have, when they are not those it has. A source of a field that is not declared
 /// any more stays. For a file with computed sources these are the declared ones alone, and reshaping says no.
 fn changed_sources(work: &Work, header: &Header, catalog: &Catalog) -> Option<Vec<DataSource>> {
-    let wanted = definition(&work.definition, work.declared, catalog, 0).sources;
+    let wanted = work.definition(catalog, 0).sources;
     let Some(have) = header.definition() else {
         let named = |name: &str| header.sources().iter().any(|source| source.name() == name);
         return (!wanted.iter().all(|wanted| named(&wanted.name))).then_some(wanted);
@@ -479,8 +502,18 @@ fn beside(path: &Path) -> PathBuf {
     path.with_extension("new")
 }
 
+/// The rows that the file should have, when they are others than it has and nothing of these would be lost. Rows are taken
+/// away only by `ravenry store reshape`: a declaration or a setting that changes for a day must not cost a year's history.
+fn grown_shape(work: &Work, header: &Header, catalog: &Catalog) -> Option<Shape> {
+    let shape = work.decided(catalog).shape;
+    let grows = !shape.is_of(header) && loses_nothing(header, shape.step, &shape.archives());
+    grows.then_some(shape)
+}
+
 /// What one checkpoint carries along.
 struct Run {
+    /// Files that were given more rows.
+    grown: usize,
     now: Timestamp,
     /// Whether the journal is so full that no file may hold it back.
     pressed: bool,

@@ -14,7 +14,6 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::Store;
-use super::checkpoint::definition;
 use super::graph_file::{FileError, GraphFile, advance, sources};
 use super::pending::Row;
 
@@ -58,7 +57,9 @@ impl Store {
         };
         let rows: Vec<Row> = stored.pending.rows().cloned().collect();
         let first = rows.first().map_or(0, |row| row.time.seconds());
-        let definition = definition(&stored.graph, stored.declared, &catalog, first);
+        let definition = catalog
+            .layouts()
+            .definition(host, &stored.graph, stored.declared, first);
         Ok(Waiting {
             columns: stored.column_names(),
             rows,
