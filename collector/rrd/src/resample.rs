@@ -10,9 +10,11 @@ use crate::layout::{
 };
 use crate::reshape::{Places, ReshapeError};
 
-/// Whether a file with this `step` and these `archives` would have all that one with `header` has, and as fine.
+/// Whether a file with this `step` and these `archives` would have all that one with `header` has, and as fine. The file has
+/// nothing from before `began`.
 #[must_use]
-pub fn loses_nothing(header: &Header, step: u64, archives: &[Archive]) -> bool {
+pub fn loses_nothing(header: &Header, began: i64, step: u64, archives: &[Archive]) -> bool {
+    let age = header.last_update().0.saturating_sub(began).max(0) as u64;
     header.step().is_multiple_of(step)
         && header.archives().iter().all(|old| {
             let length = header.step() * old.steps;
@@ -20,7 +22,7 @@ pub fn loses_nothing(header: &Header, step: u64, archives: &[Archive]) -> bool {
                 let new_length = step * new.steps;
                 serves(new.cf, new.steps, old.cf)
                     && length.is_multiple_of(new_length)
-                    && new_length * new.rows >= length * old.rows
+                    && new_length * new.rows >= (length * old.rows).min(age)
             })
         })
 }
@@ -332,6 +334,7 @@ mod tests {
         );
         assert!(loses_nothing(
             &Header::parse(&before, before.len() as u64).unwrap(),
+            0,
             10,
             &wider.archives
         ));
@@ -392,6 +395,7 @@ mod tests {
         let coarse = definition(1200, &["RRA:AVERAGE:0.5:1:10"]);
         assert!(!loses_nothing(
             &Header::parse(&before, before.len() as u64).unwrap(),
+            0,
             1200,
             &coarse.archives
         ));

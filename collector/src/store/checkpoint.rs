@@ -506,8 +506,12 @@ fn beside(path: &Path) -> PathBuf {
 /// away only by `ravenry store reshape`: a declaration or a setting that changes for a day must not cost a year's history.
 fn grown_shape(work: &Work, header: &Header, catalog: &Catalog) -> Option<Shape> {
     let shape = work.decided(catalog).shape;
-    let grows = !shape.is_of(header) && loses_nothing(header, shape.step, &shape.archives());
-    grows.then_some(shape)
+    if shape.is_of(header) {
+        return None;
+    }
+    let stored = catalog.graph(&work.host, &work.graph)?;
+    let began = stored.first_update.map_or(0, Timestamp::seconds);
+    loses_nothing(header, began, shape.step, &shape.archives()).then_some(shape)
 }
 
 /// What one checkpoint carries along.

@@ -314,3 +314,4 @@ fn a_power_cut_loses_no_acknowledged_reading() {
 }
 
 mod faults;
+mod growth;
