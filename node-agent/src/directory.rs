@@ -158,7 +158,7 @@ impl Directory {
         (entry.file, format!("{settings:?}")).hash(&mut hasher);
         Some(Plugin {
             name: entry.name.clone(),
-            graph: graph_of(&entry.name)?,
+            graph: GraphName::of_plugin(&entry.name)?,
             kind: entry.kind.clone(),
             settings: Arc::new(settings),
             fingerprint: hasher.finish(),
@@ -280,15 +280,6 @@ fn name_refused(name: &str) -> Option<&'static str> {
     } else {
         None
     }
-}
-
-/// A plugin's name as that of its graph, which has no `@` and no stray dots.
-fn graph_of(name: &str) -> Option<GraphName> {
-    let mut text = name.replace('@', "_");
-    while text.contains("..") {
-        text = text.replace("..", ".");
-    }
-    GraphName::new(text.trim_matches('.')).ok()
 }
 
 fn fingerprint(meta: &Metadata) -> u64 {

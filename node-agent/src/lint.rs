@@ -1,5 +1,6 @@
 //! `ravenry-agent lint`: what is understood of plugins' output, and every problem with its line.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,7 +11,10 @@ use ravenry_agent::directory::{Directory, Plugin};
 use ravenry_agent::runner::Runner;
 use ravenry_plugins::clock;
 use ravenry_plugins::declaration::{Attributes, Declaration};
-use ravenry_plugins::munin::{Parsed, parse_config, parse_fetch, text_of};
+use ravenry_plugins::graph as resolve;
+use ravenry_plugins::munin::{
+    Parsed, PluginSample, parse_config, parse_fetch, printed_reading, text_of,
+};
 use ravenry_plugins::name::{FieldName, GraphName};
 use ravenry_plugins::problem::Problem;
 use ravenry_plugins::timestamp::Timestamp;
@@ -29,7 +33,7 @@ pub(crate) struct Lint {
     /// Read what a plugin printed for fetch from this file, instead of running one
     #[arg(long, value_name = "FILE", conflicts_with = "plugins")]
     fetch: Option<PathBuf>,
-    /// The plugin's name, which names its graph [default: the file's, up to its first dot]
+    /// The plugin's name, which names its graph [default: the file's, without .config or .fetch]
     #[arg(long, conflicts_with = "plugins")]
     name: Option<String>,
     /// Print JSON, one document a plugin
@@ -73,21 +77,18 @@ fn recorded(lint: &Lint) -> anyhow::Result<Report> {
     let Some(file) = lint.config.as_ref().or(lint.fetch.as_ref()) else {
         bail!("expected a file")
     };
-    let stem = file
-        .file_name()
-        .and_then(|name| name.to_str()?.split('.').next())
-        .unwrap_or("plugin");
-    let name = GraphName::new(lint.name.as_deref().unwrap_or(stem))?;
+    let stem = file.file_stem().and_then(|stem| stem.to_str());
+    let name = lint.name.as_deref().or(stem).unwrap_or("plugin");
+    let graph = GraphName::of_plugin(name)
+        .with_context(|| format!("no graph can be named after {name:?}: expected --name"))?;
     let read = |file: &Option<PathBuf>| match file {
         Some(file) => read(file).with_context(|| format!("{}: cannot be read", file.display())),
         None => Ok(Vec::new()),
     };
     let (config, fetch) = (read(&lint.config)?, read(&lint.fetch)?);
-    Ok(Report::new(
-        name.to_string(),
-        parse_config(&text_of(&config), &name),
-        parse_fetch(&text_of(&fetch), &name),
-    ))
+    let config = Reply::config(&text_of(&config), &graph, None);
+    let fetch = Reply::fetch(&text_of(&fetch), &graph, None);
+    Ok(Report::new(name.to_owned(), config, fetch))
 }
 
 fn read(file: &Path) -> std::io::Result<Vec<u8>> {
@@ -120,18 +121,15 @@ async fn live(path: &Path) -> anyhow::Result<Report> {
         return Err(anyhow!("{}: {why}", path.display()));
     };
     let runner = Runner::new(&config);
-    let (config, failed) = output(&runner, plugin, Some("config")).await;
-    let mut parsed = parse_config(&text_of(&config), &plugin.graph);
-    parsed.problems.extend(failed);
-    let fetched = if parsed.samples.is_empty() {
-        let (fetch, failed) = output(&runner, plugin, None).await;
-        let mut fetched = parse_fetch(&text_of(&fetch), &plugin.graph);
-        fetched.problems.extend(failed);
-        fetched
+    let (text, failed) = output(&runner, plugin, Some("config")).await;
+    let config = Reply::config(&text_of(&text), &plugin.graph, failed);
+    let fetch = if config.samples.is_empty() {
+        let (text, failed) = output(&runner, plugin, None).await;
+        Reply::fetch(&text_of(&text), &plugin.graph, failed)
     } else {
-        Parsed::default()
+        Reply::default()
     };
-    Ok(Report::new(name, parsed, fetched))
+    Ok(Report::new(name, config, fetch))
 }
 
 /// What the plugin printed, and how it failed if it did. The output is looked at all the same: a person wants to see it.
@@ -186,30 +184,135 @@ struct Sample {
     graph: GraphName,
     field: FieldName,
     time: Option<Timestamp>,
+    /// As it was printed.
     value: String,
+    #[serde(skip)]
+    line: u32,
 }
 
 fn as_map<S: Serializer>(attributes: &Attributes, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(attributes.iter())
 }
 
+/// What was understood of one output.
+#[derive(Default)]
+struct Reply {
+    declarations: Vec<Declaration>,
+    samples: Vec<Sample>,
+    problems: Vec<Problem>,
+}
+
+impl Reply {
+    /// `failed` is what the run itself had to say.
+    fn config(text: &str, plugin: &GraphName, failed: Option<Problem>) -> Self {
+        let mut parsed = parse_config(text, plugin);
+        for declaration in &parsed.declarations {
+            let place = |field: Option<&FieldName>, attribute: &str| {
+                let line = parsed.lines.of(&declaration.graph, field, attribute);
+                Problem::new("config", line, "")
+            };
+            if declaration.attributes.text("graph_title").is_none() {
+                let text = format!(
+                    "graph {}: expected a graph_title, found none",
+                    declaration.graph
+                );
+                let problem = Problem {
+                    text,
+                    ..place(None, "graph_title")
+                };
+                parsed.problems.push(problem);
+            }
+            let (_, problems) = resolve::Graph::resolve_from(declaration, &place);
+            parsed.problems.extend(problems);
+        }
+        Self::new(text, parsed, failed)
+    }
+
+    fn fetch(text: &str, plugin: &GraphName, failed: Option<Problem>) -> Self {
+        Self::new(text, parse_fetch(text, plugin), failed)
+    }
+
+    fn new(text: &str, parsed: Parsed, failed: Option<Problem>) -> Self {
+        let lines: Vec<&str> = text.split('\n').collect();
+        let samples = parsed.samples.into_iter();
+        let mut problems: Vec<Problem> = failed.into_iter().chain(parsed.problems).collect();
+        problems.sort_by_key(|problem| problem.line);
+        Self {
+            declarations: parsed.declarations,
+            samples: samples.map(|sample| Sample::of(sample, &lines)).collect(),
+            problems,
+        }
+    }
+}
+
+impl Sample {
+    fn of(sample: PluginSample, lines: &[&str]) -> Self {
+        let printed = printed_reading(lines, &sample);
+        Self {
+            value: printed.map_or_else(|| sample.reading.to_string(), str::to_owned),
+            graph: sample.graph,
+            field: sample.field,
+            time: sample.time,
+            line: sample.line,
+        }
+    }
+}
+
+/// What is only seen with both outputs at hand: readings of fields that were not declared, and fields without a reading in
+/// a graph that has some.
+fn compare(config: &Reply, fetch: &Reply) -> Vec<Problem> {
+    let declared: HashSet<_> = config
+        .declarations
+        .iter()
+        .flat_map(|graph| {
+            graph
+                .fields
+                .iter()
+                .map(|field| (&graph.graph, &field.field))
+        })
+        .collect();
+    let read: HashSet<_> = fetch
+        .samples
+        .iter()
+        .map(|one| (&one.graph, &one.field))
+        .collect();
+    let graphs: HashSet<_> = fetch.samples.iter().map(|sample| &sample.graph).collect();
+    let undeclared = fetch
+        .samples
+        .iter()
+        .filter(|sample| !declared.contains(&(&sample.graph, &sample.field)))
+        .map(|sample| {
+            let text = format!(
+                "field {}: expected a field that config declares",
+                sample.field
+            );
+            Problem::new("fetch", sample.line, text)
+        });
+    let unread = declared
+        .iter()
+        .filter(|(graph, field)| graphs.contains(graph) && !read.contains(&(*graph, *field)))
+        .map(|(graph, field)| {
+            let text = format!("field {field}: graph {graph} has readings, and none of this field");
+            Problem::new("fetch", 0, text)
+        });
+    let mut problems: Vec<Problem> = undeclared.chain(unread).collect();
+    problems.sort_by(|a, b| (a.line, &a.text).cmp(&(b.line, &b.text)));
+    problems
+}
+
 impl Report {
-    fn new(name: String, config: Parsed, fetch: Parsed) -> Self {
-        let samples = config
-            .samples
-            .into_iter()
-            .chain(fetch.samples)
-            .map(|sample| Sample {
-                graph: sample.graph,
-                field: sample.field,
-                time: sample.time,
-                value: sample.reading.to_string(),
-            });
+    fn new(name: String, config: Reply, fetch: Reply) -> Self {
+        let compared = if config.declarations.is_empty() || fetch.samples.is_empty() {
+            Vec::new()
+        } else {
+            compare(&config, &fetch)
+        };
+        let problems = config.problems.into_iter().chain(fetch.problems);
         Self {
             name,
             graphs: config.declarations.into_iter().map(Graph::from).collect(),
-            samples: samples.collect(),
-            problems: config.problems.into_iter().chain(fetch.problems).collect(),
+            samples: config.samples.into_iter().chain(fetch.samples).collect(),
+            problems: problems.chain(compared).collect(),
         }
     }
 

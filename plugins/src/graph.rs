@@ -97,7 +97,18 @@ impl Graph {
     /// What `declaration` means. Always a graph; the problems name the graph as their source.
     #[must_use]
     pub fn resolve(declaration: &Declaration) -> (Self, Vec<Problem>) {
-        let mut reader = Reader::of(declaration);
+        let graph = declaration.graph.as_str();
+        Self::resolve_from(declaration, &|_, _| Problem::new(graph, 0, ""))
+    }
+
+    /// The same, where `place` knows a problem's source and line by the field that it is about, if it is about one, and
+    /// the attribute.
+    #[must_use]
+    pub fn resolve_from(
+        declaration: &Declaration,
+        place: &dyn Fn(Option<&FieldName>, &str) -> Problem,
+    ) -> (Self, Vec<Problem>) {
+        let mut reader = Reader::of(declaration, place);
         let (args, period) = (reader.args(), reader.period());
         let mut fields = reader.fields(declaration, period);
         reader.order(&mut fields);
@@ -142,40 +153,78 @@ impl Graph {
 
 /// Reads attributes of the graph or of one field, and collects what is wrong with them.
 struct Reader<'a> {
-    source: String,
-    /// `field x: ` while a field is read.
-    prefix: String,
+    place: &'a dyn Fn(Option<&FieldName>, &str) -> Problem,
+    /// The field that is read; none for the graph itself.
+    field: Option<&'a FieldName>,
     attributes: &'a Attributes,
+    /// The graph's own, which stand in for what a field does not say.
+    of_graph: &'a Attributes,
     problems: Vec<Problem>,
 }
 
 impl<'a> Reader<'a> {
-    fn of(declaration: &'a Declaration) -> Self {
+    fn of(
+        declaration: &'a Declaration,
+        place: &'a dyn Fn(Option<&FieldName>, &str) -> Problem,
+    ) -> Self {
         Self {
-            source: declaration.graph.to_string(),
-            prefix: String::new(),
+            place,
+            field: None,
             attributes: &declaration.attributes,
+            of_graph: &declaration.attributes,
             problems: Vec::new(),
         }
     }
 
-    fn problem(&mut self, text: impl std::fmt::Display) {
-        let text = format!("{}{text}", self.prefix);
-        self.problems
-            .push(Problem::new(self.source.clone(), 0, text));
+    /// A problem with an attribute of what is read.
+    fn problem(&mut self, attribute: &str, text: impl std::fmt::Display) {
+        self.problem_of(self.field, attribute, text);
+    }
+
+    fn problem_of(
+        &mut self,
+        field: Option<&FieldName>,
+        attribute: &str,
+        text: impl std::fmt::Display,
+    ) {
+        let mut problem = (self.place)(field, attribute);
+        problem.text = match field {
+            Some(field) => format!("field {field}: {attribute}: {text}"),
+            None => format!("{attribute}: {text}"),
+        };
+        self.problems.push(problem);
     }
 
     fn text(&self, name: &str) -> Option<String> {
         self.attributes.text(name).map(str::to_owned)
     }
 
+    /// The field's, else the graph's: with Munin what judges readings is inherited.
+    fn inherited(&self, name: &str) -> Option<&'a str> {
+        self.attributes
+            .text(name)
+            .or_else(|| self.of_graph.text(name))
+    }
+
     fn parsed<T: std::str::FromStr>(&mut self, name: &str, expected: &str) -> Option<T> {
         let text = self.attributes.text(name)?;
         let parsed = text.parse().ok();
         if parsed.is_none() {
-            self.problem(format_args!("{name}: expected {expected}, found {text:?}"));
+            self.problem(name, format_args!("expected {expected}, found {text:?}"));
         }
         parsed
+    }
+
+    fn unknown_limit(&mut self) -> Option<u32> {
+        let text = self.inherited("unknown_limit")?;
+        let limit = text.parse().ok();
+        if limit.is_none() {
+            self.problem(
+                "unknown_limit",
+                format_args!("expected a count, found {text:?}"),
+            );
+        }
+        limit
     }
 
     /// Munin's words for yes and no.
@@ -185,19 +234,17 @@ impl<'a> Reader<'a> {
             "yes" | "true" | "on" | "enable" | "enabled" | "1" => Some(true),
             "no" | "false" | "off" | "disable" | "disabled" | "0" => Some(false),
             _ => {
-                self.problem(format_args!(
-                    "{name}: expected `yes` or `no`, found {text:?}"
-                ));
+                self.problem(name, format_args!("expected `yes` or `no`, found {text:?}"));
                 None
             }
         }
     }
 
     fn range(&mut self, name: &str) -> Option<Range> {
-        match Range::parse_munin(self.attributes.text(name)?) {
+        match Range::parse_munin(self.inherited(name)?) {
             Ok(range) => Some(range),
             Err(error) => {
-                self.problem(format_args!("{name}: {error}"));
+                self.problem(name, error);
                 None
             }
         }
@@ -208,7 +255,7 @@ impl<'a> Reader<'a> {
         let mut args = Args::default();
         for name in ["graph_args", "graph_args_after"] {
             for problem in args.read(attributes.text(name).unwrap_or("")) {
-                self.problem(format_args!("{name}: {problem}"));
+                self.problem(name, problem);
             }
         }
         args
@@ -223,9 +270,10 @@ impl<'a> Reader<'a> {
             "minute" => Period::Minute,
             "hour" => Period::Hour,
             _ => {
-                self.problem(format_args!(
-                    "graph_period: expected `second`, `minute` or `hour`, found {text:?}"
-                ));
+                self.problem(
+                    "graph_period",
+                    format_args!("expected `second`, `minute` or `hour`, found {text:?}"),
+                );
                 Period::default()
             }
         }
@@ -247,9 +295,10 @@ impl<'a> Reader<'a> {
         let text = self.attributes.text("update_rate")?;
         let rate = parse_seconds(text.trim_end_matches("aligned").trim());
         if rate.is_none() {
-            self.problem(format_args!(
-                "update_rate: expected seconds or a number with s, m, h or d, found {text:?}"
-            ));
+            self.problem(
+                "update_rate",
+                format_args!("expected seconds or a number with s, m, h or d, found {text:?}"),
+            );
         }
         rate
     }
@@ -258,11 +307,11 @@ impl<'a> Reader<'a> {
         let graph = self.attributes;
         let mut fields = Vec::with_capacity(declaration.fields.len());
         for declared in &declaration.fields {
-            self.prefix = format!("field {}: ", declared.field);
+            self.field = Some(&declared.field);
             self.attributes = &declared.attributes;
             fields.push(Field::resolve(&declared.field, self, period));
         }
-        self.prefix.clear();
+        self.field = None;
         self.attributes = graph;
         fields
     }
@@ -279,16 +328,20 @@ impl<'a> Reader<'a> {
             let name = match name.split_once('=') {
                 None => name,
                 Some((name, _path)) => {
-                    self.problem(format_args!(
-                        "graph_order: {word:?} borrows another field's history, which is not done here"
-                    ));
+                    self.problem(
+                        "graph_order",
+                        format_args!(
+                            "{word:?} borrows another field's history, which is not done here"
+                        ),
+                    );
                     name
                 }
             };
             let Some(name) = FieldName::clean(name).filter(|name| known.contains(name)) else {
-                self.problem(format_args!(
-                    "graph_order: expected fields of this graph, found {word:?}"
-                ));
+                self.problem(
+                    "graph_order",
+                    format_args!("expected fields of this graph, found {word:?}"),
+                );
                 continue;
             };
             if word.starts_with('-') {

@@ -151,6 +151,20 @@ fn is_group_part(part: &str) -> bool {
         && !part.contains("..")
 }
 
+impl GraphName {
+    /// The graph that a plugin of this name declares where it names none: as Munin's master does, everything but letters,
+    /// digits and `_` becomes `_`, so that `tcp-retries` and `if_eth0.12` go on under the names their history has. `None`
+    /// for an empty name, one over the limit, and `multigraph`.
+    #[must_use]
+    pub fn of_plugin(plugin: &str) -> Option<Self> {
+        let cleaned: String = plugin
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+            .collect();
+        Self::new(&cleaned).ok()
+    }
+}
+
 impl FieldName {
     /// Makes a field name of any text as Munin does: a first character that no name begins with is *replaced* by `_`,
     /// then every other one that no name contains. `None` for an empty text or one over the limit.
@@ -225,6 +239,20 @@ mod tests {
         check("/dev/sda1", "_dev_sda1");
         check("_x", "_x");
         assert_eq!(FieldName::clean(""), None);
+    }
+
+    #[test]
+    fn plugins_name_their_graphs_as_with_munin() {
+        let check = |plugin: &str, expect: Option<&str>| {
+            let graph = GraphName::of_plugin(plugin);
+            assert_eq!(graph.as_ref().map(GraphName::as_str), expect, "{plugin:?}");
+        };
+        check("load", Some("load"));
+        check("tcp-retries", Some("tcp_retries"));
+        check("if_eth0.12", Some("if_eth0_12"));
+        check("snmp_sw@1:2", Some("snmp_sw_1_2"));
+        check("multigraph", None);
+        check("", None);
     }
 
     #[test]

@@ -117,14 +117,8 @@ pub(super) fn sample(
         field: FieldName::new(field)?,
         time: None,
         reading,
+        line: 0,
     })
-}
-
-/// The graph of a plugin's link, as Munin's master names it: everything but letters, digits and `_` becomes `_`.
-pub(super) fn graph_of_link(link: &str) -> String {
-    link.chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-        .collect()
 }
 
 /// A field's name from any text, as Munin's plugins in Perl make it: *all* leading characters that begin no name become

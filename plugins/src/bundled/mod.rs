@@ -256,7 +256,7 @@ pub fn find(link: &str) -> Option<Bundled> {
     Some(Bundled {
         entry,
         instance: link[entry.name.len()..].to_owned(),
-        graph: GraphName::new(&draft::graph_of_link(link)).ok()?,
+        graph: GraphName::of_plugin(link)?,
     })
 }
 

@@ -101,7 +101,7 @@ impl Field {
     ) -> (Self, Form) {
         let label = reader.text("label");
         if label.is_none() {
-            reader.problem("expected a label, found none");
+            reader.problem("label", "expected one, found none");
         }
         let shown = reader.flag("graph").unwrap_or(true);
         let skipped = reader.flag("skipdraw").unwrap_or(false);
@@ -117,7 +117,7 @@ impl Field {
             cdef: reader.text("cdef"),
             warning: reader.range("warning"),
             critical: reader.range("critical"),
-            unknown_limit: reader.parsed("unknown_limit", "a count"),
+            unknown_limit: reader.unknown_limit(),
             info: reader.text("info"),
             extinfo: reader.text("extinfo"),
             drawn: shown && !skipped,
@@ -153,10 +153,11 @@ pub(super) fn join(fields: Vec<(Field, Form)>, reader: &mut Reader<'_>) -> Vec<F
     let mut joined = Vec::with_capacity(fields.len());
     for (mut field, form) in fields {
         if let Some(negative) = field.negative.take_if(|name| !known.contains(name)) {
-            reader.problem(format_args!(
-                "field {}: negative: expected a field of this graph, found {negative:?}",
-                field.name
-            ));
+            reader.problem_of(
+                Some(&field.name),
+                "negative",
+                format_args!("expected a field of this graph, found {negative:?}"),
+            );
         }
         field.draw = match form {
             Form::Line(width) => Draw::Line(width),
@@ -189,9 +190,12 @@ fn form(reader: &mut Reader<'_>) -> Form {
     match parse_form(&text.to_ascii_uppercase()) {
         Some(form) => form,
         None => {
-            reader.problem(format_args!(
-                "draw: expected LINE, LINE2, AREA, STACK, AREASTACK or LINESTACK, found {text:?}"
-            ));
+            reader.problem(
+                "draw",
+                format_args!(
+                    "expected LINE, LINE2, AREA, STACK, AREASTACK or LINESTACK, found {text:?}"
+                ),
+            );
             Form::Line(1.0)
         }
     }
@@ -222,9 +226,10 @@ fn colour(reader: &mut Reader<'_>) -> Option<Colour> {
     let text = reader.text("colour")?;
     let colour = parse_colour(&text);
     if colour.is_none() {
-        reader.problem(format_args!(
-            "colour: expected RRGGBB or COLOURn, found {text:?}"
-        ));
+        reader.problem(
+            "colour",
+            format_args!("expected RRGGBB or COLOURn, found {text:?}"),
+        );
     }
     colour
 }
@@ -251,9 +256,10 @@ fn line(reader: &mut Reader<'_>) -> Option<Line> {
         .next()
         .and_then(|number| number.trim().parse::<f64>().ok());
     let Some(at) = at.filter(|number| number.is_finite()) else {
-        reader.problem(format_args!(
-            "line: expected `value[:colour[:label]]`, found {text:?}"
-        ));
+        reader.problem(
+            "line",
+            format_args!("expected `value[:colour[:label]]`, found {text:?}"),
+        );
         return None;
     };
     let colour = parts.next().and_then(parse_colour);
@@ -265,9 +271,10 @@ fn negative(name: &FieldName, reader: &mut Reader<'_>) -> Option<FieldName> {
     let text = reader.text("negative")?;
     let negative = FieldName::clean(&text).filter(|negative| negative != name);
     if negative.is_none() {
-        reader.problem(format_args!(
-            "negative: expected another field, found {text:?}"
-        ));
+        reader.problem(
+            "negative",
+            format_args!("expected another field, found {text:?}"),
+        );
     }
     negative
 }
@@ -282,9 +289,10 @@ fn kind(reader: &mut Reader<'_>) -> Kind {
         "DERIVE" => Kind::Derive,
         "ABSOLUTE" => Kind::Absolute,
         _ => {
-            reader.problem(format_args!(
-                "type: expected GAUGE, COUNTER, DERIVE or ABSOLUTE, found {text:?}"
-            ));
+            reader.problem(
+                "type",
+                format_args!("expected GAUGE, COUNTER, DERIVE or ABSOLUTE, found {text:?}"),
+            );
             Kind::default()
         }
     }
@@ -297,9 +305,7 @@ fn limit(reader: &mut Reader<'_>, name: &str) -> Option<f64> {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() => Some(number),
         Ok(_) | Err(_) => {
-            reader.problem(format_args!(
-                "{name}: expected a number or U, found {text:?}"
-            ));
+            reader.problem(name, format_args!("expected a number or U, found {text:?}"));
             None
         }
     }

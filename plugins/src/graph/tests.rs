@@ -326,6 +326,6 @@ fn a_field_without_a_label_is_labelled_by_its_name() {
     check(
         "a.min 0\n",
         |g| g.fields[0].label.clone(),
-        "\"a\" ! plugin: field a: expected a label, found none",
+        "\"a\" ! plugin: field a: label: expected one, found none",
     );
 }

@@ -8,4 +8,6 @@ pub mod offer;
 pub mod parser;
 pub mod plugin_conf;
 
-pub use parser::{Extinfo, Parsed, PluginSample, parse_config, parse_fetch, text_of};
+pub use parser::{
+    Extinfo, Lines, Parsed, PluginSample, parse_config, parse_fetch, printed_reading, text_of,
+};

@@ -9,9 +9,8 @@
 //! - an attribute with nothing behind it is as if it were not there;
 //! - the first word behind `.value` is the reading: `V`, `EPOCH:V` or `N:V`; `.value` in `config` counts as well.
 //!
-//! Differences from Munin: white space before a line is cut, words that Munin does not know are a problem and not
-//! attributes named after the first word of an error message, and a second reading of a field without a time is a
-//! problem (rrdtool would refuse it).
+//! What we do otherwise on purpose, and why, is in docs/munin.md; `tests/munin_corpus.rs` holds it against recordings of
+//! some 450 plugins.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -21,6 +20,11 @@ use crate::name::{FieldName, GraphName, HostName};
 use crate::problem::Problem;
 use crate::reading::Reading;
 use crate::timestamp::Timestamp;
+
+mod lines;
+
+use lines::GraphLines;
+pub use lines::Lines;
 
 /// Bytes of one reply that are looked at.
 pub const BYTES_MAX: usize = 4 << 20;
@@ -48,6 +52,8 @@ pub struct Parsed {
     pub extinfo: Vec<Extinfo>,
     /// Lines that were not understood.
     pub problems: Vec<Problem>,
+    /// Where each attribute of the declarations stands.
+    pub lines: Lines,
 }
 
 /// A reading as a plugin printed it.
@@ -61,6 +67,8 @@ pub struct PluginSample {
     pub time: Option<Timestamp>,
     /// What was read.
     pub reading: Reading,
+    /// The line of the output, from 1; 0 where nothing was printed.
+    pub line: u32,
 }
 
 /// A field's explanation for alerts, printed along with its reading.
@@ -74,8 +82,9 @@ pub struct Extinfo {
     pub text: String,
 }
 
-/// Words that a plugin may say of a graph (the last ones are Munin's old names).
-pub const GRAPH_ATTRIBUTES: [&str; 23] = [
+/// Words that a plugin may say of a graph: Munin's, two old names of them, and three words of fields, which count for the
+/// fields that do not say them.
+pub const GRAPH_ATTRIBUTES: [&str; 26] = [
     "graph_title",
     "graph_args",
     "graph_args_after",
@@ -99,6 +108,9 @@ pub const GRAPH_ATTRIBUTES: [&str; 23] = [
     "host_name",
     "graph_noscale",
     "graph_vtitle",
+    "warning",
+    "critical",
+    "unknown_limit",
 ];
 
 /// Words that a plugin may say of a field.
@@ -135,6 +147,19 @@ pub const FIELD_ATTRIBUTES: [&str; 31] = [
     "state",
     "process",
 ];
+
+/// What stands behind `.value` for `sample` in the text that it was parsed from: the reading as it was printed.
+#[must_use]
+pub fn printed_reading<'t>(lines: &[&'t str], sample: &PluginSample) -> Option<&'t str> {
+    let line = lines.get(usize::try_from(sample.line).ok()?.checked_sub(1)?)?;
+    line.split('\r').map(str::trim).find_map(|line| {
+        let (word, text) = split_word(line);
+        let field = word.strip_suffix(".value").and_then(FieldName::clean)?;
+        let printed = split_word(text).0;
+        let same = field == sample.field && parse_value(printed)? == (sample.time, sample.reading);
+        same.then(|| printed.split_once(':').map_or(printed, |(_, value)| value))
+    })
+}
 
 /// A plugin's bytes as text: UTF-8 where they are, else each line that is not as Latin-1.
 #[must_use]
@@ -176,6 +201,7 @@ struct Draft {
     /// For each field, how many labels came before its own: Munin's order of fields.
     label_order: Vec<usize>,
     labels: usize,
+    lines: GraphLines,
     samples: Vec<PluginSample>,
     /// Fields that have a reading without a time.
     untimed: HashSet<FieldName>,
@@ -330,17 +356,19 @@ impl<'a> Parser<'a> {
     }
 
     fn graph_attribute(&mut self, name: &str, text: &str) {
-        if !GRAPH_ATTRIBUTES.contains(&name) {
+        let Some(name) = GRAPH_ATTRIBUTES.iter().find(|known| **known == name) else {
             return self.not_understood_word(name, text);
-        }
+        };
         if text.is_empty() {
             return;
         }
-        if name == "host_name" {
+        if *name == "host_name" {
             return self.host_name(text);
         }
-        if let Some(draft) = self.draft() {
-            draft.declaration.attributes.keep_first(name, text);
+        let line = self.line;
+        let Some(draft) = self.draft() else { return };
+        if draft.declaration.attributes.keep_first(name, text) {
+            draft.lines.push((None, name, line));
         }
     }
 
@@ -357,22 +385,24 @@ impl<'a> Parser<'a> {
     }
 
     fn field_attribute(&mut self, field: &str, attribute: &str, text: &str) {
-        if !FIELD_ATTRIBUTES.contains(&attribute) {
+        let known = FIELD_ATTRIBUTES.iter().find(|known| **known == attribute);
+        let Some(attribute) = known else {
             return self.problem(&format_args!(
                 "field {:?}: expected an attribute such as label, type or warning, found {:?}",
                 short(field),
                 short(attribute)
             ));
-        }
+        };
         if text.is_empty() {
             return;
         }
         let Some(field) = self.field_name(field) else {
             return;
         };
+        let line = self.line;
         let full = self
             .draft()
-            .is_some_and(|draft| !draft.set(&field, attribute, text));
+            .is_some_and(|draft| !draft.set(&field, attribute, text, line));
         if full {
             self.problem(&format_args!(
                 "field {field}: expected at most {FIELDS_MAX} fields of a graph"
@@ -395,6 +425,7 @@ impl<'a> Parser<'a> {
                 "field {field}: expected at most {SAMPLES_MAX} readings"
             ));
         }
+        let line = self.line;
         let Some(draft) = self.draft() else { return };
         if time.is_none() && !draft.untimed.insert(field.clone()) {
             return self.problem(&format_args!(
@@ -407,6 +438,7 @@ impl<'a> Parser<'a> {
             field,
             time,
             reading,
+            line,
         });
         self.samples += 1;
     }
@@ -483,7 +515,9 @@ impl<'a> Parser<'a> {
         for mut draft in self.drafts {
             parsed.samples.append(&mut draft.samples);
             parsed.extinfo.append(&mut draft.extinfo);
+            let lines = std::mem::take(&mut draft.lines);
             if let Some(declaration) = draft.declared(self.host.as_ref()) {
+                parsed.lines.insert(&declaration.graph, lines);
                 parsed.declarations.push(declaration);
             }
         }
@@ -503,6 +537,7 @@ impl Draft {
             fields: HashMap::new(),
             label_order: Vec::new(),
             labels: 0,
+            lines: GraphLines::new(),
             samples: Vec::new(),
             untimed: HashSet::new(),
             extinfo: Vec::new(),
@@ -510,7 +545,7 @@ impl Draft {
     }
 
     /// Sets a field's attribute; false when there is no room for another field.
-    fn set(&mut self, field: &FieldName, attribute: &str, text: &str) -> bool {
+    fn set(&mut self, field: &FieldName, attribute: &'static str, text: &str, line: u32) -> bool {
         let at = match self.fields.get(field) {
             Some(at) => *at,
             None if self.fields.len() >= FIELDS_MAX => return false,
@@ -523,6 +558,7 @@ impl Draft {
         self.declaration.fields[at]
             .attributes
             .keep_last(attribute, text);
+        self.lines.push((Some(field.clone()), attribute, line));
         true
     }
 

@@ -1,7 +1,6 @@
 //! Each test: what a plugin prints, and what is understood of it.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
 
 use expect_test::{Expect, expect};
 
@@ -33,6 +32,7 @@ fn show(parsed: &Parsed) -> String {
         field,
         time,
         reading,
+        line: _,
     } in &parsed.samples
     {
         let time = time.map(|time| format!(" at {time}")).unwrap_or_default();
@@ -328,6 +328,156 @@ fn every_limit_is_stated() {
     );
 }
 
+#[test]
+fn quirks_seen_in_the_wild() {
+    // Attributes before any label, tabs, trailing blanks, a lone CR, words glued by `echo -n`.
+    config(
+        "\ta.draw AREA \ngraph_title\tT\t\na.label\tA\rb.label B   \n a.info x  y \ndown.label down.value up.value\n",
+        expect![[r#"
+            plugin
+              graph_title = T
+              a: draw = AREA, label = A, info = x  y
+              b: label = B
+              down: label = down.value up.value
+        "#]],
+    );
+    // Source text of another language before the first line, and what a shell complains on stdout.
+    config(
+        "<?php\n// \nWarning: foo in x.php on line 3\n/bin/sh: 1: bc: not found\ngraph_title T\na.label A\n",
+        expect![[r#"
+            plugin
+              graph_title = T
+              a: label = A
+            ! config:1: expected `graph_...`, `field.attribute text` or a comment, found "<?php"
+            ! config:2: expected `graph_...`, `field.attribute text` or a comment, found "//"
+            ! config:3: expected `graph_...`, `field.attribute text` or a comment, found "Warning: foo in x.php on line 3"
+            ! config:4: expected `graph_...`, `field.attribute text` or a comment, found "/bin/sh: 1: bc: not found"
+        "#]],
+    );
+    fetch(
+        "a.value 3.9e-05\nb.value -nan\nc.value .5\nd.value 1.\ne.value +3\nf.value -0\ng.value 0x10\nh.value 1e400\ni.value 12%\nj.value U (timeout)\nno_final.value 1",
+        expect![[r#"
+            plugin/a is 0.000039
+            plugin/b is U
+            plugin/c is 0.5
+            plugin/d is 1
+            plugin/e is 3
+            plugin/f is -0
+            plugin/h is inf
+            plugin/j is U
+            plugin/no_final is 1
+            ! fetch:7: field g: expected a number or U, found "0x10"
+            ! fetch:9: field i: expected a number or U, found "12%"
+        "#]],
+    );
+    // Several readings of a field with times, the last without a final newline; blank and dotted lines between.
+    fetch(
+        "multigraph a.b.c\nx.value 1700000000:1\n\nx.value 1700000060:U\n#x.value 3\nx.value 1700000120:-2.5",
+        expect![[r#"
+            a.b.c/x is 1 at 1700000000
+            a.b.c/x is U at 1700000060
+            a.b.c/x is -2.5 at 1700000120
+        "#]],
+    );
+}
+
+#[test]
+fn names_are_kept_whatever_their_length_and_script() {
+    config(
+        "graph_title Größe €\na_field_name_that_is_longer_than_nineteen.label x\n24h.label d\nroot.label r\nmunin-node.label m\nöl.label o\n",
+        expect![[r#"
+            plugin
+              graph_title = Größe €
+              a_field_name_that_is_longer_than_nineteen: label = x
+              _4h: label = d
+              root: label = r
+              munin_node: label = m
+              _l: label = o
+        "#]],
+    );
+}
+
+#[test]
+fn a_multigraph_without_a_name_is_a_problem() {
+    config(
+        "multigraph\ngraph_title T\nmultigraph  two words\nmultigraph multigraph\nmultigraph .a\nmultigraph a..b\n",
+        expect![[r#"
+            plugin
+              graph_title = T
+            ! config:1: expected `graph_...`, `field.attribute text` or a comment, found "multigraph"
+            ! config:3: multigraph: graph name "two words": expected 1 to 150 letters, digits, '_', '-', '.', ':', without a leading, trailing or double '.', and not 'multigraph'; its lines are ignored
+            ! config:4: multigraph: graph name "multigraph": expected 1 to 150 letters, digits, '_', '-', '.', ':', without a leading, trailing or double '.', and not 'multigraph'; its lines are ignored
+            ! config:5: multigraph: graph name ".a": expected 1 to 150 letters, digits, '_', '-', '.', ':', without a leading, trailing or double '.', and not 'multigraph'; its lines are ignored
+            ! config:6: multigraph: graph name "a..b": expected 1 to 150 letters, digits, '_', '-', '.', ':', without a leading, trailing or double '.', and not 'multigraph'; its lines are ignored
+        "#]],
+    );
+}
+
+#[test]
+fn the_line_of_an_attribute_is_known() {
+    let text =
+        "graph_title T\nwarning 5\na.label A\na.type GAUGE\na.type GAGUE\nmultigraph b\nx.min 0\n";
+    let parsed = parse_config(text, &plugin());
+    let check = |graph: &str, field: Option<&str>, attribute: &str, line: u32| {
+        let (graph, field) = (
+            GraphName::new(graph).unwrap(),
+            field.map(|field| FieldName::new(field).unwrap()),
+        );
+        let found = parsed.lines.of(&graph, field.as_ref(), attribute);
+        assert_eq!(found, line, "{graph} {field:?} {attribute}");
+    };
+    check("plugin", None, "graph_title", 1);
+    check("plugin", Some("a"), "type", 5);
+    check("plugin", Some("a"), "warning", 2);
+    check("plugin", Some("a"), "max", 3);
+    check("b", Some("x"), "label", 7);
+    check("b", None, "graph_title", 7);
+    check("c", None, "graph_title", 0);
+}
+
+#[test]
+fn the_text_of_a_reading_is_found_again() {
+    let text = "a.value 1.50 x\n b-c.value\t3.9e-05\rd.value 1700000000:0.000\n";
+    let parsed = parse_fetch(text, &plugin());
+    let lines: Vec<&str> = text.split('\n').collect();
+    let printed: Vec<_> = parsed
+        .samples
+        .iter()
+        .map(|sample| printed_reading(&lines, sample).unwrap())
+        .collect();
+    assert_eq!(printed, ["1.50", "3.9e-05", "0.000"]);
+}
+
+/// Pieces of lines, so that random texts say something.
+const PIECES: [&str; 26] = [
+    "a",
+    "b.c",
+    "f",
+    ".",
+    ".value",
+    ".label",
+    ".draw",
+    ".type",
+    ".warning",
+    ".negative",
+    ".cdef",
+    "graph_title",
+    "graph_order",
+    "graph_args",
+    "multigraph",
+    "host_name",
+    "update_rate",
+    " ",
+    "\n",
+    "\n",
+    "\r",
+    "\t",
+    "U",
+    "12:7",
+    "-l 'x",
+    "STACK",
+];
+
 proptest::proptest! {
     #[test]
     fn no_text_makes_it_panic(bytes in proptest::collection::vec(0u8..=255, 0..200)) {
@@ -335,108 +485,27 @@ proptest::proptest! {
         let _ = parse_config(&text, &plugin());
         let _ = parse_fetch(&text, &plugin());
     }
-}
 
-/// Compares with what Munin's own parser made of recorded output, where a folder of it is at hand.
-#[test]
-fn recorded_plugins_are_understood_as_munin_does() {
-    let Ok(folder) = std::env::var("RAVENRY_CORPUS") else {
-        return;
-    };
-    let mut compared = 0;
-    let mut differences = Vec::new();
-    for path in recordings(Path::new(&folder)) {
-        compared += 1;
-        compare(&path, &mut differences);
-    }
-    assert!(compared > 100, "{folder} holds {compared} recordings");
-    assert!(
-        differences.is_empty(),
-        "{} differences:\n{}",
-        differences.len(),
-        differences.join("\n")
-    );
-}
-
-fn recordings(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(recordings(&path));
-        } else if path.extension().is_some_and(|ext| ext == "json") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
-}
-
-fn compare(path: &Path, differences: &mut Vec<String>) {
-    let munin: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    let service = munin["service"].as_str().unwrap();
-    let Ok(plugin) = GraphName::new(service) else {
-        return;
-    };
-    let read = |ext| std::fs::read(path.with_extension(ext)).unwrap_or_default();
-    let parsed = parse_config(&text_of(&read("config")), &plugin);
-    if let Some(sources) = munin["config"]["data_source"].as_object() {
-        compare_fields(path, sources, &parsed, differences);
-    }
-    let parsed = parse_fetch(&text_of(&read("fetch")), &plugin);
-    if let Some(graphs) = munin["fetch"].as_object() {
-        compare_values(path, graphs, &parsed, differences);
-    }
-}
-
-type Object = serde_json::Map<String, serde_json::Value>;
-
-/// Every field attribute that Munin found and we know, found by us with the same text.
-fn compare_fields(path: &Path, graphs: &Object, parsed: &Parsed, differences: &mut Vec<String>) {
-    for (graph, fields) in graphs {
-        for (field, attributes) in fields.as_object().unwrap() {
-            for (name, text) in attributes.as_object().unwrap() {
-                let ours = parsed
-                    .declarations
-                    .iter()
-                    .find(|declaration| declaration.graph.as_str() == graph)
-                    .and_then(|declaration| {
-                        declaration
-                            .fields
-                            .iter()
-                            .find(|have| have.field.as_str() == field)
-                    })
-                    .and_then(|field| field.attributes.text(name));
-                // What its parser adds to a field without a label; [`crate::graph`] does that here.
-                let added = text.as_str().is_some_and(|text| {
-                    text == "No .label provided" || text.starts_with("NOTE: The plugin did not")
-                });
-                if ours != text.as_str() && FIELD_ATTRIBUTES.contains(&name.as_str()) && !added {
-                    differences.push(format!(
-                        "{path:?} {graph}/{field}.{name}: {text} or {ours:?}"
-                    ));
-                }
+    #[test]
+    fn whatever_is_said_problems_have_lines_and_readings_their_texts(
+        pieces in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..60)
+    ) {
+        let text = pieces.concat();
+        let lines: Vec<&str> = text.split('\n').collect();
+        let (config, fetch) = (parse_config(&text, &plugin()), parse_fetch(&text, &plugin()));
+        for declaration in &config.declarations {
+            let place = |field: Option<&FieldName>, attribute: &str| {
+                Problem::new("config", config.lines.of(&declaration.graph, field, attribute), "")
+            };
+            for problem in crate::graph::Graph::resolve_from(declaration, &place).1 {
+                proptest::prop_assert!((1..=lines.len()).contains(&(problem.line as usize)), "{}", problem);
             }
         }
-    }
-}
-
-/// Every value that Munin found and rrdtool would take, found by us; and none of ours that Munin did not find.
-fn compare_values(path: &Path, graphs: &Object, parsed: &Parsed, differences: &mut Vec<String>) {
-    for (graph, fields) in graphs {
-        for (field, values) in fields.as_object().unwrap() {
-            let found = values["value"].as_array().cloned().unwrap_or_default();
-            for text in found.iter().filter_map(|value| value.as_str()) {
-                let expected = Reading::parse(text);
-                let ours = parsed
-                    .samples
-                    .iter()
-                    .find(|sample| sample.graph.as_str() == graph && sample.field.as_str() == field)
-                    .map(|sample| sample.reading);
-                if ours != expected {
-                    differences.push(format!("{path:?} {graph}/{field}: {text} or {ours:?}"));
-                }
-            }
+        for problem in config.problems.iter().chain(&fetch.problems) {
+            proptest::prop_assert!((1..=lines.len()).contains(&(problem.line as usize)), "{}", problem);
+        }
+        for sample in config.samples.iter().chain(&fetch.samples) {
+            proptest::prop_assert!(printed_reading(&lines, sample).is_some(), "{:?}", sample);
         }
     }
 }
