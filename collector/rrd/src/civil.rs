@@ -1,4 +1,4 @@
-//! Days and dates of the Gregorian calendar, in UTC, as far as printing and month offsets need them.
+//! Days and dates of the Gregorian calendar, as far as printing and offsets need them.
 
 /// Seconds of a day.
 pub(crate) const DAY: i64 = 86_400;
@@ -37,6 +37,12 @@ impl Date {
             month,
             day,
         }
+    }
+
+    /// 0 is Sunday.
+    pub(crate) fn weekday(self) -> i64 {
+        // 1970-01-01 was a Thursday.
+        (self.number() + 4).rem_euclid(7)
     }
 
     /// The day counted from 1970-01-01.

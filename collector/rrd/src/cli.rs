@@ -45,7 +45,7 @@ Works on RRD files, as rrdtool does: ravenry rrd COMMAND ...
   fetch FILE CF [--resolution S] [--start T] [--end T] [--align-start]
   info FILE, first FILE, last FILE, lastupdate FILE, dump FILE
 
-Times are UTC seconds, N for now, or relative such as -1d and end-24h.
+Times are UTC seconds, or as in rrdfetch(1): now, -1d, end-24h, noon yesterday, 20:15 3/14/2026.
 ";
 
 /// What went wrong: the text behind `ERROR: `.
@@ -88,9 +88,9 @@ fn run(args: &[String], around: &mut Surroundings<'_>) -> Outcome {
     };
     match command.as_str() {
         "help" | "--help" | "-h" => print(output, HELP),
-        "create" => create::run(args, now.0),
-        "update" => update::run(args, now),
-        "fetch" => fetch(args, now.0, output),
+        "create" => create::run(args, now.0, zone),
+        "update" => update::run(args, now, zone),
+        "fetch" => fetch(args, now.0, zone, output),
         "info" => with_file("info", args, |path, reader| {
             print(output, &print::info(&reader.header, path))
         }),
@@ -127,7 +127,7 @@ fn with_file(
     show(path, &Reader::open(Path::new(path)).map_err(told)?)
 }
 
-fn fetch(args: &[String], now: i64, output: &mut dyn Write) -> Outcome {
+fn fetch(args: &[String], now: i64, zone: Tz, output: &mut dyn Write) -> Outcome {
     let flags = [
         Flag::value("resolution", 'r'),
         Flag::value("start", 's'),
@@ -143,7 +143,7 @@ fn fetch(args: &[String], now: i64, output: &mut dyn Write) -> Outcome {
     let cf = cf
         .parse::<Cf>()
         .map_err(|_| format!("unknown consolidation function '{cf}'"))?;
-    let request = request(&options, cf, now)?;
+    let request = request(&options, cf, now, zone)?;
     let reader = Reader::open(Path::new(path)).map_err(told)?;
     let fetched = fetch::plan(&reader.header, &request)
         .and_then(|plan| {
@@ -155,13 +155,13 @@ fn fetch(args: &[String], now: i64, output: &mut dyn Write) -> Outcome {
     print(output, &print::fetched(&fetched))
 }
 
-fn request(options: &Options<'_>, cf: Cf, now: i64) -> Result<Request, String> {
+fn request(options: &Options<'_>, cf: Cf, now: i64, zone: Tz) -> Result<Request, String> {
     let time = |name: &str, default: &str| {
         Time::parse(options.value(name).unwrap_or(default))
             .map_err(|error| format!("{name} time: {error}"))
     };
     let (mut start, mut end) =
-        at::range(&time("start", "end-24h")?, &time("end", "now")?, now).map_err(told)?;
+        at::range(&time("start", "end-24h")?, &time("end", "now")?, now, zone).map_err(told)?;
     let resolution = match options.value("resolution") {
         Some(text) => {
             duration(text, 1).ok_or("resolution: value must be (suffixed) positive number")?

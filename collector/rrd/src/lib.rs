@@ -36,6 +36,7 @@ pub mod fetch;
 pub mod file;
 pub mod header;
 pub mod layout;
+mod local;
 pub mod print;
 pub mod resample;
 pub mod reshape;

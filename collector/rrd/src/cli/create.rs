@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use chrono_tz::Tz;
+
 use super::options::{Flag, Options};
 use super::{Outcome, START_MIN, told};
 use crate::at::Time;
@@ -11,7 +13,7 @@ use crate::file;
 /// Seconds of a step without `--step`.
 const STEP_DEFAULT: u64 = 300;
 
-pub(super) fn run(args: &[String], now: i64) -> Outcome {
+pub(super) fn run(args: &[String], now: i64, zone: Tz) -> Outcome {
     let flags = [
         Flag::value("start", 'b'),
         Flag::value("step", 's'),
@@ -38,7 +40,7 @@ pub(super) fn run(args: &[String], now: i64) -> Outcome {
     };
     let start = match options.value("start") {
         Some(text) => Time::parse(text)
-            .and_then(|time| time.alone(now))
+            .and_then(|time| time.alone(now, zone))
             .map_err(|error| format!("start time: {error}"))?,
         None => now - 10,
     };

@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use chrono_tz::Tz;
+
 use super::options::{Flag, Options};
 use super::{Outcome, told};
 use crate::at::Time;
@@ -11,7 +13,7 @@ use crate::update::{Input, UpdateError};
 use crate::writes::Writes;
 use crate::{decimal, file};
 
-pub(super) fn run(args: &[String], now: (i64, u32)) -> Outcome {
+pub(super) fn run(args: &[String], now: (i64, u32), zone: Tz) -> Outcome {
     let flags = [
         Flag::value("template", 't'),
         Flag::switch("skip-past-updates", 's'),
@@ -28,7 +30,7 @@ pub(super) fn run(args: &[String], now: (i64, u32)) -> Outcome {
     let change = |header: &mut Header, writes: &mut Writes| {
         let columns = columns(header, options.value("template"))?;
         readings.iter().try_for_each(|reading| {
-            apply(header, writes, &columns, reading, now, skip)
+            apply(header, writes, &columns, reading, (now, zone), skip)
                 .map_err(|error| format!("{path}: {error}"))
         })
     };
@@ -55,13 +57,13 @@ fn apply(
     writes: &mut Writes,
     columns: &[usize],
     reading: &str,
-    now: (i64, u32),
+    (now, zone): ((i64, u32), Tz),
     skip_past: bool,
 ) -> Outcome {
     let (time, values) = if let Some((time, values)) = reading.split_once('@') {
         (
             Time::parse(time)
-                .and_then(|time| time.alone(now.0))
+                .and_then(|time| time.alone(now.0, zone))
                 .map(|seconds| (seconds, 0))
                 .map_err(told)?,
             values,
