@@ -16,6 +16,7 @@ pub mod keeper;
 pub mod lock;
 pub mod port;
 pub mod receive;
+pub mod recovery;
 pub mod serve;
 pub mod source;
 pub mod store;

@@ -30,7 +30,6 @@ use crate::admin::{self, Admin};
 use crate::catalog::{Applied, Catalog};
 use crate::config::{self, Config};
 use crate::database::Database;
-use crate::entry::Entry;
 use crate::health::Health;
 use crate::http;
 use crate::ingest::{self, Ingest, PushError};
@@ -40,8 +39,9 @@ use crate::judge::{self, JudgeHandle};
 use crate::keeper::{Keeper, Parts};
 use crate::lock::DataLock;
 use crate::receive::{self, Receiver};
+use crate::recovery;
 use crate::source::LocalSource;
-use crate::store::{Store, redo};
+use crate::store::Store;
 
 /// The state database below the data directory.
 pub const DATABASE: &str = "state.sqlite";
@@ -379,19 +379,25 @@ struct Recovered {
 /// Finishes what was being written, loads what was saved, and applies what only the journal knows.
 fn recover(start: &Start, address: SocketAddr) -> anyhow::Result<Recovered> {
     let disk: Arc<dyn Disk> = Arc::new(FileDisk::new(&start.data)?);
-    let again = redo::carry_out_again(&*disk)?;
-    if again.files > 0 {
-        let files = again.files;
-        tracing::info!(
-            "{files} history files were being written when the collector ended, and were written again"
-        );
-    }
-    warn_all(&again.problems);
+    let journal_disk = Arc::new(FileDisk::new(&start.data)?);
     let database_path = start.data.join(DATABASE);
     let database =
         Database::open(&database_path).with_context(|| database_path.display().to_string())?;
-    let mut catalog = Catalog::new(&start.config.store);
-    warn_all(&database.load(&mut catalog)?);
+    let limits = Limits {
+        segment_bytes: SEGMENT_BYTES,
+        journal_bytes_max: start.config.store.journal_bytes_max,
+        entry_bytes_max: 4 * start.config.http.push_bytes_max,
+    };
+    let settings = &start.config.store;
+    let found = recovery::recover(&*disk, journal_disk, &database, settings, limits)?;
+    let (mut catalog, journal) = (found.catalog, found.journal);
+    if found.rewritten > 0 {
+        tracing::info!(
+            "{} history files were being written when the collector ended, and were written again",
+            found.rewritten
+        );
+    }
+    warn_all(&found.problems);
 
     let (judge_stop, stop) = watch::channel(false);
     let rules = Arc::new(start.config.alerts.rules.clone());
@@ -404,13 +410,6 @@ fn recover(start: &Start, address: SocketAddr) -> anyhow::Result<Recovered> {
             judge.declare_blocking(host.clone(), Arc::clone(&stored.graph), now)?;
         }
     }
-    let limits = Limits {
-        segment_bytes: SEGMENT_BYTES,
-        journal_bytes_max: start.config.store.journal_bytes_max,
-        entry_bytes_max: 4 * start.config.http.push_bytes_max,
-    };
-    let (journal, problems) = SegmentJournal::open(Arc::clone(&disk), limits, catalog.position)?;
-    warn_all(&problems);
     replay(&journal, &mut catalog, &judge, now)?;
     judge.live_blocking(clock::now())?;
     Ok(Recovered {
@@ -439,17 +438,10 @@ pub(crate) fn replay(
     judge: &JudgeHandle,
     now: Timestamp,
 ) -> anyhow::Result<()> {
-    let from = catalog.position + 1;
-    let mut entries = 0_u64;
-    let problems = journal.tail(from, &mut |position, bytes| match Entry::decode(bytes) {
-        Ok(entry) => {
-            entries += 1;
-            tell_judge(judge, catalog.apply(position, &entry), entry.received, now);
-        }
-        Err(error) => tracing::error!("entry {position}: {error}"),
+    let (entries, problems) = recovery::replay(journal, catalog, |applied, entry| {
+        tell_judge(judge, applied, entry.received, now);
     })?;
     warn_all(&problems);
-    catalog.fresh_from = journal.bounds().next;
     if entries > 0 {
         tracing::info!("{entries} batches were read from the journal");
     }

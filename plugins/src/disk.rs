@@ -2,11 +2,12 @@
 //!
 //! What is assumed of a disk, and what [`BreakingDisk`] does to who assumes more:
 //! - Written bytes are safe after [`DiskFile::sync`] of their file or [`Disk::sync_all`], and not before; until then each
-//!   page of 4096 bytes may or may not survive a power cut, in any combination.
-//! - Creating, renaming and removing are safe after [`Disk::sync_all`]; until then they survive in their order up to some
-//!   point. A rename replaces what had the name in one step.
+//!   sector of 512 bytes may or may not survive a power cut, in any combination.
+//! - Creating, renaming and removing are safe after [`Disk::sync_all`]; until then any of them may survive. A rename
+//!   replaces what had the name in one step.
 //! - A file's length is safe with its bytes.
-//! - A call that fails may have written any part of what it was given.
+//! - A call that fails may have done any part of what it was asked for, or all. What a failed sync was to make safe must be
+//!   written again before another sync can.
 //!
 //! Paths are relative to the disk's root and must not leave it.
 
@@ -19,12 +20,12 @@ mod breaking;
 mod file;
 mod memory;
 
-pub use breaking::BreakingDisk;
+pub use breaking::{BreakingDisk, Failures};
 pub use file::FileDisk;
 pub use memory::MemoryDisk;
 
-/// Size of what survives a power cut as a whole or not at all.
-pub const PAGE: usize = 4096;
+/// What is cached, and written back, at once.
+pub(crate) const PAGE: usize = 4096;
 
 /// A folder of files.
 pub trait Disk: Send + Sync {

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -18,9 +19,14 @@ const LOCK_TRIES: u32 = 50;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// The files of a folder.
+///
+/// What the kernel could not write back it tells once to each descriptor that was open then, and to a new one not at all
+/// when somebody else was told. So the folder stays open; and who must know for himself that all is safe has a disk of his
+/// own, no clone.
 #[derive(Clone, Debug)]
 pub struct FileDisk {
     root: PathBuf,
+    folder: Arc<File>,
 }
 
 impl FileDisk {
@@ -31,7 +37,9 @@ impl FileDisk {
     pub fn new(root: impl Into<PathBuf>) -> io::Result<Self> {
         let root = root.into();
         fs::create_dir_all(&root).map_err(|error| named(&root, error))?;
-        Ok(Self { root })
+        let folder = File::open(&root).map_err(|error| named(&root, error))?;
+        let folder = Arc::new(folder);
+        Ok(Self { root, folder })
     }
 
     fn place(&self, path: &Path) -> io::Result<PathBuf> {
@@ -86,8 +94,7 @@ impl Disk for FileDisk {
     }
 
     fn sync_all(&self) -> io::Result<()> {
-        let root = File::open(&self.root).map_err(|error| named(&self.root, error))?;
-        nix::unistd::syncfs(root.as_fd()).map_err(|error| named(&self.root, error.into()))
+        nix::unistd::syncfs(self.folder.as_fd()).map_err(|error| named(&self.root, error.into()))
     }
 }
 

@@ -16,12 +16,37 @@ pub struct MemoryDisk {
 /// What a disk holds, and what of it is safe.
 #[derive(Clone, Debug, Default)]
 pub(super) struct State {
-    pub(super) names: BTreeMap<PathBuf, usize>,
+    pub(super) names: Names,
     pub(super) bodies: Vec<Body>,
     /// Names as they are safe, and what was done to them since.
-    pub(super) names_safe: BTreeMap<PathBuf, usize>,
-    pub(super) names_since: Vec<BTreeMap<PathBuf, usize>>,
+    pub(super) names_safe: Names,
+    pub(super) names_since: Vec<Naming>,
     capacity_bytes: Option<u64>,
+}
+
+/// Which file has which name.
+pub(super) type Names = BTreeMap<PathBuf, usize>;
+
+/// A change of names.
+#[derive(Clone, Debug)]
+pub(super) struct Naming {
+    pub(super) body: usize,
+    pub(super) from: Option<PathBuf>,
+    pub(super) to: Option<PathBuf>,
+}
+
+impl Naming {
+    /// Takes the file's old name away and gives it the new one.
+    pub(super) fn apply(&self, names: &mut Names) {
+        if let Some(from) = &self.from
+            && names.get(from) == Some(&self.body)
+        {
+            names.remove(from);
+        }
+        if let Some(to) = &self.to {
+            names.insert(to.clone(), self.body);
+        }
+    }
 }
 
 /// A file's bytes, now and as they are safe; the pages between are those written since.
@@ -30,12 +55,33 @@ pub(super) struct Body {
     pub(super) bytes: Vec<u8>,
     pub(super) safe: Vec<u8>,
     pub(super) unsafe_pages: BTreeSet<usize>,
+    /// Whether the length was changed since it was safe.
+    pub(super) unsafe_length: bool,
 }
 
 impl Body {
-    fn sync(&mut self) {
-        self.safe.clone_from(&self.bytes);
-        self.unsafe_pages.clear();
+    /// Writes what is not safe; a page that is not known to be unsafe stays as it is on the disk.
+    pub(super) fn sync(&mut self) {
+        self.sync_length();
+        for page in std::mem::take(&mut self.unsafe_pages) {
+            self.sync_page(page);
+        }
+    }
+
+    pub(super) fn sync_length(&mut self) {
+        if std::mem::take(&mut self.unsafe_length) {
+            self.safe.resize(self.bytes.len(), 0);
+        }
+    }
+
+    pub(super) fn sync_page(&mut self, page: usize) {
+        let (from, to) = (page * PAGE, ((page + 1) * PAGE).min(self.bytes.len()));
+        if from < to {
+            if self.safe.len() < to {
+                self.safe.resize(to, 0);
+            }
+            self.safe[from..to].copy_from_slice(&self.bytes[from..to]);
+        }
     }
 
     fn touch(&mut self, from: usize, to: usize) {
@@ -61,6 +107,21 @@ impl MemoryDisk {
         }
     }
 
+    pub(super) fn open_body(&self, path: &Path, how: Open) -> io::Result<OpenBody> {
+        let path = checked(path)?;
+        let mut state = self.state();
+        if how == Open::OrCreate && !state.names.contains_key(path) {
+            state.bodies.push(Body::default());
+            let body = state.bodies.len() - 1;
+            state.name(body, None, Some(path));
+        }
+        let body = state.body(path)?;
+        Ok(OpenBody {
+            disk: self.clone(),
+            body,
+        })
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -76,8 +137,14 @@ impl State {
         })
     }
 
-    fn named(&mut self) {
-        self.names_since.push(self.names.clone());
+    fn name(&mut self, body: usize, from: Option<&Path>, to: Option<&Path>) {
+        let naming = Naming {
+            body,
+            from: from.map(Path::to_owned),
+            to: to.map(Path::to_owned),
+        };
+        naming.apply(&mut self.names);
+        self.names_since.push(naming);
     }
 
     fn grow(&mut self, body: usize, size: usize) -> io::Result<()> {
@@ -101,6 +168,7 @@ impl State {
             let from = body.bytes.len();
             body.bytes.resize(size, 0);
             body.touch(from, size);
+            body.unsafe_length = true;
         }
         Ok(())
     }
@@ -108,35 +176,19 @@ impl State {
 
 impl Disk for MemoryDisk {
     fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn DiskFile>> {
-        let path = checked(path)?;
-        let mut state = self.state();
-        if how == Open::OrCreate && !state.names.contains_key(path) {
-            state.bodies.push(Body::default());
-            let body = state.bodies.len() - 1;
-            state.names.insert(path.to_owned(), body);
-            state.named();
-        }
-        let body = state.body(path)?;
-        Ok(Box::new(OpenBody {
-            disk: self.clone(),
-            body,
-        }))
+        Ok(Box::new(self.open_body(path, how)?))
     }
-
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.state();
         let body = state.body(checked(from)?)?;
-        state.names.remove(from);
-        state.names.insert(checked(to)?.to_owned(), body);
-        state.named();
+        state.name(body, Some(from), Some(checked(to)?));
         Ok(())
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
-        state.body(checked(path)?)?;
-        state.names.remove(path);
-        state.named();
+        let body = state.body(checked(path)?)?;
+        state.name(body, Some(path), None);
         Ok(())
     }
 
@@ -161,9 +213,9 @@ impl Disk for MemoryDisk {
     }
 }
 
-struct OpenBody {
+pub(super) struct OpenBody {
     disk: MemoryDisk,
-    body: usize,
+    pub(super) body: usize,
 }
 
 impl DiskFile for OpenBody {
@@ -198,7 +250,9 @@ impl DiskFile for OpenBody {
         let mut state = self.disk.state();
         state.grow(self.body, size)?;
         let body = &mut state.bodies[self.body];
+        // The rest of the last page is zeroed, and that is a write.
         body.touch(size, body.bytes.len());
+        body.unsafe_length |= size != body.bytes.len();
         body.bytes.truncate(size);
         Ok(())
     }

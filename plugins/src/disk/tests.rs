@@ -64,19 +64,20 @@ fn what_was_synced_survives_a_power_cut_and_the_rest_may() {
     disk.sync_all().unwrap();
     write(&disk, "a", &[2; 3 * PAGE], 0).unwrap();
     assert!(disk.is_cut() && write(&disk, "a", &[3], 0).is_err());
-    let mut outcomes = std::collections::BTreeSet::new();
-    for seed in 0..64 {
+    let mut whole = std::collections::BTreeSet::new();
+    let mut torn = 0;
+    for seed in 0..200 {
         let bytes = read(&disk.after_power_cut(seed), "a").unwrap();
-        let pages: Vec<u8> = bytes.chunks(PAGE).map(|page| page[0]).collect();
-        assert!(
-            bytes
-                .chunks(PAGE)
-                .all(|page| page.iter().all(|byte| *byte == page[0])),
-            "pages are whole"
-        );
-        outcomes.insert(pages);
+        let same = |bytes: &[u8]| bytes.iter().all(|byte| *byte == bytes[0]);
+        assert!(bytes.chunks(512).all(same), "sectors are whole");
+        if bytes.chunks(PAGE).all(same) {
+            whole.insert(bytes.chunks(PAGE).map(|page| page[0]).collect::<Vec<u8>>());
+        } else {
+            torn += 1;
+        }
     }
-    assert_eq!(outcomes.len(), 8, "every subset of three pages is met");
+    assert_eq!(whole.len(), 8, "every subset of three pages is met");
+    assert!((20..180).contains(&torn), "{torn} of 200 have a torn page");
 }
 
 #[test]
@@ -93,6 +94,55 @@ fn a_file_that_was_never_synced_may_be_gone() {
     };
     let found: std::collections::BTreeSet<String> = (0..32).map(names).collect();
     assert_eq!(found.into_iter().collect::<Vec<_>>(), ["a", "b"]);
+}
+
+#[test]
+fn a_call_that_fails_may_have_done_nothing_a_part_or_all() {
+    let mut lengths = std::collections::BTreeSet::new();
+    for seed in 0..32 {
+        let disk = BreakingDisk::new(MemoryDisk::new(), u64::MAX);
+        let file = disk.open(Path::new("a"), Open::OrCreate).unwrap();
+        disk.fail(Some(Failures {
+            after: 1,
+            times: 1,
+            code: libc::EIO,
+            seed,
+        }));
+        file.write_at(b"1234", 0).unwrap();
+        let error = file.write_at(b"5678", 4).unwrap_err();
+        assert_eq!(os_code(&error), Some(libc::EIO));
+        lengths.insert(file.size_bytes().unwrap());
+        file.write_at(b"5678", 4).unwrap();
+    }
+    assert_eq!(lengths.into_iter().collect::<Vec<_>>(), [4, 6, 8]);
+}
+
+#[test]
+fn what_a_failed_sync_lost_is_not_saved_by_the_next_one() {
+    let mut found = std::collections::BTreeSet::new();
+    for seed in 0..64 {
+        let disk = BreakingDisk::new(MemoryDisk::new(), u64::MAX);
+        write(&disk, "a", b"old", 0).unwrap();
+        disk.sync_all().unwrap();
+        write(&disk, "a", b"new", 0).unwrap();
+        disk.fail(Some(Failures {
+            after: 0,
+            times: 1,
+            code: libc::EIO,
+            seed,
+        }));
+        disk.sync_all().unwrap_err();
+        let seen = String::from_utf8(read(&disk, "a").unwrap()).unwrap();
+        disk.sync_all().unwrap();
+        let kept = read(&disk.after_power_cut(seed), "a").unwrap();
+        found.insert((seen, String::from_utf8(kept).unwrap()));
+        write(&disk, "a", b"new", 0).unwrap();
+        disk.sync_all().unwrap();
+        assert_eq!(read(&disk.after_power_cut(seed), "a").unwrap(), b"new");
+    }
+    let expect = [("new", "new"), ("new", "old"), ("old", "old")];
+    let expect = expect.map(|(seen, kept)| (seen.to_owned(), kept.to_owned()));
+    assert_eq!(found, expect.into());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::*;
 use crate::config;
 use crate::entry::Entry;
 use crate::journal::segment::{Limits, SegmentJournal};
-use crate::store::redo;
+use crate::recovery;
 
 const START: i64 = 1_700_000_040;
 const LIMITS: Limits = Limits {
@@ -29,20 +29,12 @@ impl Rig {
     /// What a start does: redo, load, journal.
     fn start(disk: &Arc<dyn Disk>, database: Database) -> Result<Self, String> {
         let text = |error: &dyn fmt::Display| error.to_string();
-        let again = redo::carry_out_again(&**disk).map_err(|error| text(&error))?;
-        let mut problems = again.problems;
         let settings = config::store::Store::default();
-        let mut catalog = Catalog::new(&settings);
-        problems.extend(database.load(&mut catalog).map_err(|error| text(&error))?);
-        let opened = SegmentJournal::open(Arc::clone(disk), LIMITS, catalog.position);
-        let (journal, more) = opened.map_err(|error| text(&error))?;
-        problems.extend(more);
-        let from = catalog.position + 1;
-        let read = journal.tail(from, &mut |position, bytes| {
-            let _ = catalog.apply(position, &Entry::decode(bytes).unwrap());
-        });
-        problems.extend(read.map_err(|error| text(&error))?);
-        catalog.fresh_from = journal.bounds().next;
+        let found = recovery::recover(&**disk, Arc::clone(disk), &database, &settings, LIMITS);
+        let found = found.map_err(|error| text(&error))?;
+        let (mut catalog, journal, mut problems) = (found.catalog, found.journal, found.problems);
+        let read = recovery::replay(&journal, &mut catalog, |_, _| {});
+        problems.extend(read.map_err(|error| text(&error))?.1);
         let store = Store::new(Arc::clone(disk), catalog, &settings);
         Ok(Self {
             store,
