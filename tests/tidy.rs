@@ -37,7 +37,7 @@ const EDGES: [(&str, &str, &[&str]); 7] = [
 ];
 
 /// Modules (files, or folders with all in them) that read no clock, file, socket, environment, randomness or logger.
-const PURE: [&str; 47] = [
+const PURE: [&str; 48] = [
     "alerts/src/check.rs",
     "alerts/src/engine.rs",
     "alerts/src/engine/",
@@ -63,6 +63,7 @@ const PURE: [&str; 47] = [
     "collector/rrd/src/print.rs",
     "collector/rrd/src/reshape.rs",
     "collector/rrd/src/rpn.rs",
+    "collector/rrd/src/rpn/",
     "collector/rrd/src/update.rs",
     "collector/rrd/src/writes.rs",
     "collector/src/catalog.rs",
@@ -137,7 +138,7 @@ const PANICKING: [&str; 6] = [
 /// Functions outside tests that are longer than [`FUNCTION_LINES_MAX`], each with its length.
 const LONG_FUNCTIONS: [(&str, &str, usize); 1] = [
     // One match over all operators of the calculator.
-    ("collector/rrd/src/rpn.rs", "apply", 92),
+    ("collector/rrd/src/rpn/machine.rs", "apply", 92),
 ];
 
 const FUNCTION_LINES_MAX: usize = 70;

@@ -2,14 +2,28 @@
 //! program and columns become one new column. Unknown (NaN) spreads as in rrdtool: through arithmetic and comparisons it
 //! stays unknown, `IF` takes it for false, and the functions whose names end in NAN pass it over.
 //!
-//! Left out: LTIME and NEWDAY, NEWWEEK, NEWMONTH, NEWYEAR, which need local time, the PREDICT family, and ROLL.
+//! All operators of rrdtool 1.7.2, and ROUND of later ones. ROLL does what the manual says, which rrdtool does not. Nothing
+//! hangs: words, stack and work are limited.
 
 use std::fmt::Write;
+
+use chrono_tz::Tz;
+
+mod counted;
+mod machine;
+
+pub(crate) use machine::Column;
+use machine::Machine;
 
 /// Words that a program may have.
 pub const WORDS_MAX: usize = 4096;
 /// Values that may be on the stack.
 pub const STACK_MAX: usize = 1024;
+
+/// Steps that one evaluation may take: words of the expression for each row, and rows that windows look back at.
+pub const WORK_MAX: u64 = 1 << 28;
+/// Values that a percentile may be found among.
+const SAMPLE_MAX: usize = 1 << 20;
 
 /// A parsed expression.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,15 +51,24 @@ pub enum RpnError {
     /// A word that is neither operator nor number, and no name.
     #[error("RPN: unexpected word {0:?}")]
     Word(String),
-    /// Supported by rrdtool, not here.
-    #[error("RPN: {0} is not supported")]
-    Unsupported(String),
     /// More than [`WORDS_MAX`] words.
     #[error("RPN: more than {WORDS_MAX} words")]
     TooLong,
     /// TREND and TRENDNAN need a variable and a number of seconds before them.
     #[error("RPN: expected variable,seconds,{0}")]
     Trend(&'static str),
+    /// PREDICT and its kind need a variable right before them.
+    #[error("RPN: expected a variable before {0}")]
+    Predict(&'static str),
+    /// A shift of PREDICT that is negative.
+    #[error("RPN: negative shift step not allowed: {0}")]
+    Shift(String),
+    /// More than [`WORK_MAX`] steps.
+    #[error("RPN: the expression takes more than {WORK_MAX} steps for its rows")]
+    Work,
+    /// A constant where a window over a variable is meant.
+    #[error("RPN: malformed trend arguments")]
+    Constant,
     /// An operator found too few values.
     #[error("RPN stack underflow at {0}")]
     Underflow(String),
@@ -61,7 +84,7 @@ pub enum RpnError {
         found: String,
     },
     /// A percentage that is none.
-    #[error("RPN: expected 0 to 100 before PERCENT, found {0}")]
+    #[error("RPN: expected a percentage, found {0}")]
     Percent(String),
     /// The expression leaves no value, or more than one.
     #[error("RPN final stack size is {0}, not 1")]
@@ -86,7 +109,20 @@ enum Step {
         variable: usize,
         known: bool,
     },
+    /// What is expected after the rows of earlier periods.
+    Predict {
+        variable: usize,
+        forecast: Forecast,
+    },
     Apply(Operator),
+}
+
+/// What PREDICT makes of the rows that it finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Forecast {
+    Mean,
+    Deviation,
+    Percentile,
 }
 
 /// Declares the operators with their words and their codes in a file's packed formulas.
@@ -96,6 +132,12 @@ macro_rules! operators {
         enum Operator { $($name),* }
         impl Operator {
             const ALL: &[(Self, &'static str, u8)] = &[$((Self::$name, $word, $code)),*];
+
+            fn word(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word),*
+                }
+            }
         }
     };
 }
@@ -105,24 +147,13 @@ operators! {
     Add "+" 8  Mod "%" 9  Sub "-" 10  Mul "*" 11  Div "/" 12  Sin "SIN" 13  Dup "DUP" 14  Exc "EXC" 15  Pop "POP" 16
     Cos "COS" 17  Log "LOG" 18  Exp "EXP" 19  Lt "LT" 20  Le "LE" 21  Gt "GT" 22  Ge "GE" 23  Eq "EQ" 24  If "IF" 25
     Min "MIN" 26  Max "MAX" 27  Limit "LIMIT" 28  Floor "FLOOR" 29  Ceil "CEIL" 30  Un "UN" 31  Ne "NE" 34
-    IsInf "ISINF" 35  Count "COUNT" 37  Atan "ATAN" 38  Sqrt "SQRT" 39  Sort "SORT" 40  Rev "REV" 41
+    LTime "LTIME" 33  IsInf "ISINF" 35  Count "COUNT" 37  Atan "ATAN" 38  Sqrt "SQRT" 39  Sort "SORT" 40  Rev "REV" 41
     Atan2 "ATAN2" 44  Rad2Deg "RAD2DEG" 45  Deg2Rad "DEG2RAD" 46  Avg "AVG" 49  Abs "ABS" 50  AddNan "ADDNAN" 51
     MinNan "MINNAN" 52  MaxNan "MAXNAN" 53  Median "MEDIAN" 54  Depth "DEPTH" 56  Copy "COPY" 57
-    Index "INDEX" 59  StepWidth "STEPWIDTH" 60  SMin "SMIN" 65  SMax "SMAX" 66  StDev "STDEV" 67
-    Percent "PERCENT" 68  Pow "POW" 69
+    Roll "ROLL" 58  Index "INDEX" 59  StepWidth "STEPWIDTH" 60  SMin "SMIN" 65  SMax "SMAX" 66  StDev "STDEV" 67
+    NewDay "NEWDAY" 61  NewWeek "NEWWEEK" 62  NewMonth "NEWMONTH" 63  NewYear "NEWYEAR" 64
+    Percent "PERCENT" 68  Pow "POW" 69  Round "ROUND" 70
 }
-
-const UNSUPPORTED: [&str; 9] = [
-    "ROLL",
-    "LTIME",
-    "NEWDAY",
-    "NEWWEEK",
-    "NEWMONTH",
-    "NEWYEAR",
-    "PREDICT",
-    "PREDICTSIGMA",
-    "PREDICTPERC",
-];
 
 impl Operator {
     fn parse(word: &str) -> Option<Self> {
@@ -143,15 +174,17 @@ impl Operator {
     fn needs_a_grid(self) -> bool {
         matches!(
             self,
-            Self::Now | Self::Time | Self::StepWidth | Self::Count | Self::Prev
+            Self::Now
+                | Self::Time
+                | Self::LTime
+                | Self::StepWidth
+                | Self::Count
+                | Self::Prev
+                | Self::NewDay
+                | Self::NewWeek
+                | Self::NewMonth
+                | Self::NewYear
         )
-    }
-
-    fn word(self) -> &'static str {
-        Self::ALL
-            .iter()
-            .find(|(operator, _, _)| *operator == self)
-            .map_or("", |(_, word, _)| word)
     }
 }
 
@@ -165,7 +198,7 @@ impl Program {
             steps: Vec::new(),
             variables: Vec::new(),
         };
-        for word in text.split(',') {
+        for word in text.strip_suffix(',').unwrap_or(text).split(',') {
             if program.steps.len() >= WORDS_MAX {
                 return Err(RpnError::TooLong);
             }
@@ -200,20 +233,18 @@ impl Program {
 
     /// The value for one row of rates; unknown when the stack does not work out.
     pub(crate) fn of_rates(&self, rates: &[f64]) -> f64 {
-        let columns: Vec<&[f64]> = rates.chunks(1).collect();
+        let columns: Vec<Column<'_>> = rates
+            .chunks(1)
+            .map(|rate| Column::on_grid(rate, 1))
+            .collect();
         let grid = Grid {
             first: 0,
             step: 1,
             rows: 1,
             now: 0,
         };
-        let scene = Scene {
-            columns: &columns,
-            grid,
-            row: 0,
-            output: &[],
-        };
-        scene.run(&self.steps, &mut Vec::new()).unwrap_or(f64::NAN)
+        let mut machine = Machine::new(&columns, grid, Tz::UTC);
+        machine.row(&self.steps).unwrap_or(f64::NAN)
     }
 
     /// The names that the expression speaks of, in the order of the columns it wants.
@@ -226,11 +257,13 @@ impl Program {
         if let Some(operator) = Operator::parse(word) {
             return Ok(Step::Apply(operator));
         }
-        if UNSUPPORTED.contains(&word) {
-            return Err(RpnError::Unsupported(word.to_owned()));
-        }
-        if word == "TREND" || word == "TRENDNAN" {
-            return self.trend(word == "TRENDNAN");
+        match word {
+            "TREND" => return self.trend("TREND", false),
+            "TRENDNAN" => return self.trend("TRENDNAN", true),
+            "PREDICT" => return self.predict("PREDICT", Forecast::Mean),
+            "PREDICTSIGMA" => return self.predict("PREDICTSIGMA", Forecast::Deviation),
+            "PREDICTPERC" => return self.predict("PREDICTPERC", Forecast::Percentile),
+            _ => {}
         }
         if let Some(number) = number(word) {
             return Ok(Step::Number(number));
@@ -244,13 +277,23 @@ impl Program {
         Ok(Step::Variable(self.variable(word)?))
     }
 
-    fn trend(&self, known: bool) -> Result<Step, RpnError> {
+    fn trend(&self, word: &'static str, known: bool) -> Result<Step, RpnError> {
         match self.steps.as_slice() {
             [.., Step::Variable(variable), _] => Ok(Step::Trend {
                 variable: *variable,
                 known,
             }),
-            _ => Err(RpnError::Trend(if known { "TRENDNAN" } else { "TREND" })),
+            _ => Err(RpnError::Trend(word)),
+        }
+    }
+
+    fn predict(&self, word: &'static str, forecast: Forecast) -> Result<Step, RpnError> {
+        match self.steps.as_slice() {
+            [.., Step::Variable(variable)] => Ok(Step::Predict {
+                variable: *variable,
+                forecast,
+            }),
+            _ => Err(RpnError::Predict(word)),
         }
     }
 
@@ -269,11 +312,24 @@ impl Program {
             }))
     }
 
-    /// One value for each row. `columns` are those of [`Self::variables`], in that order.
+    /// One value for each row, in UTC. `columns` are those of [`Self::variables`], in that order.
     ///
     /// # Errors
     /// When columns are missing or of another length, and when the stack does not work out.
     pub fn evaluate(&self, columns: &[&[f64]], grid: Grid) -> Result<Vec<f64>, RpnError> {
+        self.evaluate_in(columns, grid, Tz::UTC)
+    }
+
+    /// As [`Self::evaluate`], with the days, weeks, months and years of a time zone.
+    ///
+    /// # Errors
+    /// As [`Self::evaluate`].
+    pub fn evaluate_in(
+        &self,
+        columns: &[&[f64]],
+        grid: Grid,
+        zone: Tz,
+    ) -> Result<Vec<f64>, RpnError> {
         if columns.len() != self.variables.len()
             || columns.iter().any(|column| column.len() != grid.rows)
         {
@@ -282,19 +338,27 @@ impl Program {
                 rows: grid.rows,
             });
         }
-        let mut output = Vec::with_capacity(grid.rows);
-        let mut stack = Vec::new();
-        for row in 0..grid.rows {
-            let scene = Scene {
-                columns,
-                grid,
-                row,
-                output: &output,
-            };
-            let value = scene.run(&self.steps, &mut stack)?;
-            output.push(value);
+        let columns: Vec<Column<'_>> = columns
+            .iter()
+            .map(|values| Column::on_grid(values, grid.step))
+            .collect();
+        self.evaluate_columns(&columns, grid, zone)
+    }
+
+    /// As [`Self::evaluate_in`], over columns that may have longer steps than the grid, and begin earlier.
+    pub(crate) fn evaluate_columns(
+        &self,
+        columns: &[Column<'_>],
+        grid: Grid,
+        zone: Tz,
+    ) -> Result<Vec<f64>, RpnError> {
+        if columns.len() != self.variables.len() {
+            return Err(RpnError::Columns {
+                expected: self.variables.len(),
+                rows: grid.rows,
+            });
         }
-        Ok(output)
+        Machine::new(columns, grid, zone).rows(&self.steps)
     }
 }
 
@@ -303,335 +367,13 @@ fn number(word: &str) -> Option<f64> {
     let starts = word
         .trim_start_matches(['+', '-'])
         .starts_with(|first: char| first.is_ascii_digit() || first == '.');
-    if starts { word.parse().ok() } else { None }
-}
-
-/// What a program sees at one row.
-struct Scene<'a> {
-    columns: &'a [&'a [f64]],
-    grid: Grid,
-    row: usize,
-    output: &'a [f64],
-}
-
-impl Scene<'_> {
-    fn run(&self, steps: &[Step], stack: &mut Vec<f64>) -> Result<f64, RpnError> {
-        stack.clear();
-        for step in steps {
-            match step {
-                Step::Number(number) => stack.push(*number),
-                Step::Variable(variable) => stack.push(self.columns[*variable][self.row]),
-                Step::Previous(variable) => {
-                    let before = self
-                        .row
-                        .checked_sub(1)
-                        .map_or(f64::NAN, |row| self.columns[*variable][row]);
-                    stack.push(before);
-                }
-                Step::Trend { variable, known } => {
-                    let seconds = pop(stack, "TREND")?;
-                    pop(stack, "TREND")?;
-                    stack.push(self.trend(self.columns[*variable], seconds, *known));
-                }
-                Step::Apply(operator) => self.apply(*operator, stack)?,
-            }
-            if stack.len() > STACK_MAX {
-                return Err(RpnError::Overflow(shown(step)));
-            }
-        }
-        match stack.as_slice() {
-            [value] => Ok(*value),
-            _ => Err(RpnError::Leftover(stack.len())),
-        }
-    }
-
-    /// The mean of the rows of a window that ends here; unknown while the rows do not fill it.
-    fn trend(&self, column: &[f64], seconds: f64, known: bool) -> f64 {
-        let (seconds, step) = (seconds as i64, self.grid.step.max(1));
-        let fill = (seconds as f32 / step as f32).ceil();
-        if ((self.row + 1) as f32) < fill {
-            return f64::NAN;
-        }
-        let rows =
-            usize::try_from(seconds).map_or(1, |seconds| seconds.div_ceil(step as usize).max(1));
-        let window = &column[(self.row + 1).saturating_sub(rows)..=self.row];
-        let counted = || {
-            window
-                .iter()
-                .rev()
-                .filter(|value| !known || !value.is_nan())
-        };
-        // From zero, newest first: the order is in the last bits.
-        counted().fold(0.0, |sum, value| sum + value) / counted().count() as f64
-    }
-
-    fn apply(&self, operator: Operator, stack: &mut Vec<f64>) -> Result<(), RpnError> {
-        let word = operator.word();
-        let time = self
-            .grid
-            .first
-            .saturating_add((self.row as i64).saturating_mul(self.grid.step as i64));
-        match operator {
-            Operator::Inf => stack.push(f64::INFINITY),
-            Operator::NegInf => stack.push(f64::NEG_INFINITY),
-            Operator::Unkn => stack.push(f64::NAN),
-            Operator::Now => stack.push(self.grid.now as f64),
-            Operator::Time => stack.push(time as f64),
-            Operator::StepWidth => stack.push(self.grid.step as f64),
-            Operator::Count => stack.push((self.row + 1) as f64),
-            Operator::Depth => stack.push(stack.len() as f64),
-            Operator::Prev => stack.push(self.output.last().copied().unwrap_or(f64::NAN)),
-            Operator::Dup => {
-                let top = pop(stack, word)?;
-                stack.extend([top, top]);
-            }
-            Operator::Pop => {
-                pop(stack, word)?;
-            }
-            Operator::Exc => {
-                let (a, b) = pop_two(stack, word)?;
-                stack.extend([b, a]);
-            }
-            Operator::If => {
-                let (yes, no) = pop_two(stack, word)?;
-                let test = pop(stack, word)?;
-                stack.push(if test.is_nan() || test == 0.0 {
-                    no
-                } else {
-                    yes
-                });
-            }
-            Operator::Limit => {
-                let (low, high) = pop_two(stack, word)?;
-                let value = pop(stack, word)?;
-                let within = low <= value && value <= high;
-                stack.push(if within { value } else { f64::NAN });
-            }
-            Operator::Sin
-            | Operator::Cos
-            | Operator::Log
-            | Operator::Exp
-            | Operator::Floor
-            | Operator::Ceil
-            | Operator::Un
-            | Operator::IsInf
-            | Operator::Atan
-            | Operator::Sqrt
-            | Operator::Rad2Deg
-            | Operator::Deg2Rad
-            | Operator::Abs => {
-                let value = pop(stack, word)?;
-                stack.push(of_one(operator, value));
-            }
-            Operator::Add
-            | Operator::Sub
-            | Operator::Mul
-            | Operator::Div
-            | Operator::Mod
-            | Operator::Pow
-            | Operator::Atan2
-            | Operator::Lt
-            | Operator::Le
-            | Operator::Gt
-            | Operator::Ge
-            | Operator::Eq
-            | Operator::Ne
-            | Operator::Min
-            | Operator::Max
-            | Operator::AddNan
-            | Operator::MinNan
-            | Operator::MaxNan => {
-                let (a, b) = pop_two(stack, word)?;
-                stack.push(of_two(operator, a, b));
-            }
-            Operator::Sort
-            | Operator::Rev
-            | Operator::Avg
-            | Operator::Median
-            | Operator::SMin
-            | Operator::SMax
-            | Operator::StDev
-            | Operator::Percent
-            | Operator::Copy
-            | Operator::Index => of_many(operator, stack)?,
-        }
-        Ok(())
-    }
-}
-
-fn pop(stack: &mut Vec<f64>, word: &str) -> Result<f64, RpnError> {
-    stack
-        .pop()
-        .ok_or_else(|| RpnError::Underflow(word.to_owned()))
-}
-
-fn pop_two(stack: &mut Vec<f64>, word: &str) -> Result<(f64, f64), RpnError> {
-    let top = pop(stack, word)?;
-    Ok((pop(stack, word)?, top))
-}
-
-fn shown(step: &Step) -> String {
-    match step {
-        Step::Number(number) => number.to_string(),
-        Step::Variable(_) | Step::Previous(_) => "a variable".to_owned(),
-        Step::Trend { .. } => "TREND".to_owned(),
-        Step::Apply(operator) => operator.word().to_owned(),
-    }
-}
-
-fn truth(truth: bool) -> f64 {
-    f64::from(u8::from(truth))
-}
-
-fn of_one(operator: Operator, value: f64) -> f64 {
-    match operator {
-        Operator::Sin => value.sin(),
-        Operator::Cos => value.cos(),
-        Operator::Log => value.ln(),
-        Operator::Exp => value.exp(),
-        Operator::Floor => value.floor(),
-        Operator::Ceil => value.ceil(),
-        Operator::Un => truth(value.is_nan()),
-        Operator::IsInf => truth(value.is_infinite()),
-        Operator::Atan => value.atan(),
-        Operator::Sqrt => value.sqrt(),
-        Operator::Rad2Deg => value * 57.295_779_51,
-        Operator::Deg2Rad => value * 0.017_453_295_2,
-        Operator::Abs => value.abs(),
-        _ => f64::NAN,
-    }
-}
-
-fn of_two(operator: Operator, a: f64, b: f64) -> f64 {
-    let unknown = a.is_nan() || b.is_nan();
-    let compared = |result: bool| if unknown { f64::NAN } else { truth(result) };
-    let known = |result: f64| if unknown { f64::NAN } else { result };
-    let or_other = |result: f64| {
-        if a.is_nan() {
-            b
-        } else if b.is_nan() {
-            a
-        } else {
-            result
-        }
-    };
-    let (smaller, larger) = (if a > b { b } else { a }, if a < b { b } else { a });
-    match operator {
-        Operator::Add => a + b,
-        Operator::Sub => a - b,
-        Operator::Mul => a * b,
-        Operator::Div => a / b,
-        Operator::Mod => a % b,
-        Operator::Pow => a.powf(b),
-        Operator::Atan2 => a.atan2(b),
-        Operator::Lt => compared(a < b),
-        Operator::Le => compared(a <= b),
-        Operator::Gt => compared(a > b),
-        Operator::Ge => compared(a >= b),
-        Operator::Eq => compared(a == b),
-        Operator::Ne => compared(a != b),
-        Operator::Min => known(smaller),
-        Operator::Max => known(larger),
-        Operator::AddNan => or_other(a + b),
-        Operator::MinNan => or_other(smaller),
-        Operator::MaxNan => or_other(larger),
-        _ => f64::NAN,
-    }
-}
-
-/// The functions of a counted number of values.
-fn of_many(operator: Operator, stack: &mut Vec<f64>) -> Result<(), RpnError> {
-    let word = operator.word();
-    let count = count(operator, stack)?;
-    let percent = if operator == Operator::Percent {
-        pop(stack, word)?
+    let digits = word
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
+    if starts && digits {
+        crate::decimal::parse(word.as_bytes())
     } else {
-        0.0
-    };
-    if !(0.0..=100.0).contains(&percent) {
-        return Err(RpnError::Percent(percent.to_string()));
-    }
-    let start = stack
-        .len()
-        .checked_sub(count)
-        .ok_or_else(|| RpnError::Underflow(word.to_owned()))?;
-    match operator {
-        Operator::Sort => stack[start..].sort_by(unknown_first),
-        Operator::Rev => stack[start..].reverse(),
-        Operator::Copy => stack.extend_from_within(start..),
-        Operator::Index => stack.push(stack[start]),
-        _ => {
-            let values = stack.split_off(start);
-            stack.push(summary(operator, values, percent));
-        }
-    }
-    Ok(())
-}
-
-fn count(operator: Operator, stack: &mut Vec<f64>) -> Result<usize, RpnError> {
-    let word = operator.word();
-    let count = pop(stack, word)?;
-    let least = if matches!(operator, Operator::Sort | Operator::Rev | Operator::Copy) {
-        0.0
-    } else {
-        1.0
-    };
-    if (least..=STACK_MAX as f64).contains(&count) {
-        Ok(count as usize)
-    } else {
-        Err(RpnError::Count {
-            word: word.to_owned(),
-            found: count.to_string(),
-        })
-    }
-}
-
-fn unknown_first(a: &f64, b: &f64) -> std::cmp::Ordering {
-    b.is_nan()
-        .cmp(&a.is_nan())
-        .then(a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal))
-}
-
-fn summary(operator: Operator, mut values: Vec<f64>, percent: f64) -> f64 {
-    if operator == Operator::Percent {
-        values.sort_by(unknown_first);
-        // For the lowest percentages rrdtool reads what lies before its values; here it is the smallest.
-        let rank = (percent * values.len() as f64 / 100.0).round() as usize;
-        return values
-            .get(rank.saturating_sub(1))
-            .copied()
-            .unwrap_or(f64::NAN);
-    }
-    values.retain(|value| !value.is_nan());
-    let count = values.len() as f64;
-    // The value on top of the stack first: the order is in the last bits.
-    let sum = |of: &dyn Fn(&f64) -> f64| {
-        values
-            .iter()
-            .rev()
-            .map(of)
-            .fold(0.0, |sum, value| sum + value)
-    };
-    let mean = || sum(&|value| *value) / count;
-    match operator {
-        Operator::Avg => mean(),
-        Operator::SMin => values.iter().copied().fold(f64::NAN, f64::min),
-        Operator::SMax => values.iter().copied().fold(f64::NAN, f64::max),
-        Operator::StDev if values.len() < 2 => f64::NAN,
-        Operator::StDev => {
-            let mean = mean();
-            (sum(&|value| (value - mean) * (value - mean)) / (count - 1.0)).sqrt()
-        }
-        Operator::Median => {
-            values.sort_by(f64::total_cmp);
-            let middle = values.len() / 2;
-            match values.as_slice() {
-                [] => f64::NAN,
-                sorted if sorted.len() % 2 == 1 => sorted[middle],
-                sorted => (sorted[middle - 1] + sorted[middle]) / 2.0,
-            }
-        }
-        _ => f64::NAN,
+        None
     }
 }
 
@@ -674,3 +416,6 @@ pub fn packed_text(parameters: &[u64; 10], names: &[&str]) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 mod oracle;
 mod random;
 
+use chrono_tz::Tz;
 use oracle::Oracle;
 use random::Random;
 use ravenry_rrd::print::Scientific;
@@ -12,10 +13,12 @@ use ravenry_rrd::rpn::{Grid, Program};
 
 const ROWS: usize = 24;
 const STEP: u64 = 300;
-const START: i64 = 1_000_000_200;
+/// An hour before a year, and one before a week, begin in Zürich, where the oracle is.
+const STARTS: [i64; 2] = [978_300_000, 999_982_800];
+const ZONE: Tz = Tz::Europe__Zurich;
 
 /// rrdtool sorts infinities anywhere, so MEDIAN, SORT and PERCENT have finite values only.
-const PUSH: [&str; 17] = [
+const PUSH: [&str; 27] = [
     "a",
     "b",
     "a",
@@ -29,6 +32,16 @@ const PUSH: [&str; 17] = [
     "TIME",
     "COUNT",
     "STEPWIDTH",
+    "LTIME",
+    "NEWDAY",
+    "NEWWEEK",
+    "NEWMONTH",
+    "NEWYEAR",
+    "DEPTH",
+    "a,b,2,INDEX,+,+",
+    "a,b,3,1,INDEX,MIN,+,-",
+    "a,b,2,COPY,-,-,-",
+    "a,-7,1,COPY,/,/",
     "a,b,3,0.25,4,MEDIAN",
     "a,b,3,3,MEDIAN",
     "a,b,-7,3,SORT,POP,POP",
@@ -50,7 +63,7 @@ fn expression(random: &mut Random) -> String {
     let mut words = Vec::new();
     let mut depth = 0;
     for _ in 0..=random.below(10) {
-        match (random.below(9), depth) {
+        match (random.below(10), depth) {
             (0 | 1, 1..) => words.push(random.pick(&ONE).to_owned()),
             (2..=4, 2..) => {
                 words.push(random.pick(&TWO).to_owned());
@@ -77,6 +90,10 @@ fn expression(random: &mut Random) -> String {
                 words.push(format!("PREV({})", random.pick(&["a", "b"])));
                 depth += 1;
             }
+            (9, _) => {
+                words.push(forecast(random));
+                depth += 1;
+            }
             (_, _) => {
                 words.push(random.pick(&PUSH).to_owned());
                 depth += 1;
@@ -87,9 +104,29 @@ fn expression(random: &mut Random) -> String {
     words.join(",")
 }
 
+/// What the rows of earlier periods say. Without a shift rrdtool looks at the row to come.
+fn forecast(random: &mut Random) -> String {
+    let variable = random.pick(&["a", "b"]);
+    let window = random.pick(&[0, 1, 300, 700, 1800]);
+    let shifts = [(); 3].map(|()| random.pick(&[1, 300, 450, 900, 3000]));
+    let shifts = match random.below(3) {
+        0 => format!("{},-{}", shifts[0], 1 + random.below(4)),
+        1 => format!("{},1", shifts[0]),
+        _ => format!("{},{},{},3", shifts[0], shifts[1], shifts[2]),
+    };
+    match random.below(3) {
+        0 => format!("{shifts},{window},{variable},PREDICT"),
+        1 => format!("{shifts},{window},{variable},PREDICTSIGMA"),
+        _ => {
+            let percent = random.pick(&[0, 10, 50, 95, 100, -30]);
+            format!("{shifts},{window},{percent},{variable},PREDICTPERC")
+        }
+    }
+}
+
 /// A file with two gauges of one step a row; what it holds, as columns.
-fn series(oracle: &mut Oracle, random: &mut Random, path: &str) -> [Vec<f64>; 2] {
-    let start = START.to_string();
+fn series(oracle: &mut Oracle, random: &mut Random, path: &str, first: i64) -> [Vec<f64>; 2] {
+    let start = first.to_string();
     let lines = [
         "DS:a:GAUGE:600:U:U",
         "DS:b:GAUGE:600:U:U",
@@ -120,7 +157,7 @@ fn series(oracle: &mut Oracle, random: &mut Random, path: &str) -> [Vec<f64>; 2]
                 value.to_string()
             }
         });
-        let time = START + (row as u64 * STEP) as i64;
+        let time = first + (row as u64 * STEP) as i64;
         oracle
             .run(&["update", path, &format!("{time}:{}", texts.join(":"))])
             .unwrap();
@@ -131,8 +168,8 @@ fn series(oracle: &mut Oracle, random: &mut Random, path: &str) -> [Vec<f64>; 2]
 }
 
 /// rrdtool's values as it prints them, `NaN` for unknown; `None` when it refuses.
-fn theirs(oracle: &mut Oracle, path: &str, expression: &str) -> Option<Vec<String>> {
-    let end = (START + (ROWS as u64 * STEP) as i64).to_string();
+fn theirs(oracle: &mut Oracle, path: &str, start: i64, expression: &str) -> Option<Vec<String>> {
+    let end = (start + (ROWS as u64 * STEP) as i64).to_string();
     // A constant expression, or one that ends in a number, is refused.
     let cdef = format!("CDEF:x={expression},a,POP");
     let [a, b] = ["a", "b"].map(|name| format!("DEF:{name}={path}:{name}:AVERAGE"));
@@ -140,7 +177,7 @@ fn theirs(oracle: &mut Oracle, path: &str, expression: &str) -> Option<Vec<Strin
     let words = [
         "xport",
         "-s",
-        &START.to_string(),
+        &start.to_string(),
         "-e",
         &end,
         &a,
@@ -169,10 +206,10 @@ fn theirs(oracle: &mut Oracle, path: &str, expression: &str) -> Option<Vec<Strin
     )
 }
 
-fn ours(columns: &[Vec<f64>; 2], expression: &str) -> Vec<String> {
+fn ours(columns: &[Vec<f64>; 2], start: i64, expression: &str) -> Vec<String> {
     let program = Program::parse(expression).unwrap();
     let grid = Grid {
-        first: START + STEP as i64,
+        first: start + STEP as i64,
         step: STEP,
         rows: ROWS,
         now: 0,
@@ -182,7 +219,7 @@ fn ours(columns: &[Vec<f64>; 2], expression: &str) -> Vec<String> {
         .iter()
         .map(|name| columns[usize::from(name == "b")].as_slice())
         .collect();
-    let values = program.evaluate(&wanted, grid).unwrap();
+    let values = program.evaluate_in(&wanted, grid, ZONE).unwrap();
     values
         .iter()
         .map(|value| {
@@ -207,32 +244,27 @@ fn alike(theirs: &str, ours: &str) -> bool {
 
 #[test]
 fn random_expressions_give_rrdtools_values() {
-    let Some(mut oracle) = Oracle::start() else {
+    let Some(mut oracle) = Oracle::start(ZONE.name()) else {
         return;
     };
     let mut random = Random::seeded();
     let folder = tempfile::tempdir().unwrap();
-    let path = folder
-        .path()
-        .join("series.rrd")
-        .to_str()
-        .unwrap()
-        .to_owned();
-    let columns = series(&mut oracle, &mut random, &path);
-    for _ in 0..1000 {
-        let expression = expression(&mut random);
-        let theirs =
-            theirs(&mut oracle, &path, &expression).unwrap_or_else(|| vec!["refused".to_owned()]);
-        let ours = ours(&columns, &expression);
-        let same = theirs.len() >= ours.len()
-            && theirs
-                .iter()
-                .zip(&ours)
-                .all(|(theirs, ours)| alike(theirs, ours));
-        assert!(
-            same,
-            "{expression}\ntheirs {theirs:?}\nours {ours:?}\na {:?}\nb {:?}",
-            columns[0], columns[1]
-        );
+    for start in STARTS {
+        let path = folder.path().join(format!("{start}.rrd"));
+        let path = path.to_str().unwrap();
+        let columns = series(&mut oracle, &mut random, path, start);
+        for _ in 0..1000 {
+            let expression = expression(&mut random);
+            let theirs = theirs(&mut oracle, path, start, &expression)
+                .unwrap_or_else(|| vec!["refused".to_owned()]);
+            let ours = ours(&columns, start, &expression);
+            let mut pairs = theirs.iter().zip(&ours);
+            assert!(
+                theirs.len() >= ours.len() && pairs.all(|(theirs, ours)| alike(theirs, ours)),
+                "{expression}\ntheirs {theirs:?}\nours {ours:?}\na {:?}\nb {:?}",
+                columns[0],
+                columns[1]
+            );
+        }
     }
 }

@@ -18,7 +18,7 @@ impl Sides {
     fn start() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         Some(Self {
-            oracle: Oracle::start()?,
+            oracle: Oracle::start("UTC")?,
             folder,
             now: (1_000_010_000, 0),
         })

@@ -289,7 +289,7 @@ fn created_alike(lines: &[&str], step: u64, start: i64, theirs: &[u8], log: &str
 
 #[test]
 fn random_histories_give_rrdtools_bytes_and_answers() {
-    let Some(mut oracle) = Oracle::start() else {
+    let Some(mut oracle) = Oracle::start("UTC") else {
         return;
     };
     let mut random = Random::seeded();

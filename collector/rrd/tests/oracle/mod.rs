@@ -11,17 +11,12 @@ pub(crate) struct Oracle {
 }
 
 impl Oracle {
-    /// `None` when rrdtool is not installed, which is a failure when `RAVENRY_TESTS_STRICT` is set.
-    pub(crate) fn start() -> Option<Self> {
-        Self::start_in("UTC")
-    }
-
-    /// As [`Self::start`], in a time zone.
+    /// In a time zone. `None` when rrdtool is not installed, which is a failure when `RAVENRY_TESTS_STRICT` is set.
     #[expect(
         clippy::disallowed_methods,
         reason = "the oracle is the real tool, started by a test"
     )]
-    pub(crate) fn start_in(zone: &str) -> Option<Self> {
+    pub(crate) fn start(zone: &str) -> Option<Self> {
         let started = std::process::Command::new("rrdtool")
             .arg("-")
             .env("TZ", zone)
