@@ -17,6 +17,7 @@ pub mod directory;
 pub mod environment;
 pub mod gather;
 pub mod identity;
+pub mod library;
 pub mod outbox;
 pub mod runner;
 pub mod schedule;

@@ -15,6 +15,8 @@ pub struct Surroundings<'a> {
     pub state_dir: &'a str,
     /// Where `plugins/plugin.sh` lies.
     pub lib_dir: &'a str,
+    /// Where the Perl module `Munin::Plugin` lies.
+    pub perl_dir: &'a str,
     /// Whether values in `config` are welcome.
     pub dirtyconfig: bool,
     /// Who asks: an address, or `-`.
@@ -76,6 +78,12 @@ impl Surroundings<'_> {
         for (name, value) in configured {
             variables.insert(name, value);
         }
+        // Theirs before ours: who sets it means modules of their own, and still needs those that plugins share.
+        let perl_dirs = match configured.get("PERL5LIB") {
+            Some(theirs) => format!("{theirs}:{}", self.perl_dir),
+            None => self.perl_dir.to_owned(),
+        };
+        variables.insert("PERL5LIB", &perl_dirs);
         variables
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -95,12 +103,14 @@ mod tests {
             user: "nobody",
             state_dir: "/var/lib/ravenry-agent/plugin-state",
             lib_dir: "/usr/share/munin",
+            perl_dir: "/lib/perl5",
             dirtyconfig: true,
             master: "-",
         };
         let configured = BTreeMap::from([
             ("LC_ALL".to_owned(), "de_DE".to_owned()),
             ("exclude".to_owned(), "none tmpfs".to_owned()),
+            ("PERL5LIB".to_owned(), "/opt/perl".to_owned()),
         ]);
         let variables = surroundings.variables(&configured);
         let check = |name: &str, expect: Option<&str>| {
@@ -114,6 +124,7 @@ mod tests {
         };
         check("LC_ALL", Some("de_DE"));
         check("exclude", Some("none tmpfs"));
+        check("PERL5LIB", Some("/opt/perl:/lib/perl5"));
         check("FQDN", Some("web1.example.net"));
         check("MUNIN_CAP_DIRTYCONFIG", Some("1"));
         check(

@@ -1,0 +1,197 @@
+//! What plugins share, ours beside Munin's: every plugin of Debian's packages that uses it answers alike with both.
+//!
+//! Needs munin-plugins-core. Without it the tests say so and pass, unless `RAVENRY_TESTS_STRICT` is set.
+
+#![expect(clippy::unwrap_used, reason = "in a test, panicking is reporting")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use ravenry_agent::library::{Library, SHELL_FILE};
+
+const MUNIN: &str = "/usr/share/munin";
+
+/// Plugins that are left out: two that ask the package manager, two that name Munin's directory in their answer.
+const LEFT_OUT: [&str; 4] = ["apt", "apt_all", "munin_stats", "munin_update"];
+
+fn munin_is_installed() -> bool {
+    let there = Path::new(MUNIN).join(SHELL_FILE).exists();
+    assert!(
+        there || std::env::var_os("RAVENRY_TESTS_STRICT").is_none(),
+        "munin-plugins-core is not installed"
+    );
+    if !there {
+        println!("left out: munin-plugins-core is not installed");
+    }
+    there
+}
+
+/// Plugins that use what plugins share, and nothing that has to be installed for it.
+fn users_of_the_library() -> Vec<PathBuf> {
+    let mut plugins: Vec<PathBuf> = fs::read_dir(Path::new(MUNIN).join("plugins"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| !LEFT_OUT.contains(&path.file_name().unwrap().to_str().unwrap()))
+        .filter(|path| {
+            let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+            let shell = text.contains("/plugins/plugin.sh") && !path.ends_with(SHELL_FILE);
+            let perl = text.contains("use Munin::Plugin;");
+            (shell || perl) && !text.contains("use Munin::Plugin::")
+        })
+        .collect();
+    plugins.sort();
+    plugins
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test runs plugins with one library and the other"
+)]
+fn spawn(program: &Path, words: &[&str], library: &Library, state: &Path) -> Output {
+    let link = program.file_name().unwrap();
+    Command::new("timeout")
+        .arg("20")
+        .arg(program)
+        .args(words)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LC_ALL", "C")
+        .env("FQDN", "host.example")
+        .env("PERL_HASH_SEED", "0")
+        .env("MUNIN_LIBDIR", &library.shell_dir)
+        .env("PERL5LIB", &library.perl_dir)
+        .env("MUNIN_CAP_MULTIGRAPH", "1")
+        .env("MUNIN_PLUGSTATE", state)
+        .env("MUNIN_STATEFILE", state.join(link))
+        .env("MUNIN_MASTER_IP", "-")
+        .env("warning", "70%")
+        .env("user_critical", "10:80%")
+        .output()
+        .unwrap()
+}
+
+/// What a plugin answered: its exit code and its lines, sorted, without the numbers, which change while one looks.
+fn answer(output: &Output) -> (Option<i32>, Vec<String>) {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let numbers = |c: char| c.is_ascii_digit() || ".-+e".contains(c);
+    let mut lines: Vec<String> = text
+        .lines()
+        .map(|line| match line.split_once(".value ") {
+            Some((field, _)) => format!("{field}.value"),
+            None => line.split(numbers).collect::<Vec<_>>().join("#"),
+        })
+        .collect();
+    lines.sort();
+    (output.status.code(), lines)
+}
+
+#[test]
+fn plugins_answer_alike_with_our_library_and_with_munins() {
+    if !munin_is_installed() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let ours = Library::lay_out(&home.path().join("lib")).unwrap();
+    let munins = Library {
+        shell_dir: PathBuf::from(MUNIN),
+        perl_dir: PathBuf::from("/nowhere"),
+    };
+    let plugins = users_of_the_library();
+    assert!(plugins.len() >= 40, "{plugins:?}");
+    let mut different = Vec::new();
+    for plugin in &plugins {
+        for words in [&["config"][..], &[], &["autoconf"]] {
+            let [one, other] = [(&ours, "ours"), (&munins, "munins")].map(|(library, name)| {
+                let state = home.path().join(name);
+                fs::create_dir_all(&state).unwrap();
+                answer(&spawn(plugin, words, library, &state))
+            });
+            if one != other {
+                different.push(format!("{plugin:?} {words:?}: {one:?} or {other:?}"));
+            }
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
+#[test]
+fn each_function_answers_as_munins() {
+    if !munin_is_installed() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let ours = Library::lay_out(&home.path().join("lib")).unwrap();
+    let munins = Library {
+        shell_dir: PathBuf::from(MUNIN),
+        perl_dir: PathBuf::from("/nowhere"),
+    };
+    let shell = home.path().join("shell");
+    let perl = home.path().join("perl");
+    write_program(&shell, SHELL);
+    write_program(&perl, PERL);
+    for program in [&shell, &perl] {
+        let [one, other] = [(&ours, "ours"), (&munins, "munins")].map(|(library, name)| {
+            let state = home.path().join(name);
+            fs::create_dir_all(&state).unwrap();
+            let output = spawn(program, &[], library, &state);
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        });
+        assert_eq!(one, other, "{program:?}");
+        assert!(one.lines().count() > 20, "{one}");
+    }
+}
+
+fn write_program(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+const SHELL: &str = r#"#!/bin/sh
+. "$MUNIN_LIBDIR/plugins/plugin.sh"
+for text in 12/a.b root eth0 'a b' -x _x /; do clean_fieldname "$text"; done
+other=3:4
+print_warning x; print_critical x; print_critical user; print_warning x other; print_warning x nothing
+print_thresholds user; print_thresholds x other other
+print_adjusted_thresholds x 800; print_adjusted_thresholds user 3000; print_adjusted_thresholds x 5 other
+get_warning x; get_critical x
+for threshold in 50% 50%:50% 5:10% :33.3% 10%: 7 ''; do adjust_threshold "$threshold" 1234; done
+adjust_threshold 5%; adjust_threshold 12.5% 12345678901
+is_multigraph config; echo "still here"
+MUNIN_CAP_MULTIGRAPH=0
+(is_multigraph; echo "not here")
+"#;
+
+const PERL: &str = r#"#!/usr/bin/perl
+use strict; use warnings;
+use Munin::Plugin;
+print "$Munin::Plugin::me $Munin::Plugin::DEBUG\n";
+print clean_fieldname($_), "\n" for '12/a.b', 'root', 'eth0', 'a b', '-x', '_x', '/';
+print_thresholds($_) for 'x', 'user';
+$ENV{other} = 5;
+print_thresholds('x', 'other', 'other');
+print join(',', map { defined $_ ? $_ : 'none' } get_thresholds('y', undef, 'nothing', 1, 2)), "\n";
+print adjust_threshold($_, 1234), "\n" for '50%', '50%:12.5%', '7', ':10%';
+print scaleNumber($_, 'B', 'zero'), "\n" for 0, 1, 7, 999, 1000, 1500, -5000, 0.5, 0.001, 3e7, 2e25;
+print scaleNumber(0, 'B'), scaleNumber(12345, 'bit', '', ' %.3f %s%s'), "\n";
+save_state('a%b', "x\r\ny", '', '0');
+print join('|', restore_state()), "\n";
+save_state();
+print scalar(my @none = restore_state()), "\n";
+set_state_name('other');
+print scalar(@none = restore_state()), "\n";
+save_state(1 .. 3);
+print join('|', restore_state()), "\n";
+my ($file, $rotated) = tail_open('/etc/passwd', 5);
+my $line = <$file>;
+print "$line$rotated ", tail_close($file), "\n";
+($file, $rotated) = tail_open('/etc/passwd', 99_999_999);
+$line = <$file>;
+print "$line$rotated\n";
+need_multigraph();
+print "$Munin::Common::Defaults::MUNIN_USER\n";
+"#;
