@@ -136,7 +136,7 @@ fn carried(cf: Cf, rate: f64, rest: u64) -> f64 {
 }
 
 /// The row in progress stays in progress.
-fn continue_row(cf: Cf, pair: &mut [u64], rate: f64, elapsed: u64) {
+pub(crate) fn continue_row(cf: Cf, pair: &mut [u64], rate: f64, elapsed: u64) {
     if rate.is_nan() {
         pair[CDP_UNKNOWN] = pair[CDP_UNKNOWN].wrapping_add(elapsed);
         return;

@@ -19,6 +19,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl, posix_fallocate};
 use nix::libc;
 
+use crate::create::FILE_SIZE_MAX;
 use crate::header::{Header, HeaderError, Outline};
 use crate::layout;
 use crate::writes::Writes;
@@ -70,18 +71,41 @@ fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileErr
     }
 }
 
+/// Who may read and write a new file. One that replaces another has the other's mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// 0644, whatever the umask is: what `create` gives.
+    Fixed,
+    /// 0666 less the umask: what `restore` gives.
+    Umask,
+}
+
 /// Writes a new file beside `path` and renames it there, so that others see the old file or the new one, whole. Its blocks
-/// are reserved, its mode is 0644. Not synced.
+/// are reserved. Not synced.
 ///
 /// # Errors
 /// [`FileError::Io`]; also when the file exists and `replace` is false.
 pub fn create(path: &Path, bytes: &[u8], replace: bool) -> Result<(), FileError> {
+    put(path, bytes, replace, Mode::Fixed)
+}
+
+/// As [`create`], with a choice of the mode.
+///
+/// # Errors
+/// As [`create`].
+pub fn put(path: &Path, bytes: &[u8], replace: bool, mode: Mode) -> Result<(), FileError> {
     let fail = || failed("creating", path);
     if !replace && path.symlink_metadata().is_ok() {
         return Err(fail()(io::Error::from(Errno::EEXIST)));
     }
-    let (temporary, file) = temporary(path).map_err(fail())?;
-    let written = fill(file, bytes).and_then(|()| {
+    let replaced = path.metadata().ok().map(|metadata| metadata.permissions());
+    let permissions = match (replaced, mode) {
+        (Some(replaced), _) => Some(replaced),
+        (None, Mode::Fixed) => Some(std::fs::Permissions::from_mode(0o644)),
+        (None, Mode::Umask) => None,
+    };
+    let (temporary, file) = temporary(path, permissions.is_none()).map_err(fail())?;
+    let written = fill(file, bytes, permissions).and_then(|()| {
         if replace {
             std::fs::rename(&temporary, path)
         } else {
@@ -96,7 +120,7 @@ pub fn create(path: &Path, bytes: &[u8], replace: bool) -> Result<(), FileError>
 }
 
 /// A new file in the same directory.
-fn temporary(path: &Path) -> io::Result<(PathBuf, File)> {
+fn temporary(path: &Path, open: bool) -> io::Result<(PathBuf, File)> {
     let mut last = io::Error::from(Errno::EEXIST);
     for attempt in 0..100 {
         let mut name = path.as_os_str().to_owned();
@@ -104,7 +128,7 @@ fn temporary(path: &Path) -> io::Result<(PathBuf, File)> {
         match OpenOptions::new()
             .write(true)
             .create_new(true)
-            .mode(0o600)
+            .mode(if open { 0o666 } else { 0o600 })
             .open(&name)
         {
             Ok(file) => return Ok((name.into(), file)),
@@ -115,14 +139,14 @@ fn temporary(path: &Path) -> io::Result<(PathBuf, File)> {
     Err(last)
 }
 
-fn fill(mut file: File, bytes: &[u8]) -> io::Result<()> {
+fn fill(mut file: File, bytes: &[u8], permissions: Option<std::fs::Permissions>) -> io::Result<()> {
     match posix_fallocate(&file, 0, bytes.len() as libc::off_t) {
         // Not every file system can reserve; writing every byte does it there.
         Ok(()) | Err(Errno::EOPNOTSUPP | Errno::EINVAL | Errno::ENOSYS) => {}
         Err(error) => return Err(error.into()),
     }
     file.write_all(bytes)?;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+    permissions.map_or(Ok(()), |permissions| file.set_permissions(permissions))
 }
 
 /// What a lock is for.
@@ -254,6 +278,62 @@ pub fn update<T>(
             .map_err(failed("writing", path))?;
     }
     Ok(result)
+}
+
+/// What becomes of a file that [`rewrite`] has read.
+#[derive(Debug)]
+pub enum Rewrite {
+    /// The bytes that are others are written where they are: the file stays the same one. Only for as many bytes as
+    /// before.
+    InPlace(Vec<u8>),
+    /// A new file takes its place.
+    Replace(Vec<u8>),
+}
+
+/// Changes a file as a whole under the writer's lock: `change` is given its bytes and says what becomes of them. After an
+/// error of `change`, which is the inner one, the file is as it was.
+///
+/// # Errors
+/// See [`FileError`]; also when the file is larger than [`FILE_SIZE_MAX`].
+pub fn rewrite<E>(
+    path: &Path,
+    change: impl FnOnce(&[u8]) -> Result<Rewrite, E>,
+) -> Result<Result<(), E>, FileError> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .map_err(failed("opening", path))?;
+    let _lock = locked(&file, path, LockKind::Exclusive)?;
+    let old = read_whole(&file).map_err(failed("reading", path))?;
+    match change(&old) {
+        Err(error) => return Ok(Err(error)),
+        Ok(Rewrite::InPlace(new)) if new.len() == old.len() => {
+            write_changes(&file, &old, &new).map_err(failed("writing", path))?;
+        }
+        Ok(Rewrite::InPlace(new) | Rewrite::Replace(new)) => create(path, &new, true)?,
+    }
+    Ok(Ok(()))
+}
+
+/// At most the largest file, and what may be behind it.
+fn read_whole(file: &File) -> io::Result<Vec<u8>> {
+    let size = file.metadata()?.len();
+    if size > FILE_SIZE_MAX {
+        return Err(io::Error::from(Errno::EFBIG));
+    }
+    let mut bytes = vec![0; size as usize];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
+fn write_changes(file: &File, old: &[u8], new: &[u8]) -> io::Result<()> {
+    const BLOCK: usize = 64;
+    let blocks = old.chunks(BLOCK).zip(new.chunks(BLOCK)).enumerate();
+    for (number, (_, block)) in blocks.filter(|(_, (old, new))| old != new) {
+        file.write_all_at(block, (number * BLOCK) as u64)?;
+    }
+    Ok(())
 }
 
 fn read_header(file: &File, path: &Path) -> Result<Header, FileError> {

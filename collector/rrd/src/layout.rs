@@ -64,6 +64,19 @@ pub(crate) const CDP_PRIMARY: usize = 8;
 /// Within the words of a (archive, source): what the last update wrote to its further rows.
 pub(crate) const CDP_SECONDARY: usize = 9;
 
+/// Flags that the state of a FAILURES archive has room for, a byte each.
+pub(crate) const HISTORY_MAX: usize = 28;
+
+/// Makes `text`, cut to what fits, the last input in the words of a data source.
+pub(crate) fn put_text(state: &mut [u64; PDP_WORDS], text: &str) {
+    let mut bytes = [0; 32];
+    let len = text.len().min(LAST_INPUT - 1);
+    bytes[..len].copy_from_slice(&text.as_bytes()[..len]);
+    for (at, word) in state.iter_mut().take(4).enumerate() {
+        *word = self::word(&bytes, 8 * at);
+    }
+}
+
 /// The bits of [`crate::UNKNOWN`].
 pub(crate) const UNKNOWN_BITS: u64 = 0xfff8_0000_0000_0000;
 

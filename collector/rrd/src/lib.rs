@@ -4,7 +4,7 @@
 //! [`header::Outline::header_len`] bytes of a file become a [`header::Header`], which [`header::Header::update`] moves
 //! forward in memory while the rows to write go to a [`writes::Writes`]; [`fetch::plan`] says which bytes answer a
 //! question and [`fetch::Plan::read`] decodes them; [`reshape::reshape`] gives a file other columns, [`resample::resample`] other archives; [`rpn`] calculates
-//! with columns; [`mod@print`] shows a file as rrdtool does. No clock, file, socket or randomness in any of them.
+//! with columns; [`mod@print`] shows a file as rrdtool does, [`restore`] reads it again. No clock, file, socket or randomness in any of them.
 //! [`mod@file`] maps and locks real files, [`cli`] speaks rrdtool's command line on top of it.
 //!
 //! ```
@@ -35,12 +35,16 @@ pub mod diff;
 pub mod fetch;
 pub mod file;
 pub mod header;
+mod image;
 pub mod layout;
 mod local;
+pub mod modify;
 pub mod print;
 pub mod resample;
 pub mod reshape;
+pub mod restore;
 pub mod rpn;
+pub mod tune;
 pub mod update;
 pub mod writes;
 pub mod zone;

@@ -9,7 +9,7 @@ use crate::civil::Date;
 use crate::definition::{Cf, Kind};
 use crate::fetch::Fetched;
 use crate::header::{Archive, Header, Source};
-use crate::layout::{CDP_PRIMARY, CDP_SECONDARY, CDP_UNKNOWN, CDP_VALUE};
+use crate::layout::{CDP_PRIMARY, CDP_SECONDARY, CDP_UNKNOWN, CDP_VALUE, HISTORY_MAX};
 use crate::rpn;
 
 /// The beginning of a dump.
@@ -43,6 +43,15 @@ impl fmt::Display for Scientific {
             .strip_prefix('-')
             .map_or(("+", exponent), |rest| ("-", rest));
         write!(f, "{digits}e{sign}{exponent:0>2}")
+    }
+}
+
+/// C's `%1.4f`.
+pub(crate) fn signed(number: f64) -> String {
+    if number.is_finite() {
+        format!("{number:.4}")
+    } else {
+        Scientific(number).to_string()
     }
 }
 
@@ -84,6 +93,20 @@ fn is_tie(number: f64) -> bool {
         .and_then(|(_, decimals)| decimals.get(10..40));
     rest.and_then(|rest| rest.strip_prefix('5'))
         .is_some_and(|rest| rest.bytes().all(|digit| digit == b'0'))
+}
+
+/// Text in which XML's own letters stand for themselves. rrdtool's dump leaves them as they are and cannot read it again.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|letter| match letter {
+            '<' => f.write_str("&lt;"),
+            '>' => f.write_str("&gt;"),
+            '&' => f.write_str("&amp;"),
+            other => f.write_char(other),
+        })
+    }
 }
 
 /// What `fetch` prints.
@@ -168,7 +191,8 @@ fn info_source(header: &Header, index: usize, source: &Source, out: &mut String)
     writeln!(out, "{key}.unknown_sec = {unknown}")
 }
 
-fn formula(header: &Header, source: &Source) -> String {
+/// The formula of a COMPUTE source.
+pub(crate) fn formula(header: &Header, source: &Source) -> String {
     let names: Vec<&str> = header.sources().iter().map(Source::name).collect();
     rpn::packed_text(&source.parameters, &names)
 }
@@ -222,11 +246,11 @@ fn info_state(key: &str, archive: &Archive, state: &[u64], out: &mut String) -> 
     }
 }
 
-/// The flags of FAILURES, newest first: at most 28, whatever the file says.
+/// The flags of FAILURES, newest first: at most as many as there is room for, whatever the file says.
 fn history(archive: &Archive, state: &[u64]) -> String {
     let flags = state.iter().flat_map(|word| word.to_le_bytes());
     flags
-        .take(archive.parameters[4].min(28) as usize)
+        .take(archive.parameters[4].min(HISTORY_MAX as u64) as usize)
         .map(|flag| if flag == 0 { '0' } else { '1' })
         .collect()
 }
@@ -291,7 +315,7 @@ fn dump_source(
     out: &mut impl Write,
 ) -> fmt::Result {
     out.write_str("\t<ds>\n")?;
-    writeln!(out, "\t\t<name> {} </name>", source.name())?;
+    writeln!(out, "\t\t<name> {} </name>", Escaped(source.name()))?;
     writeln!(out, "\t\t<type> {} </type>", source.kind)?;
     if source.kind == Kind::Compute {
         writeln!(out, "\t\t<cdef> {} </cdef>", formula(header, source))?;
@@ -306,7 +330,11 @@ fn dump_source(
     }
     let (unknown, value) = header.gathered(index);
     writeln!(out, "\n\t\t<!-- PDP Status -->")?;
-    writeln!(out, "\t\t<last_ds>{}</last_ds>", last_input(header, index))?;
+    writeln!(
+        out,
+        "\t\t<last_ds>{}</last_ds>",
+        Escaped(&last_input(header, index))
+    )?;
     writeln!(out, "\t\t<value>{}</value>", Unsigned(value))?;
     writeln!(out, "\t\t<unknown_sec> {unknown} </unknown_sec>")?;
     out.write_str("\t</ds>\n\n")
@@ -434,16 +462,11 @@ fn dump_rows(
     out.write_str("\t\t<database>\n")?;
     let seconds = (header.step() * archive.steps) as i64;
     let width = header.sources().len();
+    let mut cells = header.cells(index, file);
     let mut time = header.first(index);
-    for age in 0..archive.rows {
-        let row = (header.current_row(index) + 1 + age) % archive.rows;
-        let offset = archive.offset as usize + row as usize * 8 * width;
+    for _ in 0..archive.rows {
         write!(out, "\t\t\t<!-- {} / {time} --> <row>", Moment(time, zone))?;
-        for source in 0..width {
-            let at = offset + 8 * source;
-            let cell = file.get(at..at + 8).map_or(crate::UNKNOWN, |eight| {
-                f64::from_bits(crate::layout::word(eight, 0))
-            });
+        for cell in cells.by_ref().take(width) {
             write!(out, "<v>{}</v>", Unsigned(cell))?;
         }
         out.write_str("</row>\n")?;

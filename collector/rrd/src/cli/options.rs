@@ -7,6 +7,7 @@ pub(super) struct Flag {
     name: &'static str,
     letter: char,
     takes_value: bool,
+    refusal: Option<&'static str>,
 }
 
 impl Flag {
@@ -15,6 +16,7 @@ impl Flag {
             name,
             letter,
             takes_value: true,
+            refusal: None,
         }
     }
 
@@ -23,9 +25,21 @@ impl Flag {
             name,
             letter,
             takes_value: false,
+            refusal: None,
+        }
+    }
+
+    /// `--daemon ADDRESS`, which rrdtool has everywhere and we refuse.
+    pub(super) const fn daemon(letter: char) -> Self {
+        Self {
+            refusal: Some(NO_DAEMON),
+            ..Self::value("daemon", letter)
         }
     }
 }
+
+const NO_DAEMON: &str = "--daemon: rrdcached is not supported, commands work on the files themselves; values that wait in \
+                         an rrdcached have to be flushed by it first";
 
 /// The options given and the words that are none.
 #[derive(Debug)]
@@ -95,8 +109,16 @@ impl<'a> Options<'a> {
             (false, None) => "",
             (false, Some(_)) => return Err(format!("option '--{}' takes no value", flag.name)),
         };
+        if let Some(refusal) = flag.refusal {
+            return Err(refusal.to_owned());
+        }
         self.given.push((flag.name, value));
         Ok(())
+    }
+
+    /// All that were given, in that order.
+    pub(super) fn given(&self) -> &[(&'static str, &'a str)] {
+        &self.given
     }
 
     /// The value given last.
@@ -149,6 +171,13 @@ mod tests {
         }
         check("-as 5 f", r#"[("align", ""), ("start", "5")] ["f"]"#);
         check("f -- -5:1", r#"[] ["f", "-5:1"]"#);
+    }
+
+    #[test]
+    fn what_asks_for_rrdcached_is_refused() {
+        let args = ["-d", "unix:/run/rrdcached.sock"].map(str::to_owned);
+        let refused = Options::parse(&args, &[Flag::daemon('d')]).unwrap_err();
+        assert!(refused.starts_with("--daemon: rrdcached is not supported"));
     }
 
     #[test]
