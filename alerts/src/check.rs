@@ -20,7 +20,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use ravenry_plugins::name::{HostName, SeriesName};
+use ravenry_plugins::name::{HostName, SeriesName, VerdictName};
 use ravenry_plugins::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,8 @@ pub enum CheckName {
     Host(HostName),
     /// A field with thresholds.
     Field(SeriesName),
+    /// A Nagios check, by its own verdict.
+    Verdict(VerdictName),
 }
 
 impl CheckName {
@@ -43,16 +45,18 @@ impl CheckName {
         match self {
             Self::Host(host) => host,
             Self::Field(series) => &series.host,
+            Self::Verdict(verdict) => &verdict.host,
         }
     }
 }
 
 impl fmt::Display for CheckName {
-    /// `host` or `host/graph/field`.
+    /// `host`, `host/graph/field` or `host/check`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Host(host) => write!(f, "{host}"),
             Self::Field(series) => write!(f, "{series}"),
+            Self::Verdict(verdict) => write!(f, "{verdict}"),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! no clock, file, socket, environment or randomness.
 //!
 //! ```text
+//! verdicts ────────────────┐
 //! readings ─► rate ─► check machine ─► transition ─► incident ─► gates ─► Tell | NotTold
 //! contacts ─► host up/down ────┘           joined when explained     every change ─► Store | Forget
 //! ```
@@ -14,12 +15,13 @@
 //!
 //! Where it will grow: what explains what (`engine/tell.rs`), and the quiets ([`crate::gate::GATES`]).
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ravenry_plugins::graph::Graph;
-use ravenry_plugins::name::{FieldName, GraphName, HostName, SeriesName};
+use ravenry_plugins::graph::{Field, Graph};
+use ravenry_plugins::name::{FieldName, GraphName, HostName, SeriesName, VerdictName};
 use ravenry_plugins::reading::Reading;
 use ravenry_plugins::timestamp::Timestamp;
 
@@ -32,12 +34,15 @@ use crate::rule::{CheckSpec, ContactName, DownAfter, HostSpec, Rules};
 
 mod record;
 mod tell;
+mod verdict;
 mod view;
 
 #[cfg(test)]
 mod tests;
 
 pub use record::{Record, RecordKey};
+pub use verdict::Said;
+use verdict::VerdictCheck;
 pub use view::CheckView;
 
 /// [`Engine::poll_timeout`] never lies further ahead than this while a host is known.
@@ -102,6 +107,7 @@ struct Host {
     spec: HostSpec,
     liveness: Check,
     graphs: BTreeMap<GraphName, GraphChecks>,
+    verdicts: BTreeMap<GraphName, VerdictCheck>,
     /// The shortest step of its graphs.
     step: Duration,
     last_contact: Option<Timestamp>,
@@ -134,6 +140,8 @@ struct Check {
     /// When that reading arrived, by our clock.
     heard: Option<Timestamp>,
     incident: Option<u64>,
+    /// What a Nagios check said last.
+    said: String,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -227,6 +235,13 @@ impl Engine {
             if host.liveness.state.since.is_some() {
                 host.expect(&self.rules, now);
             }
+            for (check, known) in &mut host.verdicts {
+                let name = VerdictName {
+                    host: name.clone(),
+                    check: check.clone(),
+                };
+                known.check.judged_by = Some(JudgedBy::verdict(&self.rules, &name));
+            }
             let declared = host.graphs.values().filter_map(|it| it.graph.clone());
             graphs.extend(declared.map(|graph| (name.clone(), graph)));
             if let Some(by) = host.expected_by {
@@ -265,8 +280,12 @@ impl Engine {
             return;
         };
         let graphs: Vec<GraphName> = known.graphs.keys().cloned().collect();
+        let verdicts = known.verdict_names(host);
         for graph in &graphs {
             self.handle_undeclare(host, graph, now);
+        }
+        for verdict in &verdicts {
+            self.withdraw(verdict, now);
         }
         self.withdraw(&CheckName::Host(host.clone()), now);
         self.hosts.remove(host);
@@ -334,13 +353,12 @@ impl Engine {
             host.has_alarm = host.expected_by.is_some();
             self.alarms
                 .extend(host.expected_by.map(|by| (by, name.clone())));
-            for check in host
+            let fields = host
                 .graphs
                 .values_mut()
-                .flat_map(|it| it.fields.values_mut())
-            {
-                check.resettle(now);
-            }
+                .flat_map(|it| it.fields.values_mut());
+            let verdicts = host.verdicts.values_mut().map(|it| &mut it.check);
+            fields.chain(verdicts).for_each(|check| check.resettle(now));
         }
         let latest = now + self.rules.settle;
         for (at, id) in std::mem::take(&mut self.holds) {
@@ -472,7 +490,7 @@ impl Engine {
         if now < host.silence_check_at {
             return;
         }
-        let (silent, next) = host.silent_fields(name, &self.rules, now);
+        let (silent, next) = host.silent_checks(name, &self.rules, now);
         host.silence_check_at = next;
         for check in silent {
             self.judge(&check, ONCE, Verdict::Silent, now, now, false);
@@ -509,7 +527,7 @@ impl Engine {
         let Some(host) = self.hosts.get(name) else {
             return;
         };
-        for check in host.field_names(name) {
+        for check in host.check_names(name) {
             let fine = |check: &Check| check.state.severity.is_ok() && check.state.since.is_some();
             if self.check(&check).is_some_and(fine) {
                 self.judge(&check, ONCE, Verdict::Silent, now, now, false);
@@ -529,6 +547,9 @@ impl Engine {
         let Some(check) = self.check_mut(name) else {
             return;
         };
+        if verdict == Verdict::Silent {
+            check.said.clear();
+        }
         let (next, transition) = check.state.step(patience, verdict, at);
         let changed = next != check.state;
         check.state = next;
@@ -547,6 +568,7 @@ impl Engine {
         match name {
             CheckName::Host(_) => Some(&host.liveness),
             CheckName::Field(series) => host.graphs.get(&series.graph)?.fields.get(&series.field),
+            CheckName::Verdict(name) => Some(&host.verdicts.get(&name.check)?.check),
         }
     }
 
@@ -559,6 +581,7 @@ impl Engine {
                 .get_mut(&series.graph)?
                 .fields
                 .get_mut(&series.field),
+            CheckName::Verdict(name) => Some(&mut host.verdicts.get_mut(&name.check)?.check),
         }
     }
 }
@@ -570,6 +593,15 @@ const ONCE: Patience = Patience {
 };
 
 impl Check {
+    /// Whether silence would change it.
+    fn is_news_if_silent(&self) -> bool {
+        !self.state.severity.is_unknown() || self.incident.is_none()
+    }
+
+    fn patience(&self) -> Patience {
+        self.judged_by.as_ref().map_or(ONCE, |by| by.spec.patience)
+    }
+
     /// After a step of the clock: what bears a time that has not come yet must not keep what comes next from being judged.
     fn resettle(&mut self, now: Timestamp) {
         let before = now - Duration::from_secs(1);
@@ -589,6 +621,7 @@ impl Host {
             spec: rules.resolve_host(name),
             liveness: Check::default(),
             graphs: BTreeMap::new(),
+            verdicts: BTreeMap::new(),
             step: rules.step,
             last_contact: None,
             heard_since: now,
@@ -619,13 +652,16 @@ impl Host {
             .unwrap_or(default)
     }
 
-    fn field_names(&self, host: &HostName) -> Vec<CheckName> {
+    /// Its fields, then its Nagios checks.
+    fn check_names(&self, host: &HostName) -> Vec<CheckName> {
         let names = |(graph, checks): (&GraphName, &GraphChecks)| checks.names(host, graph);
-        self.graphs.iter().flat_map(names).collect()
+        let mut all: Vec<CheckName> = self.graphs.iter().flat_map(names).collect();
+        all.extend(self.verdict_names(host));
+        all
     }
 
-    /// The fields that are silent and not yet known to be, and before when none of the others is.
-    fn silent_fields(
+    /// The checks that are silent and not yet known to be, and before when none of the others is.
+    fn silent_checks(
         &self,
         host: &HostName,
         rules: &Rules,
@@ -633,18 +669,31 @@ impl Host {
     ) -> (Vec<CheckName>, Timestamp) {
         let mut silent = Vec::new();
         let mut next = now + silence_of(rules, Duration::ZERO);
+        for (name, known) in self
+            .verdict_names(host)
+            .into_iter()
+            .zip(self.verdicts.values())
+        {
+            let Some(interval) = known.interval else {
+                continue;
+            };
+            let by = self.heard_of(&known.check) + silence_of(rules, interval);
+            if by > now {
+                next = next.min(by);
+            } else if known.check.is_news_if_silent() {
+                silent.push(name);
+            }
+        }
         for (graph, checks) in &self.graphs {
             let silence = silence_of(rules, checks.step);
             for (field, check) in &checks.fields {
                 if check.last.is_none() || check.judged_by.is_none() {
                     continue;
                 }
-                let heard = check
-                    .heard
-                    .map_or(self.heard_since, |heard| heard.max(self.heard_since));
-                if heard + silence > now {
-                    next = next.min(heard + silence);
-                } else if !check.state.severity.is_unknown() || check.incident.is_none() {
+                let by = self.heard_of(check) + silence;
+                if by > now {
+                    next = next.min(by);
+                } else if check.is_news_if_silent() {
                     silent.push(CheckName::Field(SeriesName {
                         host: host.clone(),
                         graph: graph.clone(),
@@ -654,6 +703,12 @@ impl Host {
             }
         }
         (silent, next)
+    }
+
+    /// Since when a check may have been heard of and was not.
+    fn heard_of(&self, check: &Check) -> Timestamp {
+        let heard = check.heard;
+        heard.map_or(self.heard_since, |heard| heard.max(self.heard_since))
     }
 }
 
@@ -678,7 +733,7 @@ impl GraphChecks {
                 graph: graph.name.clone(),
                 field: field.name.clone(),
             };
-            let spec = rules.resolve(&series, field);
+            let spec = rules.resolve(&series, &judged_field(graph, field));
             if !spec.judges() {
                 continue;
             }
@@ -695,6 +750,18 @@ impl GraphChecks {
             .into_iter()
             .filter(|name| !judged.contains(name))
             .collect()
+    }
+}
+
+/// The field with the thresholds that are judged: those of a Nagios check's numbers are only shown, its verdict counts.
+fn judged_field<'a>(graph: &Graph, field: &'a Field) -> Cow<'a, Field> {
+    match graph.check {
+        None => Cow::Borrowed(field),
+        Some(_) => Cow::Owned(Field {
+            warning: None,
+            critical: None,
+            ..field.clone()
+        }),
     }
 }
 

@@ -138,6 +138,9 @@ impl fmt::Display for Reason {
             Self::Explained {
                 by: CheckName::Field(series),
             } => write!(f, "{series} explains it"),
+            Self::Explained {
+                by: CheckName::Verdict(verdict),
+            } => write!(f, "{verdict} explains it"),
             Self::Settling { until } => write!(
                 f,
                 "the readings arrived late; fresh ones are awaited until {}",

@@ -94,6 +94,9 @@ pub struct Notice {
     pub value: Option<f64>,
     /// The threshold in words.
     pub threshold: String,
+    /// What a Nagios check said, all its lines.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub output: String,
     /// Since when the problem lasts, or lasted.
     pub since: Timestamp,
     /// When this was decided.
@@ -119,6 +122,7 @@ impl Links {
             CheckName::Field(series) => {
                 format!("{}/graph/{}/{}", self.base, series.host, series.graph)
             }
+            CheckName::Verdict(verdict) => format!("{}/host/{}#checks", self.base, verdict.host),
         }
     }
 
@@ -146,6 +150,7 @@ impl Notice {
             label: String::new(),
             value: None,
             threshold: String::new(),
+            output: String::new(),
             since: now,
             at: now,
             hidden: 0,
@@ -201,7 +206,18 @@ impl Notice {
                     .map_or_else(String::new, |value| format!(" is {}", number(value)));
                 format!("{}{value} (was {} for {lasted})", self.label, self.was)
             }
-            (Some(CheckName::Field(_)), Kind::Withdrawn) => {
+            (Some(CheckName::Verdict(_)), Kind::Problem | Kind::Worse) => {
+                let text = said(&self.label, self.severity, &self.output);
+                match over {
+                    None => text,
+                    Some(_) => format!("{text}, for {lasted}"),
+                }
+            }
+            (Some(CheckName::Verdict(_)), Kind::Recovery) => {
+                let text = said(&self.label, self.severity, &self.output);
+                format!("{text} (was {} for {lasted})", self.was)
+            }
+            (Some(CheckName::Field(_) | CheckName::Verdict(_)), Kind::Withdrawn) => {
                 format!(
                     "{} is not judged any more (was {} for {lasted})",
                     self.label, self.was
@@ -225,6 +241,11 @@ impl Notice {
             }
             if !self.threshold.is_empty() {
                 say("Threshold", self.threshold.clone());
+            }
+            let mut name = "Output";
+            for line in self.output.lines() {
+                say(name, line.to_owned());
+                name = "";
             }
             say("Since", clock_time(self.since));
             if let Some(over) = over {
@@ -271,6 +292,19 @@ pub(crate) fn problem(
         (Severity::Ok | Severity::Warning | Severity::Critical, None) => {
             format!("{label} is {severity} ({threshold})")
         }
+    }
+}
+
+/// A Nagios check's verdict in words: what it said itself, where it said anything.
+#[must_use]
+pub(crate) fn said(label: &str, severity: Severity, output: &str) -> String {
+    let first = output.lines().next().unwrap_or_default();
+    match (severity, first) {
+        (Severity::Unknown, "") => format!("{label} has no result"),
+        (Severity::Ok | Severity::Warning | Severity::Critical, "") => {
+            format!("{label} is {severity}")
+        }
+        (_, first) => format!("{label}: {first}"),
     }
 }
 

@@ -9,7 +9,7 @@ use std::fmt;
 use std::time::Duration;
 
 use ravenry_plugins::graph::Field;
-use ravenry_plugins::name::{HostName, SeriesName};
+use ravenry_plugins::name::{HostName, SeriesName, VerdictName};
 use ravenry_plugins::pattern::Pattern;
 use ravenry_plugins::range::Range;
 use serde::{Deserialize, Serialize};
@@ -257,6 +257,26 @@ impl Rules {
         spec
     }
 
+    /// How many results it takes for a Nagios check, and who is told: overrides for its name as that of a graph, whatever
+    /// their field is that also matches no field (`*`). Its thresholds are its own business.
+    #[must_use]
+    pub fn resolve_verdict(&self, name: &VerdictName) -> CheckSpec {
+        let mut spec = CheckSpec {
+            warning: None,
+            critical: None,
+            patience: self.patience,
+            route: Route::default(),
+        };
+        for rule in self.fields.iter().filter(|rule| rule.is_about(name)) {
+            rule.apply(&mut spec);
+        }
+        CheckSpec {
+            warning: None,
+            critical: None,
+            ..spec
+        }
+    }
+
     /// By what a host's liveness is judged.
     #[must_use]
     pub fn resolve_host(&self, host: &HostName) -> HostSpec {
@@ -297,6 +317,13 @@ impl FieldRule {
         self.host.matches(series.host.as_str())
             && self.graph.matches(series.graph.as_str())
             && self.field.matches(series.field.as_str())
+    }
+
+    /// Whether the rule is about this Nagios check.
+    fn is_about(&self, name: &VerdictName) -> bool {
+        self.host.matches(name.host.as_str())
+            && self.graph.matches(name.check.as_str())
+            && self.field.matches("")
     }
 
     fn apply(&self, spec: &mut CheckSpec) {

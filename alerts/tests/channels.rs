@@ -54,6 +54,7 @@ fn delivery(kind: Kind, sequence: u64, address: Address) -> Delivery {
             label: String::from("df /"),
             value: Some(value),
             threshold: String::from("critical above 98"),
+            output: String::new(),
             since: Timestamp::from_seconds(1_767_225_600),
             at: Timestamp::from_seconds(1_767_225_600 + 60 * i64::try_from(sequence).unwrap()),
             hidden: 0,

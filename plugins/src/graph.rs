@@ -51,6 +51,9 @@ pub struct Graph {
     pub data_size: Option<String>,
     /// Whether the graph is shown at all (`graph no`).
     pub draws: bool,
+    /// `graph_check`: the Nagios check that these are the numbers of. Its verdict is what counts, so that the thresholds of
+    /// the fields are shown and not judged.
+    pub check: Option<GraphName>,
     /// `update_rate`: the step at which the plugin has something new.
     pub update_rate: Option<Duration>,
     /// The names of `fields`.
@@ -137,6 +140,7 @@ impl Graph {
             height: reader.parsed("graph_height", "a number of pixels"),
             data_size: reader.text("graph_data_size"),
             draws: reader.draws(),
+            check: reader.parsed("graph_check", "a check's name"),
             update_rate: reader.update_rate(),
             order: fields.iter().map(|field| field.name.clone()).collect(),
             fields,

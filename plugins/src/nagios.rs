@@ -9,9 +9,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::problem::Problem;
 use crate::range::Range;
 use crate::reading::Reading;
+
+pub mod numbers;
 
 /// Numbers of one check at most.
 pub const PERFDATA_MAX: usize = 1_000;
@@ -30,7 +34,8 @@ pub struct NagiosResult {
 }
 
 /// A check's verdict, by its exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// 0.
     Ok,

@@ -201,6 +201,21 @@ impl fmt::Display for SeriesName {
     }
 }
 
+/// The name of a Nagios check on a host.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct VerdictName {
+    /// The host.
+    pub host: HostName,
+    /// The check on that host.
+    pub check: GraphName,
+}
+
+impl fmt::Display for VerdictName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.host, self.check)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

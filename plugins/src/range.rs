@@ -128,6 +128,24 @@ impl Range {
         self.inside
     }
 
+    /// The same range of readings that are `factor` (above 0) times as large. Digits beyond the twelfth are rounded, so
+    /// that 100 ms are 0.1 s.
+    #[must_use]
+    pub fn scaled(self, factor: f64) -> Self {
+        let scaled = |limit: f64| {
+            let number = limit * factor;
+            format!("{number:.11e}").parse().unwrap_or(number)
+        };
+        if factor == 1.0 {
+            return self;
+        }
+        Self {
+            start: self.start.map(scaled),
+            end: self.end.map(scaled),
+            inside: self.inside,
+        }
+    }
+
     fn in_order(self) -> Result<Self, RangeError> {
         match (self.start, self.end) {
             (Some(start), Some(end)) if start > end => Err(RangeError::Reversed {

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::declaration::Declaration;
+use crate::nagios::Verdict;
 use crate::name::{FieldName, GraphName, HostName};
 use crate::problem::Problem;
 use crate::reading::Reading;
@@ -31,6 +32,10 @@ pub const SERIES_MAX: usize = 50_000;
 pub const SAMPLES_MAX: usize = 100_000;
 /// Runs that one batch reports at most.
 pub const RUNS_MAX: usize = 5_000;
+/// Verdicts of one batch at most.
+pub const VERDICTS_MAX: usize = 5_000;
+/// Bytes of what a check says for people at most, all its lines together.
+pub const VERDICT_TEXT_BYTES_MAX: usize = 4 << 10;
 /// Bytes of an agent's id or a plugin's name at most.
 pub const ID_BYTES_MAX: usize = 255;
 
@@ -67,6 +72,13 @@ pub struct Batch {
         deserialize_with = "bounded::runs"
     )]
     pub runs: Vec<RunReport>,
+    /// What Nagios checks found.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "bounded::verdicts"
+    )]
+    pub verdicts: Vec<VerdictReport>,
 }
 
 /// Identity of a batch: the same key is the same batch.
@@ -131,6 +143,26 @@ pub struct RunReport {
         deserialize_with = "bounded::problems"
     )]
     pub problems: Vec<Problem>,
+}
+
+/// What a Nagios check found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VerdictReport {
+    /// The host that was checked, where it is not the batch's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostName>,
+    /// The check's name on that host.
+    pub check: GraphName,
+    /// When it was made.
+    pub time: Timestamp,
+    /// What it found.
+    pub verdict: Verdict,
+    /// What it says for people, its first line first; at most [`VERDICT_TEXT_BYTES_MAX`].
+    #[serde(default)]
+    pub text: String,
+    /// How often it is made; nothing where no further one is expected (a verdict pushed by hand).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval_seconds: Option<f64>,
 }
 
 /// Problems that a run reports at most; the rest are counted in the last one's text.

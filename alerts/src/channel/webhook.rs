@@ -4,14 +4,15 @@
 //! {"version": 1, "key": "12-ops-1", "incident": 12, "contact": "ops", "sequence": 1,
 //!  "kind": "problem", "severity": "critical", "was": "ok",
 //!  "host": "web1", "graph": "df", "field": "root", "label": "df /",
-//!  "value": 99.1, "threshold": "critical above 98",
+//!  "check": null, "value": 99.1, "threshold": "critical above 98", "output": "",
 //!  "since": 1700000000, "at": 1700000120, "over": null, "explains": 0,
 //!  "subject": "[critical] web1: df / is 99.1 (critical above 98)", "text": "...",
 //!  "links": {"check": "http://...", "incidents": "http://..."}}
 //! ```
 //!
 //! `kind` is `problem`, `worse`, `recovery`, `withdrawn` or `test`; times are UTC seconds; `over` is when the problem
-//! ended, where the receiver hears of both only now; `host`, `graph` and `field` are null where there is none. The header
+//! ended, where the receiver hears of both only now; `host`, `graph`, `field` and `check` (a Nagios check's name, its words
+//! are in `output`) are null where there is none. The header
 //! `Idempotency-Key` is the same whenever the same notice is sent again. Any 2xx is success; 408, 425, 429, 5xx and no
 //! answer are tried again; anything else, redirects included, is a refusal. The answer's body is not read.
 
@@ -53,9 +54,11 @@ struct Body<'a> {
     host: Option<&'a str>,
     graph: Option<&'a str>,
     field: Option<&'a str>,
+    check: Option<&'a str>,
     label: &'a str,
     value: Option<f64>,
     threshold: &'a str,
+    output: &'a str,
     since: Timestamp,
     at: Timestamp,
     over: Option<Timestamp>,
@@ -118,14 +121,15 @@ impl Channel for Webhook {
 impl<'a> Body<'a> {
     fn of(delivery: &'a Delivery, links: &Links) -> Self {
         let notice = &delivery.notice;
-        let (host, graph, field) = match &notice.check {
-            None => (None, None, None),
-            Some(CheckName::Host(host)) => (Some(host.as_str()), None, None),
+        let host = notice.check.as_ref().map(|check| check.host().as_str());
+        let (graph, field, check) = match &notice.check {
+            None | Some(CheckName::Host(_)) => (None, None, None),
             Some(CheckName::Field(series)) => (
-                Some(series.host.as_str()),
                 Some(series.graph.as_str()),
                 Some(series.field.as_str()),
+                None,
             ),
+            Some(CheckName::Verdict(verdict)) => (None, None, Some(verdict.check.as_str())),
         };
         Self {
             version: 1,
@@ -139,9 +143,11 @@ impl<'a> Body<'a> {
             host,
             graph,
             field,
+            check,
             label: &notice.label,
             value: notice.value,
             threshold: &notice.threshold,
+            output: &notice.output,
             since: notice.since,
             at: notice.at,
             over: delivery.over,

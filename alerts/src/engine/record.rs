@@ -6,11 +6,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ravenry_plugins::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Check, Engine, GraphChecks, Host};
+use super::{Check, Engine, GraphChecks, Host, VerdictCheck};
 use crate::check::{CheckName, State};
 use crate::incident::Incident;
 use crate::rate::Previous;
@@ -54,6 +55,12 @@ pub struct CheckRecord {
     /// The incident that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     incident: Option<u64>,
+    /// What a Nagios check said last.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    said: String,
+    /// How often a Nagios check is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    interval: Option<Duration>,
 }
 
 impl Record {
@@ -96,7 +103,7 @@ impl Engine {
             .collect();
         for (name, host) in &self.hosts {
             let names =
-                std::iter::once(CheckName::Host(name.clone())).chain(host.field_names(name));
+                std::iter::once(CheckName::Host(name.clone())).chain(host.check_names(name));
             records.extend(names.filter_map(|name| self.check_record(&name)));
         }
         records
@@ -121,6 +128,8 @@ impl Engine {
             last: check.last,
             previous: check.previous,
             incident: check.incident,
+            said: check.said.clone(),
+            interval: self.interval_of(name),
         }))
     }
 
@@ -133,6 +142,7 @@ impl Engine {
             previous: record.previous,
             heard: None,
             incident: record.incident,
+            said: record.said.clone(),
         };
         let rules = Arc::clone(&self.rules);
         let host = self.host_entry(record.name.host(), now);
@@ -149,6 +159,15 @@ impl Engine {
                 let graph = host.graphs.entry(series.graph.clone());
                 let graph = graph.or_insert_with(|| GraphChecks::undeclared(step));
                 graph.fields.insert(series.field.clone(), check);
+            }
+            CheckName::Verdict(name) => {
+                let mut known = VerdictCheck::new(&rules, name);
+                known.interval = record.interval;
+                known.check = Check {
+                    judged_by: known.check.judged_by,
+                    ..check
+                };
+                host.verdicts.insert(name.check.clone(), known);
             }
         }
     }
@@ -204,7 +223,7 @@ impl Engine {
 }
 
 impl GraphChecks {
-    fn undeclared(step: std::time::Duration) -> Self {
+    fn undeclared(step: Duration) -> Self {
         Self {
             graph: None,
             step,
@@ -219,6 +238,9 @@ impl Host {
             .graphs
             .values_mut()
             .flat_map(|it| it.fields.values_mut());
-        std::iter::once(&mut self.liveness).chain(fields)
+        let verdicts = self.verdicts.values_mut().map(|it| &mut it.check);
+        std::iter::once(&mut self.liveness)
+            .chain(fields)
+            .chain(verdicts)
     }
 }

@@ -14,7 +14,7 @@ use super::{Check, Effect, Engine, RecordKey};
 use crate::check::{CheckName, Patience, Transition};
 use crate::gate::{Question, Reason, ask_all};
 use crate::incident::{Incident, Told};
-use crate::notice::{Kind, Notice, NoticeKey, problem};
+use crate::notice::{Kind, Notice, NoticeKey, problem, said};
 use crate::rule::{Contact, ContactName, Route};
 use crate::severity::Severity;
 
@@ -78,16 +78,16 @@ impl Engine {
 
     /// The open incident whose cause explains this problem.
     fn explained_by(&self, name: &CheckName, severity: Severity) -> Option<u64> {
-        let CheckName::Field(series) = name else {
-            return None;
+        let series = match name {
+            CheckName::Host(_) => return None,
+            CheckName::Field(series) => Some(series),
+            CheckName::Verdict(_) => None,
         };
-        let host = self.hosts.get(&series.host)?;
+        let host = self.hosts.get(name.host())?;
         if let Some(down) = host.liveness.incident {
             return Some(down);
         }
-        if !severity.is_unknown() {
-            return None;
-        }
+        let series = series.filter(|_| severity.is_unknown())?;
         let siblings = host.graphs.get(&series.graph)?.fields.values();
         siblings.filter_map(|check| check.incident).find(|id| {
             let of = self.incidents.get(id);
@@ -193,7 +193,7 @@ impl Engine {
             .incidents
             .get(&id)
             .is_some_and(|incident| match &incident.cause {
-                CheckName::Host(_) => false,
+                CheckName::Host(_) | CheckName::Verdict(_) => false,
                 CheckName::Field(_) => !incident.explains.is_empty(),
             });
         if !waits {
@@ -253,6 +253,9 @@ impl Engine {
                 if let Some(checks) = host.graphs.get_mut(&series.graph) {
                     checks.fields.remove(&series.field);
                 }
+            }
+            CheckName::Verdict(verdict) => {
+                host.verdicts.remove(&verdict.check);
             }
         }
     }
@@ -343,17 +346,19 @@ impl Engine {
 
     /// The cause of the incident that explains this one as a whole: the host is down.
     fn cause_above(&self, cause: &CheckName) -> Option<&CheckName> {
-        let CheckName::Field(series) = cause else {
-            return None;
+        let below = match cause {
+            CheckName::Host(_) => false,
+            CheckName::Field(_) | CheckName::Verdict(_) => true,
         };
-        let down = self.hosts.get(&series.host)?.liveness.incident?;
+        let host = self.hosts.get(cause.host()).filter(|_| below)?;
+        let down = host.liveness.incident?;
         self.incidents.get(&down).map(|incident| &incident.cause)
     }
 
     fn route_of(&self, name: &CheckName) -> Route {
         match (name, self.hosts.get(name.host())) {
             (CheckName::Host(_), Some(host)) => host.spec.route.clone(),
-            (CheckName::Field(_), Some(_)) => self
+            (CheckName::Field(_) | CheckName::Verdict(_), Some(_)) => self
                 .check(name)
                 .and_then(|check| check.judged_by.as_ref())
                 .map_or_else(Route::default, |by| by.spec.route.clone()),
@@ -409,6 +414,7 @@ impl Engine {
             threshold: by.map_or_else(String::new, |by| {
                 by.spec.violated_words(incident.severity, value)
             }),
+            output: check.map_or_else(String::new, |check| check.said.clone()),
             since: incident.opened,
             at: now,
             hidden: incident.explains.len(),
@@ -443,6 +449,10 @@ impl Engine {
                 let what = problem(&by.label, severity, check.value, &threshold, 0);
                 format!("{}: {what}", series.host)
             }
+            (CheckName::Verdict(verdict), _) => {
+                let what = said(verdict.check.as_str(), check.state.severity, &check.said);
+                format!("{}: {what}", verdict.host)
+            }
             (CheckName::Field(series), None) => {
                 format!(
                     "{}: {} is {}",
@@ -465,7 +475,8 @@ impl Engine {
 fn same_graph(a: &CheckName, b: &CheckName) -> bool {
     match (a, b) {
         (CheckName::Field(a), CheckName::Field(b)) => a.host == b.host && a.graph == b.graph,
-        (CheckName::Host(_), _) | (CheckName::Field(_), CheckName::Host(_)) => false,
+        (CheckName::Host(_) | CheckName::Verdict(_), _)
+        | (CheckName::Field(_), CheckName::Host(_) | CheckName::Verdict(_)) => false,
     }
 }
 
@@ -474,5 +485,6 @@ fn fallback_label(name: &CheckName) -> String {
     match name {
         CheckName::Host(host) => host.to_string(),
         CheckName::Field(series) => format!("{} {}", series.graph, series.field),
+        CheckName::Verdict(verdict) => verdict.check.to_string(),
     }
 }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use ravenry_plugins::declaration::{Attributes, Declaration, FieldDeclaration};
+use ravenry_plugins::pattern::Pattern;
 
 use super::*;
 use crate::rule::{Contact, FieldRule, HostRule};
@@ -119,12 +120,14 @@ impl World {
             }
         }
         let mut batch = Vec::new();
+        let mut verdicts = Vec::new();
         for row in rows {
             let word = row.words.get(minute).map_or(".", String::as_str);
             match &row.of {
                 Of::Clock => {}
                 Of::Host(_) if word == "." => {}
                 Of::Host(host) => self.engine.handle_contact(host, self.now, self.now),
+                Of::Verdict(name) => verdicts.extend(said(name, word, self.now)),
                 Of::Field(series) => {
                     let (text, ago) = word.split_once('@').unwrap_or((word, "0"));
                     if let Some(reading) = Reading::parse(text) {
@@ -135,6 +138,7 @@ impl World {
             }
         }
         self.engine.handle_readings(&batch, self.now);
+        self.engine.handle_verdicts(&verdicts, self.now);
         self.carry_out();
     }
 
@@ -147,14 +151,37 @@ impl World {
     }
 }
 
+/// What a check says each minute: `DISK CRITICAL - it is bad`. `once` is a verdict that none is to follow.
+fn said(name: &VerdictName, word: &str, at: Timestamp) -> Option<Said> {
+    let (word, once) = word
+        .split_once('!')
+        .map_or((word, false), |(word, _)| (word, true));
+    let (verdict, words) = match word {
+        "ok" => (Verdict::Ok, "OK - all is well"),
+        "warn" => (Verdict::Warning, "WARNING - it is odd"),
+        "crit" => (Verdict::Critical, "CRITICAL - it is bad\n/ 99%"),
+        "unk" => (Verdict::Unknown, "UNKNOWN - no idea"),
+        _ => return None,
+    };
+    Some(Said {
+        name: name.clone(),
+        verdict,
+        text: format!("DISK {words}"),
+        at,
+        interval: (!once).then(|| Duration::from_secs(60)),
+    })
+}
+
 #[derive(Clone, Debug, PartialEq)]
 enum Of {
     Clock,
     Host(HostName),
     Field(SeriesName),
+    Verdict(VerdictName),
 }
 
-/// A line of a table: `web1/df/root 50 99 . U`, `web1 x x .`, `clock . crash`. `99*5` is five times `99`.
+/// A line of a table: `web1/df/root 50 99 . U`, `web1/check_disk ok crit .`, `web1 x x .`, `clock . crash`. `99*5` is five
+/// times `99`.
 #[derive(Clone, Debug)]
 struct Row {
     of: Of,
@@ -184,6 +211,10 @@ fn of(name: &str) -> Of {
     match parts[..] {
         ["clock"] => Of::Clock,
         [host] => Of::Host(HostName::new(host).unwrap()),
+        [host, check] => Of::Verdict(VerdictName {
+            host: HostName::new(host).unwrap(),
+            check: GraphName::new(check).unwrap(),
+        }),
         [host, graph, field] => Of::Field(SeriesName {
             host: HostName::new(host).unwrap(),
             graph: GraphName::new(graph).unwrap(),
@@ -724,4 +755,115 @@ fn replay(world: &mut World, rows: &[Row], minute: usize) {
         world.engine.handle_readings(&batch, world.now);
     }
     world.carry_out();
+}
+
+#[test]
+fn a_verdict_is_told_in_the_words_of_its_check() {
+    check(
+        one_contact(),
+        "web1             x*12
+         web1/check_disk  ok crit*4 warn ok*2 crit ok*3",
+        expect![[r#"
+            03:00 1-ops-1 [critical] web1: check_disk: DISK CRITICAL - it is bad
+            06:00 1-ops-2 [ok] web1: check_disk: DISK OK - all is well (was critical for 3m)
+        "#]],
+    );
+}
+
+#[test]
+fn a_check_that_is_not_made_any_more_is_unknown_while_its_host_speaks() {
+    check(
+        one_contact(),
+        "web1             x*20
+         web1/check_disk  crit*4 .*9 ok",
+        expect![[r#"
+            02:00 1-ops-1 [critical] web1: check_disk: DISK CRITICAL - it is bad
+            13:00 1-ops-2 [ok] web1: check_disk: DISK OK - all is well (was critical for 11m)
+            16:00 2-ops-1 [unknown] web1: check_disk has no result
+        "#]],
+    );
+}
+
+#[test]
+fn a_verdict_that_none_is_to_follow_is_never_silent() {
+    check(
+        Rules {
+            patience: Patience {
+                attempts: 1,
+                unknown_limit: 1,
+            },
+            ..one_contact()
+        },
+        "web1             x*200
+         web1/backup      crit! .*190 ok!",
+        expect![[r#"
+            00:00 1-ops-1 [critical] web1: backup: DISK CRITICAL - it is bad
+            191:00 1-ops-2 [ok] web1: backup: DISK OK - all is well (was critical for 3h 11m)
+        "#]],
+    );
+}
+
+#[test]
+fn verdicts_of_a_host_that_is_down_are_explained_and_survive_restarts() {
+    check(
+        one_contact(),
+        "web1             x*3   .*15  x*8
+         web1/check_disk  ok*3  .*15  ok*8
+         web1/check_load  ok*3  .*15  crit*8
+         clock            .*10 crash . . restart .*6 crash . . restart",
+        expect![[r#"
+            07:00 1-ops-1 [down] web1: nothing is heard of the host
+            18:00 1-ops-2 [up] web1: the host is heard of again after 11m
+            20:00 2-ops-1 [critical] web1: check_load: DISK CRITICAL - it is bad
+        "#]],
+    );
+}
+
+#[test]
+fn overrides_hold_for_a_check_by_its_name() {
+    let rule = FieldRule {
+        graph: Pattern::new("check_disk"),
+        attempts: Some(1),
+        ..FieldRule::default()
+    };
+    let muted = FieldRule {
+        graph: Pattern::new("check_*"),
+        field: Pattern::new("root"),
+        muted: Some(true),
+        ..FieldRule::default()
+    };
+    check(
+        Rules {
+            fields: vec![rule, muted],
+            ..one_contact()
+        },
+        "web1             x*3
+         web1/check_disk  ok crit
+         web1/check_load  ok crit",
+        expect![[r#"
+            01:00 1-ops-1 [critical] web1: check_disk: DISK CRITICAL - it is bad
+        "#]],
+    );
+}
+
+#[test]
+fn thresholds_of_a_checks_numbers_are_not_judged() {
+    let rows = rows("web1/check_disk/root 99*9\nweb1/check_disk ok*9\nweb1 x*9");
+    let mut world = World::new(one_contact(), &rows);
+    let (host, check) = (
+        HostName::new("web1").unwrap(),
+        GraphName::new("check_disk").unwrap(),
+    );
+    let graph = world.graphs.values_mut().next().unwrap();
+    Arc::make_mut(graph).check = Some(check);
+    world.declare();
+    world.live(&rows);
+    assert_eq!(world.log, "");
+    let names: Vec<String> = world
+        .engine
+        .checks_of(&host)
+        .iter()
+        .map(|check| check.name.to_string())
+        .collect();
+    assert_eq!(names, ["web1", "web1/check_disk"]);
 }

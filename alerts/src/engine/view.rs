@@ -20,8 +20,10 @@ pub struct CheckView {
     pub since: Option<Timestamp>,
     /// The last value that was judged.
     pub value: Option<f64>,
-    /// The thresholds in words; empty for a host.
+    /// The thresholds in words; empty for a host and for a Nagios check.
     pub threshold: String,
+    /// What a Nagios check said last, all its lines.
+    pub output: String,
     /// Why somebody was told of it or not, one sentence.
     pub reason: String,
     /// The incident that it belongs to.
@@ -29,13 +31,13 @@ pub struct CheckView {
 }
 
 impl Engine {
-    /// The host's own check, then those of its fields by name; nothing for a host that is not known.
+    /// The host's own check, then those of its fields by name, then its Nagios checks; nothing for a host that is not known.
     #[must_use]
     pub fn checks_of(&self, name: &HostName) -> Vec<CheckView> {
         let Some(host) = self.hosts.get(name) else {
             return Vec::new();
         };
-        let names = std::iter::once(CheckName::Host(name.clone())).chain(host.field_names(name));
+        let names = std::iter::once(CheckName::Host(name.clone())).chain(host.check_names(name));
         names.filter_map(|name| self.snapshot(name)).collect()
     }
 
@@ -74,6 +76,7 @@ impl Engine {
             since: check.state.since,
             value: check.value,
             threshold: threshold.unwrap_or_default(),
+            output: check.said.clone(),
             reason: self.reason(&name, check),
             incident: check.incident,
             name,
@@ -83,7 +86,7 @@ impl Engine {
     fn reason(&self, name: &CheckName, check: &Check) -> String {
         let waiting = match (name, self.hosts.get(name.host())) {
             (CheckName::Host(_), Some(host)) => host.waiting(),
-            (CheckName::Field(_), _) => check.waiting(),
+            (CheckName::Field(_) | CheckName::Verdict(_), _) => check.waiting(),
             (CheckName::Host(_), None) => None,
         };
         match check.incident.and_then(|id| self.incidents.get(&id)) {
@@ -120,8 +123,13 @@ impl Check {
             }
             (suspect, _, _) => {
                 let attempts = patience.attempts;
+                let what = if by.spec.judges() {
+                    "outside its thresholds"
+                } else {
+                    "not ok"
+                };
                 Some(format!(
-                    "not told yet: outside its thresholds {suspect} times in a row of {attempts}"
+                    "not told yet: {what} {suspect} times in a row of {attempts}"
                 ))
             }
         }

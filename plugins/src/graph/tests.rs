@@ -80,6 +80,7 @@ fn everything_has_a_default() {
                     height: None,
                     data_size: None,
                     draws: true,
+                    check: None,
                     update_rate: None,
                     order: [
                         "a",

@@ -5,7 +5,10 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
-use super::{DECLARED_MAX, GRAPHS_MAX, PROBLEMS_MAX, RUNS_MAX, RunReport, SAMPLES_MAX, SERIES_MAX};
+use super::{
+    DECLARED_MAX, GRAPHS_MAX, PROBLEMS_MAX, RUNS_MAX, RunReport, SAMPLES_MAX, SERIES_MAX,
+    VERDICTS_MAX, VerdictReport,
+};
 use crate::declaration::Declaration;
 use crate::problem::Problem;
 
@@ -107,6 +110,12 @@ pub(super) fn samples<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 
 pub(super) fn runs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RunReport>, D::Error> {
     bounded(deserializer, "runs", RUNS_MAX)
+}
+
+pub(super) fn verdicts<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<VerdictReport>, D::Error> {
+    bounded(deserializer, "verdicts", VERDICTS_MAX)
 }
 
 pub(super) fn problems<'de, D: Deserializer<'de>>(

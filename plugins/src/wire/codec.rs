@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::{Batch, ID_BYTES_MAX, VERSION};
+use super::{Batch, ID_BYTES_MAX, VERDICT_TEXT_BYTES_MAX, VERSION};
 
 /// The two forms that a batch has as bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,9 @@ impl Default for Limits {
         }
     }
 }
+
+/// The longest that the next verdict of a check may take: ten years.
+const INTERVAL_SECONDS_MAX: f64 = 3650.0 * 86_400.0;
 
 /// How deep a body of MessagePack may nest (a batch nests 7 deep, serde_json's own limit is 128).
 const NESTING_MAX: usize = 64;
@@ -302,6 +305,21 @@ fn check(batch: &Batch) -> Result<(), String> {
             return Err(format!(
                 "runs.duration_seconds: expected seconds, found {}",
                 run.duration_seconds
+            ));
+        }
+    }
+    for verdict in &batch.verdicts {
+        if verdict.text.len() > VERDICT_TEXT_BYTES_MAX {
+            return Err(format!(
+                "verdicts.text: expected at most {VERDICT_TEXT_BYTES_MAX} bytes, found {}",
+                verdict.text.len()
+            ));
+        }
+        let interval = verdict.interval_seconds;
+        if interval.is_some_and(|interval| !(interval > 0.0 && interval <= INTERVAL_SECONDS_MAX)) {
+            return Err(format!(
+                "verdicts.interval_seconds: expected seconds above 0, found {}",
+                interval.unwrap_or_default()
             ));
         }
     }

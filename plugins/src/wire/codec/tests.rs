@@ -5,11 +5,12 @@ use serde_json::json;
 
 use super::*;
 use crate::declaration::{Attributes, Declaration, FieldDeclaration};
+use crate::nagios::Verdict;
 use crate::name::{FieldName, GraphName, HostName};
 use crate::problem::Problem;
 use crate::reading::Reading;
 use crate::timestamp::Timestamp;
-use crate::wire::{FIELDS_MAX, Key, RunReport, SAMPLES_MAX, Samples, Series};
+use crate::wire::{FIELDS_MAX, Key, RunReport, SAMPLES_MAX, Samples, Series, VerdictReport};
 
 const MSGPACK: Option<&str> = Some("application/msgpack");
 const JSON: Option<&str> = Some("application/json; charset=utf-8");
@@ -64,6 +65,14 @@ fn batch() -> Batch {
                 3,
                 "expected a number or U, found \"x\"",
             )],
+        }],
+        verdicts: vec![VerdictReport {
+            host: Some(HostName::new("sw1").unwrap()),
+            check: GraphName::new("check_ping").unwrap(),
+            time: Timestamp::from_seconds(1_700_000_000),
+            verdict: Verdict::Critical,
+            text: "PING CRITICAL - Packet loss = 100%".into(),
+            interval_seconds: Some(60.0),
         }],
     }
 }
@@ -188,6 +197,20 @@ fn columns_that_do_not_fit_are_refused() {
     check(
         json!({"runs": [{"plugin": "p", "time": 1, "duration_seconds": -1.0}]}),
         "batch: runs.duration_seconds: expected seconds, found -1",
+    );
+    let verdict = |field: &str, value: serde_json::Value| {
+        let mut verdict = json!({"check": "c", "time": 1, "verdict": "ok"});
+        verdict[field] = value;
+        json!({"version": 1, "host": "h", "verdicts": [verdict]})
+    };
+    check(verdict("text", json!("all is well")), "ok");
+    check(
+        verdict("text", json!("x".repeat(4097))),
+        "batch: verdicts.text: expected at most 4096 bytes, found 4097",
+    );
+    check(
+        verdict("interval_seconds", json!(0)),
+        "batch: verdicts.interval_seconds: expected seconds above 0, found 0",
     );
 }
 
