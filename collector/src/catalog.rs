@@ -6,14 +6,18 @@
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
+use ravenry_alerts::check::Verdict;
+use ravenry_alerts::engine::Said;
 use ravenry_alerts::rate::{Previous, Scale, Value};
 use ravenry_plugins::declaration::{Attributes, Declaration, FieldDeclaration};
 use ravenry_plugins::graph::{Graph, Kind};
-use ravenry_plugins::name::{FieldName, GraphName, HostName, SeriesName};
+use ravenry_plugins::nagios;
+use ravenry_plugins::name::{FieldName, GraphName, HostName, SeriesName, VerdictName};
 use ravenry_plugins::reading::Reading;
 use ravenry_plugins::timestamp::Timestamp;
-use ravenry_plugins::wire::{Ack, Batch, FIELDS_MAX, Key, PROBLEMS_MAX, RunReport};
+use ravenry_plugins::wire::{Ack, Batch, FIELDS_MAX, Key, PROBLEMS_MAX, RunReport, VerdictReport};
 
 use crate::config::layout::Layouts;
 use crate::config::store::Store;
@@ -23,6 +27,8 @@ use crate::store::pending::{Pending, Taken};
 
 /// A host remembers this many plugins' last runs.
 const RUNS_MAX: usize = 1_000;
+/// A host has this many Nagios checks.
+const VERDICTS_MAX: usize = 2_000;
 /// So many agents speak for one host.
 const AGENTS_MAX: usize = 100;
 /// A graph may have had this many fields; one push declares fewer.
@@ -99,6 +105,8 @@ pub struct Host {
     pub graphs: BTreeMap<GraphName, StoredGraph>,
     /// The last run of each of its plugins.
     pub runs: BTreeMap<String, RunReport>,
+    /// Its Nagios checks that were heard of since the start.
+    pub verdicts: BTreeSet<GraphName>,
     /// The last batch of each agent that speaks for it, by the agent's id.
     pub agents: BTreeMap<String, Sent>,
     /// Whether the database does not know it yet.
@@ -144,6 +152,8 @@ pub struct Applied {
     pub ack: Ack,
     /// Readings to judge, in order.
     pub readings: Vec<(SeriesName, Reading, Timestamp)>,
+    /// Verdicts of Nagios checks, in order.
+    pub verdicts: Vec<Said>,
     /// Graphs that are new or changed.
     pub declared: Vec<(HostName, Arc<Graph>)>,
     /// The host that was heard of.
@@ -240,7 +250,25 @@ impl Catalog {
             self.imply(batch, &mut applied);
         }
         self.take_samples(position, batch, &mut applied);
+        self.take_verdicts(batch, &mut applied);
         applied
+    }
+
+    fn take_verdicts(&mut self, batch: &Batch, applied: &mut Applied) {
+        for report in &batch.verdicts {
+            let host = report.host.as_ref().unwrap_or(&batch.host);
+            let known = self.hosts.entry(host.clone()).or_default();
+            if known.verdicts.len() >= VERDICTS_MAX && !known.verdicts.contains(&report.check) {
+                refuse(&mut applied.ack, 1, || {
+                    format!("{host}: more than {VERDICTS_MAX} Nagios checks")
+                });
+                continue;
+            }
+            known.verdicts.insert(report.check.clone());
+            applied.ack.accepted += 1;
+            applied.verdicts.push(said(host, report));
+        }
+        applied.verdicts.sort_by_key(|said| said.at);
     }
 
     fn hear(&mut self, key: &Key, entry: &Entry, applied: &mut Applied) {
@@ -486,13 +514,33 @@ fn is_whole(number: f64) -> bool {
     number.fract() == 0.0 && number.abs() < DIGITS_MAX
 }
 
+fn said(host: &HostName, report: &VerdictReport) -> Said {
+    Said {
+        name: VerdictName {
+            host: host.clone(),
+            check: report.check.clone(),
+        },
+        verdict: match report.verdict {
+            nagios::Verdict::Ok => Verdict::Ok,
+            nagios::Verdict::Warning => Verdict::Warning,
+            nagios::Verdict::Critical => Verdict::Critical,
+            nagios::Verdict::Unknown => Verdict::Unknown,
+        },
+        text: report.text.clone(),
+        at: report.time,
+        interval: report.interval_seconds.map(Duration::from_secs_f64),
+    }
+}
+
 fn names_a_new_host(hosts: &BTreeMap<HostName, Host>, batch: &Batch) -> bool {
     let declared = batch
         .graphs
         .iter()
         .filter_map(|declaration| declaration.host.as_ref());
+    let judged = batch.verdicts.iter().filter_map(|it| it.host.as_ref());
     let mut named = std::iter::once(&batch.host)
         .chain(declared)
+        .chain(judged)
         .chain(batch.series.host.iter().flatten());
     named.any(|host| !hosts.contains_key(host))
 }

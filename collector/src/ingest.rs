@@ -152,7 +152,9 @@ impl Ingest {
             return Err(PushError::Busy(text));
         }
         let screened = screen(&mut batch, now, self.limits.future_max);
-        if batch.samples.series.is_empty() && batch.graphs.is_empty() && batch.key.is_none() {
+        let says_nothing =
+            batch.samples.series.is_empty() && batch.graphs.is_empty() && batch.verdicts.is_empty();
+        if says_nothing && batch.key.is_none() {
             return Ok(Prepared::Answered(screened.ack(Ack::default())));
         }
         let entry = Entry {
@@ -204,6 +206,19 @@ fn screen(batch: &mut Batch, now: Timestamp, future_max: Duration) -> Screened {
         .collect();
     let refused = (samples.time.len() - good.len()) as u64;
     let mut problems = Vec::new();
+    let verdicts = batch.verdicts.len();
+    batch
+        .verdicts
+        .retain(|verdict| (earliest..=latest).contains(&verdict.time));
+    let early = verdicts - batch.verdicts.len();
+    if early > 0 {
+        problems.push(format!(
+            "verdicts refused: {early}; expected times from {} to {} (by the collector's clock)",
+            earliest.seconds(),
+            latest.seconds()
+        ));
+    }
+    let samples = &mut batch.samples;
     if refused > 0 {
         let bad = samples
             .time
@@ -219,7 +234,10 @@ fn screen(batch: &mut Batch, now: Timestamp, future_max: Duration) -> Screened {
         samples.value = good.iter().map(|&i| samples.value[i]).collect();
         samples.time = good.iter().map(|&i| samples.time[i]).collect();
     }
-    Screened { refused, problems }
+    Screened {
+        refused: refused + early as u64,
+        problems,
+    }
 }
 
 /// What the thread works with.

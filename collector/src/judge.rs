@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use crate::health::{Health, Part};
 use ravenry_alerts::channel::{ChannelError, Channels, Settings};
-use ravenry_alerts::engine::{Effect, Engine};
+use ravenry_alerts::engine::{Effect, Engine, Said};
 use ravenry_alerts::notice::{Notice, NoticeKey};
 use ravenry_alerts::outbox::{Delivery, Failure, LedgerEvent, Outbox, OutboxEffect};
 use ravenry_alerts::rule::{ContactName, Rules};
@@ -108,6 +108,7 @@ struct Judge {
 enum Input {
     Declare(HostName, Arc<Graph>, Timestamp),
     Readings(Vec<(SeriesName, Reading, Timestamp)>, Timestamp),
+    Verdicts(Vec<Said>, Timestamp),
     Contact(HostName, Timestamp, Timestamp),
     Reload(Arc<Rules>, Channels, Timestamp),
     Test(ContactName, oneshot::Sender<Result<(), String>>, Timestamp),
@@ -237,6 +238,15 @@ impl JudgeHandle {
         now: Timestamp,
     ) -> Result<(), JudgeError> {
         self.send_blocking(Input::Readings(batch, now))
+    }
+
+    /// Verdicts of Nagios checks, which arrived at `now`, in order of time. Those at or before the last one of their check
+    /// change nothing. Waits while the queue is full.
+    ///
+    /// # Errors
+    /// When the judge has stopped.
+    pub fn verdicts_blocking(&self, batch: Vec<Said>, now: Timestamp) -> Result<(), JudgeError> {
+        self.send_blocking(Input::Verdicts(batch, now))
     }
 
     /// Something was heard of a host at `at`, by our clock. Waits while the queue is full.
@@ -416,6 +426,10 @@ impl Judge {
             }
             Input::Readings(batch, now) => {
                 engine.handle_readings(&batch, now);
+                now
+            }
+            Input::Verdicts(batch, now) => {
+                engine.handle_verdicts(&batch, now);
                 now
             }
             Input::Contact(host, at, now) => {

@@ -308,8 +308,10 @@ fn hosts_named(batch: &Batch) -> impl Iterator<Item = &str> {
         .iter()
         .filter_map(|declaration| declaration.host.as_ref());
     let named = batch.series.host.iter().flatten();
+    let judged = batch.verdicts.iter().filter_map(|it| it.host.as_ref());
     std::iter::once(&batch.host)
         .chain(declared)
+        .chain(judged)
         .chain(named)
         .map(AsRef::as_ref)
 }

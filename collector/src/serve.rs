@@ -460,6 +460,9 @@ fn tell_judge(judge: &JudgeHandle, applied: Applied, received: Timestamp, now: T
     if !applied.readings.is_empty() {
         told = told.and_then(|()| judge.readings_blocking(applied.readings, now));
     }
+    if !applied.verdicts.is_empty() {
+        told = told.and_then(|()| judge.verdicts_blocking(applied.verdicts, now));
+    }
     if let Err(error) = told {
         tracing::error!("{error}: readings are stored but not judged");
     }

@@ -158,6 +158,7 @@ fn detail(
 ) -> GraphDetail {
     let of_graph = |check: &&CheckView| match &check.name {
         CheckName::Field(series) => series.graph == stored.graph.name,
+        CheckName::Verdict(verdict) => stored.graph.check.as_ref() == Some(&verdict.check),
         CheckName::Host(_) => false,
     };
     let latest = stored.columns.iter().filter_map(|column| {

@@ -41,7 +41,7 @@ pub(crate) fn readings(detail: &GraphDetail) -> Vec<Live> {
 /// The check of a field.
 pub(crate) fn check_of<'a>(checks: &'a [CheckView], field: &FieldName) -> Option<&'a CheckView> {
     checks.iter().find(|check| match &check.name {
-        CheckName::Host(_) => false,
+        CheckName::Host(_) | CheckName::Verdict(_) => false,
         CheckName::Field(series) => series.field == *field,
     })
 }

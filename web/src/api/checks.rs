@@ -21,7 +21,7 @@ struct Checks {
     checks: Vec<Check>,
 }
 
-/// A check. A host's own has no graph and no field.
+/// A check. A host's own has no graph and no field, a Nagios check has a name (`check`) and words (`output`) of its own.
 #[derive(Serialize)]
 pub(crate) struct Check {
     #[serde(flatten)]
@@ -30,6 +30,7 @@ pub(crate) struct Check {
     since: Option<Timestamp>,
     value: Option<f64>,
     threshold: String,
+    output: String,
     reason: String,
 }
 
@@ -39,6 +40,7 @@ pub(crate) struct Name {
     host: HostName,
     graph: Option<GraphName>,
     field: Option<FieldName>,
+    check: Option<GraphName>,
 }
 
 impl From<CheckName> for Name {
@@ -48,11 +50,19 @@ impl From<CheckName> for Name {
                 host,
                 graph: None,
                 field: None,
+                check: None,
             },
             CheckName::Field(series) => Self {
                 host: series.host,
                 graph: Some(series.graph),
                 field: Some(series.field),
+                check: None,
+            },
+            CheckName::Verdict(verdict) => Self {
+                host: verdict.host,
+                graph: None,
+                field: None,
+                check: Some(verdict.check),
             },
         }
     }
@@ -66,6 +76,7 @@ impl From<CheckView> for Check {
             since: check.since,
             value: check.value,
             threshold: check.threshold,
+            output: check.output,
             reason: check.reason,
         }
     }

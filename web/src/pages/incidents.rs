@@ -59,7 +59,9 @@ pub(crate) fn rows<'a>(
 
 fn reason(source: &dyn Source, cause: &CheckName) -> String {
     let checks = match cause {
-        CheckName::Host(host) => source.host(host).map(|host| host.checks),
+        CheckName::Host(_) | CheckName::Verdict(_) => {
+            source.host(cause.host()).map(|host| host.checks)
+        }
         CheckName::Field(series) => source
             .graph(&series.host, &series.graph)
             .map(|graph| graph.checks),

@@ -103,6 +103,7 @@ pub(crate) fn check_path(name: &CheckName) -> String {
         CheckName::Field(series) => {
             format!("/graph/{}/{}#f-{}", series.host, series.graph, series.field)
         }
+        CheckName::Verdict(verdict) => format!("/host/{}#checks", verdict.host),
     }
 }
 
@@ -111,6 +112,7 @@ pub(crate) fn check_short(name: &CheckName) -> String {
     match name {
         CheckName::Host(_) => "host".to_owned(),
         CheckName::Field(series) => format!("{}/{}", series.graph, series.field),
+        CheckName::Verdict(verdict) => verdict.check.to_string(),
     }
 }
 

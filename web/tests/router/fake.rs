@@ -285,6 +285,7 @@ fn check(host: &str, field: Option<(&str, &str)>, severity: Severity) -> CheckVi
         } else {
             String::new()
         },
+        output: String::new(),
         reason: reason.to_owned(),
         incident: None,
     }
