@@ -264,7 +264,9 @@ impl Catalog {
                 });
                 continue;
             }
-            known.verdicts.insert(report.check.clone());
+            if known.verdicts.insert(report.check.clone()) {
+                known.unsaved = true;
+            }
             applied.ack.accepted += 1;
             applied.verdicts.push(said(host, report));
         }

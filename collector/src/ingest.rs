@@ -210,10 +210,10 @@ fn screen(batch: &mut Batch, now: Timestamp, future_max: Duration) -> Screened {
     batch
         .verdicts
         .retain(|verdict| (earliest..=latest).contains(&verdict.time));
-    let early = verdicts - batch.verdicts.len();
-    if early > 0 {
+    let ill_timed = verdicts - batch.verdicts.len();
+    if ill_timed > 0 {
         problems.push(format!(
-            "verdicts refused: {early}; expected times from {} to {} (by the collector's clock)",
+            "verdicts refused: {ill_timed}; expected times from {} to {} (by the collector's clock)",
             earliest.seconds(),
             latest.seconds()
         ));
@@ -235,7 +235,7 @@ fn screen(batch: &mut Batch, now: Timestamp, future_max: Duration) -> Screened {
         samples.time = good.iter().map(|&i| samples.time[i]).collect();
     }
     Screened {
-        refused: refused + early as u64,
+        refused: refused + ill_timed as u64,
         problems,
     }
 }

@@ -292,6 +292,8 @@ impl Collector {
         config.interval = settings.interval;
         config.host = settings.host.clone().unwrap_or(config.host);
         config.plugin_dir = settings.plugin_dir.clone().or(config.plugin_dir);
+        config.check_dir = settings.check_dir.clone().or(config.check_dir);
+        config.checks.clone_from(&settings.checks);
         config.plugin_conf_dir = settings.plugin_conf_dir.clone().or(config.plugin_conf_dir);
         let (sender, deliveries) = mpsc::channel(DELIVERIES_MAX);
         let taken = tokio::spawn(take_deliveries(self.ingest.clone(), deliveries));

@@ -252,7 +252,8 @@ impl Agent {
             Err(error) => return error!("a plugin's run: {error}"),
         };
         let interval = run.declarations.as_deref().and_then(declared_interval);
-        let good = run.error.is_none();
+        // A check that failed is asked again as often as ever: when it works again is what it is there for.
+        let good = run.error.is_none() || run.verdict.is_some();
         if let Some(next) = self
             .schedule
             .handle_finished(now, &start, Finished { good, interval })
@@ -264,6 +265,9 @@ impl Agent {
         }
         self.status.note(&run);
         let interval = self.schedule.interval_of(&start.name);
+        if let Some(verdict) = &mut run.verdict {
+            verdict.interval_seconds = interval.map(|interval| interval.as_secs_f64());
+        }
         say_rhythm(
             run.declarations.as_deref_mut().unwrap_or_default(),
             interval,

@@ -13,11 +13,17 @@ use ravenry_plugins::problem::Problem;
 use ravenry_plugins::settings::{Document, Section};
 use reqwest::Url;
 
+pub mod check;
+
+use check::CheckEntry;
+
 #[cfg(test)]
 mod tests;
 
 /// Where plugins are looked for when nothing is said.
 pub const PLUGIN_DIR: &str = "/etc/ravenry/plugins";
+/// Where Nagios checks are looked for when nothing is said.
+pub const CHECK_DIR: &str = "/etc/ravenry/nagios-plugins.d";
 /// Where Munin's `plugin-conf.d` files are looked for when nothing is said.
 pub const PLUGIN_CONF_DIR: &str = "/etc/ravenry/plugin-conf.d";
 /// A configuration file, or a token file, may have this many bytes.
@@ -34,6 +40,10 @@ pub struct Config {
     pub token: Option<Token>,
     /// Where foreign plugins and links to `ravenry-plugin` are. `None`: [`PLUGIN_DIR`] where there is one.
     pub plugin_dir: Option<PathBuf>,
+    /// Where Nagios checks are that need no arguments. `None`: [`CHECK_DIR`] where there is one.
+    pub check_dir: Option<PathBuf>,
+    /// Nagios checks by their command lines.
+    pub checks: Vec<CheckEntry>,
     /// Files in the form of Munin's `plugin-conf.d`. `None`: [`PLUGIN_CONF_DIR`] where there is one.
     pub plugin_conf_dir: Option<PathBuf>,
     /// The agent's own directory: its id, its spool, the state of plugins.
@@ -154,6 +164,8 @@ impl Config {
             collector: None,
             token: None,
             plugin_dir: None,
+            check_dir: None,
+            checks: Vec::new(),
             plugin_conf_dir: None,
             state_dir: surroundings.state_dir.clone(),
             interval: Duration::from_secs(60),
@@ -260,6 +272,8 @@ fn read_addresses(root: &mut Section<'_, '_>, surroundings: &Surroundings, confi
 
 fn read_directories(root: &mut Section<'_, '_>, config: &mut Config) {
     config.plugin_dir = root.parsed_by("plugin_dir", absolute);
+    config.check_dir = root.parsed_by("check_dir", absolute);
+    config.checks = check::read(root);
     config.plugin_conf_dir = root.parsed_by("plugin_conf_dir", absolute);
     put(root.parsed_by("state_dir", absolute), &mut config.state_dir);
 }

@@ -1,4 +1,5 @@
-//! Finds the plugins: entries of the plugin directory by Munin's rules, and the bundled ones that are wanted without one.
+//! Finds the plugins: entries of the plugin directory by Munin's rules, the bundled ones that are wanted without one, and
+//! Nagios checks: entries of their own directory, and those that the configuration names.
 //!
 //! A directory that cannot be read is a problem of its own and takes nothing else with it: bundled plugins go on, and
 //! those found there before are kept until it can be read again.
@@ -17,7 +18,8 @@ use ravenry_plugins::munin::plugin_conf::PluginSettings;
 use ravenry_plugins::name::GraphName;
 use ravenry_plugins::problem::Problem;
 
-use crate::config::{Bundled, Config, PLUGIN_DIR};
+use crate::config::check::CheckEntry;
+use crate::config::{Bundled, CHECK_DIR, Config, PLUGIN_DIR};
 use crate::schedule::{Found, PluginName};
 use crate::settings::SettingsDir;
 
@@ -51,6 +53,11 @@ pub enum Kind {
     Foreign {
         /// That path.
         path: PathBuf,
+    },
+    /// As a Nagios check: its exit code and its output are its verdict.
+    Check {
+        /// A program and its arguments.
+        words: Vec<String>,
     },
 }
 
@@ -89,14 +96,31 @@ pub struct Scan {
 /// Where plugins are looked for, and what is remembered between two looks.
 #[derive(Clone, Debug)]
 pub struct Directory {
-    path: PathBuf,
-    /// Whether it was named, so that its absence is a problem.
-    named: bool,
+    plugins: Folder,
+    checks: Folder,
+    /// Those that the configuration names.
+    named_checks: Vec<Entry>,
     bundled: Bundled,
     settings: SettingsDir,
     suggested: Option<(Instant, Vec<String>)>,
+}
+
+/// A folder of executables.
+#[derive(Clone, Debug)]
+struct Folder {
+    path: PathBuf,
+    /// Whether it was named, so that its absence is a problem.
+    named: bool,
+    /// How what is in it is run.
+    holds: Holds,
     /// What was found when it could last be read.
     entries: Vec<Entry>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holds {
+    Plugins,
+    Checks,
 }
 
 #[derive(Clone, Debug)]
@@ -104,6 +128,8 @@ struct Entry {
     name: PluginName,
     kind: Kind,
     file: u64,
+    /// What counts before `plugin-conf.d`.
+    settings: PluginSettings,
 }
 
 impl Directory {
@@ -111,15 +137,12 @@ impl Directory {
     #[must_use]
     pub fn new(config: &Config) -> Self {
         Self {
-            path: config
-                .plugin_dir
-                .clone()
-                .unwrap_or_else(|| PathBuf::from(PLUGIN_DIR)),
-            named: config.plugin_dir.is_some(),
+            plugins: Folder::new(config.plugin_dir.as_ref(), PLUGIN_DIR, Holds::Plugins),
+            checks: Folder::new(config.check_dir.as_ref(), CHECK_DIR, Holds::Checks),
+            named_checks: config.checks.iter().map(Entry::of_check).collect(),
             bundled: config.bundled.clone(),
             settings: SettingsDir::new(config),
             suggested: None,
-            entries: Vec::new(),
         }
     }
 
@@ -127,18 +150,29 @@ impl Directory {
     pub fn scan(&mut self, now: Instant) -> Scan {
         let mut scan = Scan::default();
         self.settings.refresh(&mut scan.problems);
-        self.read_entries(&mut scan);
-        let mut entries = self.entries.clone();
+        self.plugins.read(&mut scan);
+        self.checks.read(&mut scan);
+        scan.ignored.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut entries = self.plugins.entries.clone();
         entries.extend(self.wanted_bundled(now, &mut scan.problems));
+        entries.extend(self.named_checks.iter().cloned());
+        entries.extend(self.checks.entries.iter().cloned());
         entries.sort_by(|a, b| a.name.cmp(&b.name));
-        entries.dedup_by(|again, first| again.name == first.name);
+        entries.dedup_by(|again, first| {
+            let is_twice = again.name == first.name;
+            if is_twice && matches!(again.kind, Kind::Check { .. }) {
+                let why = "another plugin or check has its name";
+                scan.ignored.push(ignored(&again.name, why));
+            }
+            is_twice
+        });
         if entries.len() > PLUGINS_MAX {
             let text = format!(
                 "expected at most {PLUGINS_MAX} plugins, found {}: the last ones are not run",
                 entries.len()
             );
             scan.problems
-                .push(Problem::new(self.path.display().to_string(), 0, text));
+                .push(Problem::new(self.plugins.source(), 0, text));
             entries.truncate(PLUGINS_MAX);
         }
         for entry in entries {
@@ -153,9 +187,10 @@ impl Directory {
     }
 
     fn plugin(&self, entry: &Entry) -> Option<Plugin> {
-        let settings = self.settings.of(&entry.name);
+        let mut settings = entry.settings.clone();
+        settings.fill_in(&self.settings.of(&entry.name));
         let mut hasher = DefaultHasher::new();
-        (entry.file, format!("{settings:?}")).hash(&mut hasher);
+        (entry.file, format!("{:?}{settings:?}", entry.kind)).hash(&mut hasher);
         Some(Plugin {
             name: entry.name.clone(),
             graph: GraphName::of_plugin(&entry.name)?,
@@ -163,31 +198,6 @@ impl Directory {
             settings: Arc::new(settings),
             fingerprint: hasher.finish(),
         })
-    }
-
-    fn read_entries(&mut self, scan: &mut Scan) {
-        let listed = fs::read_dir(&self.path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-        let listed = match listed {
-            Ok(listed) => listed,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !self.named => {
-                return self.entries.clear();
-            }
-            Err(error) => {
-                let text = format!("expected a directory of plugins that can be read: {error}");
-                scan.problems
-                    .push(Problem::new(self.path.display().to_string(), 0, text));
-                return;
-            }
-        };
-        self.entries.clear();
-        for entry in listed {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            match read_entry(&entry.path(), &name) {
-                Ok(entry) => self.entries.push(entry),
-                Err(why) => scan.ignored.push(ignored(&name, why)),
-            }
-        }
-        scan.ignored.sort_by(|a, b| a.name.cmp(&b.name));
     }
 
     fn wanted_bundled(&mut self, now: Instant, problems: &mut Vec<Problem>) -> Vec<Entry> {
@@ -212,6 +222,7 @@ impl Directory {
                 name: name.as_str().into(),
                 kind: Kind::Bundled,
                 file: 0,
+                settings: PluginSettings::default(),
             })
             .collect()
     }
@@ -229,6 +240,57 @@ impl Directory {
     }
 }
 
+impl Folder {
+    fn new(said: Option<&PathBuf>, default: &str, holds: Holds) -> Self {
+        Self {
+            path: said.cloned().unwrap_or_else(|| PathBuf::from(default)),
+            named: said.is_some(),
+            holds,
+            entries: Vec::new(),
+        }
+    }
+
+    fn source(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn read(&mut self, scan: &mut Scan) {
+        let listed = fs::read_dir(&self.path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let listed = match listed {
+            Ok(listed) => listed,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !self.named => {
+                return self.entries.clear();
+            }
+            Err(error) => {
+                let text = format!("expected a directory of plugins that can be read: {error}");
+                scan.problems.push(Problem::new(self.source(), 0, text));
+                return;
+            }
+        };
+        self.entries.clear();
+        for entry in listed {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            match read_entry(&entry.path(), &name, self.holds) {
+                Ok(entry) => self.entries.push(entry),
+                Err(why) => scan.ignored.push(ignored(&name, why)),
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn of_check(check: &CheckEntry) -> Self {
+        Self {
+            name: check.name.as_str().into(),
+            kind: Kind::Check {
+                words: check.command.clone(),
+            },
+            file: 0,
+            settings: check.settings.clone(),
+        }
+    }
+}
+
 fn ignored(name: &str, why: &'static str) -> Ignored {
     Ignored {
         name: name.to_owned(),
@@ -237,7 +299,7 @@ fn ignored(name: &str, why: &'static str) -> Ignored {
 }
 
 /// An entry of the directory, or why it is no plugin.
-fn read_entry(path: &Path, name: &str) -> Result<Entry, &'static str> {
+fn read_entry(path: &Path, name: &str, holds: Holds) -> Result<Entry, &'static str> {
     if let Some(why) = name_refused(name) {
         return Err(why);
     }
@@ -248,24 +310,28 @@ fn read_entry(path: &Path, name: &str) -> Result<Entry, &'static str> {
     if meta.mode() & 0o111 == 0 {
         return Err("it is not executable");
     }
-    let target =
-        fs::canonicalize(path).map_err(|_| "it cannot be read, or its link leads nowhere")?;
-    let kind = if target
-        .file_name()
-        .is_some_and(|name| name == BUNDLED_PROGRAM)
-        && bundled::find(name).is_some()
-    {
-        Kind::Bundled
-    } else {
-        Kind::Foreign {
+    let kind = match holds {
+        Holds::Checks => Kind::Check {
+            words: vec![path.to_str().ok_or("its path is not UTF-8")?.to_owned()],
+        },
+        Holds::Plugins if is_bundled(path, name)? => Kind::Bundled,
+        Holds::Plugins => Kind::Foreign {
             path: path.to_owned(),
-        }
+        },
     };
     Ok(Entry {
         name: name.into(),
         kind,
         file: fingerprint(&meta),
+        settings: PluginSettings::default(),
     })
+}
+
+fn is_bundled(path: &Path, name: &str) -> Result<bool, &'static str> {
+    let target =
+        fs::canonicalize(path).map_err(|_| "it cannot be read, or its link leads nowhere")?;
+    let program = target.file_name();
+    Ok(program.is_some_and(|program| program == BUNDLED_PROGRAM) && bundled::find(name).is_some())
 }
 
 /// Munin's rule for names of plugins.
@@ -326,6 +392,7 @@ mod tests {
         let plugins = scan.plugins.iter().map(|plugin| match &plugin.kind {
             Kind::Bundled => format!("{} bundled\n", plugin.name),
             Kind::Foreign { .. } => format!("{} as {}\n", plugin.name, plugin.graph),
+            Kind::Check { words } => format!("{} check {}\n", plugin.name, words.join(" ")),
         });
         let ignored = scan
             .ignored
@@ -376,6 +443,49 @@ mod tests {
         "#]]
         .assert_eq(&show(&scan));
         assert!(scan.problems.is_empty(), "{:?}", scan.problems);
+    }
+
+    #[test]
+    fn checks_come_from_their_directory_and_from_the_configuration() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = r#"
+            [[check]]
+            name = "disk"
+            command = ["/check_disk", "-w", "10%"]
+            interval = 300
+            [[check]]
+            name = "df"
+            command = "true"
+        "#;
+        for folder in ["plugins", "checks"] {
+            fs::create_dir(dir.path().join(folder)).unwrap();
+        }
+        put(&dir.path().join("plugins"), "df", 0o755);
+        put(&dir.path().join("checks"), "check_load", 0o755);
+        put(&dir.path().join("checks"), "check_off", 0o644);
+        let surroundings = Surroundings {
+            hostname: "web1".to_owned(),
+            state_dir: dir.path().join("state"),
+        };
+        let draft = crate::config::parse(text, "agent.toml", &surroundings).unwrap();
+        let config = Config {
+            plugin_dir: Some(dir.path().join("plugins")),
+            check_dir: Some(dir.path().join("checks")),
+            bundled: Bundled::Off,
+            ..draft.config
+        };
+        let scan = Directory::new(&config).scan(clock::monotonic());
+        let shown = show(&scan).replace(&dir.path().display().to_string(), "");
+        expect_test::expect![[r#"
+            check_load check /checks/check_load
+            df as df
+            disk check /check_disk -w 10%
+            check_off: it is not executable
+            df: another plugin or check has its name
+        "#]]
+        .assert_eq(&shown);
+        let disk = scan.plugins.iter().find(|it| &*it.name == "disk").unwrap();
+        assert_eq!(disk.found().interval, Some(Duration::from_secs(300)));
     }
 
     #[test]

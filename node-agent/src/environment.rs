@@ -56,17 +56,13 @@ impl Base {
         word: Option<&str>,
         helper: &Path,
     ) -> Result<RunSpec, String> {
-        let Kind::Foreign { path } = &plugin.kind else {
-            return Err("a bundled plugin is no program".to_owned());
-        };
-        let path = path
-            .to_str()
-            .ok_or_else(|| format!("expected a path in UTF-8, found {}", path.display()))?;
+        let (path, rest) = program(&plugin.kind)?;
         let said = plugin.settings.user.clone();
         let user = said.or_else(|| geteuid().is_root().then(|| DEFAULT_USER.to_owned()));
         let owner = self.make_state_dir(user.as_deref())?;
         let library = self.library()?;
-        let mut words = plugin.settings.command_line(path, word).into_iter();
+        let words = plugin.settings.command_line(path, word).into_iter();
+        let mut words = words.chain(rest.iter().cloned());
         let mut spec = RunSpec::new(words.next().ok_or("expected a command, found none")?);
         spec.args = words.map(Into::into).collect();
         spec.env = self.variables(plugin, &owner, library);
@@ -116,7 +112,15 @@ impl Base {
             dirtyconfig: true,
             master: "-",
         };
-        surroundings.variables(&plugin.settings.env)
+        let mut variables = surroundings.variables(&plugin.settings.env);
+        if let Kind::Check { .. } = plugin.kind {
+            // Where the checks of monitoring-plugins remember things, by its older and its newer name.
+            let state = surroundings.plugin_state_dir();
+            for name in ["NAGIOS_PLUGIN_STATE_DIRECTORY", "MP_STATE_PATH"] {
+                variables.push((name.to_owned(), state.clone()));
+            }
+        }
+        variables
     }
 
     /// Makes the directory of what plugins of `user` remember, and says its name.
@@ -144,6 +148,25 @@ impl Base {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(key, owner.clone());
         Ok(owner)
+    }
+}
+
+/// What is executed, and what stands behind the word that it is asked with.
+fn program(kind: &Kind) -> Result<(&str, &[String]), String> {
+    match kind {
+        Kind::Bundled => Err("a bundled plugin is no program".to_owned()),
+        Kind::Foreign { path } => {
+            let text = path.to_str();
+            let text =
+                text.ok_or_else(|| format!("expected a path in UTF-8, found {}", path.display()))?;
+            Ok((text, &[]))
+        }
+        Kind::Check { words } => {
+            let (program, rest) = words
+                .split_first()
+                .ok_or("expected a command, found none")?;
+            Ok((program, rest))
+        }
     }
 }
 

@@ -14,7 +14,9 @@ use ravenry_plugins::munin::{Extinfo, PluginSample};
 use ravenry_plugins::name::{FieldName, GraphName, HostName};
 use ravenry_plugins::problem::Problem;
 use ravenry_plugins::timestamp::Timestamp;
-use ravenry_plugins::wire::{Batch, PROBLEMS_MAX, RunReport, Samples, Series, VERSION};
+use ravenry_plugins::wire::{
+    Batch, PROBLEMS_MAX, RunReport, Samples, Series, VERSION, VerdictReport,
+};
 
 use crate::schedule::PluginName;
 
@@ -51,6 +53,8 @@ pub struct Run {
     pub samples: Vec<PluginSample>,
     /// Explanations that it printed along with its readings.
     pub extinfo: Vec<Extinfo>,
+    /// What it found, when it is a Nagios check.
+    pub verdict: Option<VerdictReport>,
     /// Why it failed, one sentence.
     pub error: Option<String>,
     /// Lines of its output that were not understood.
@@ -93,6 +97,7 @@ struct Pending {
     samples: Samples,
     graphs: Vec<Declaration>,
     runs: Vec<RunReport>,
+    verdicts: Vec<VerdictReport>,
     text_bytes: usize,
 }
 
@@ -143,6 +148,10 @@ impl Gather {
             problems.extend(texts);
         }
         self.send_unsent(now);
+        if let Some(verdict) = run.verdict {
+            self.pending.text_bytes += verdict.text.len();
+            self.pending.verdicts.push(verdict);
+        }
         self.report(
             now,
             RunReport {
@@ -353,6 +362,7 @@ impl Gather {
             series: pending.series,
             samples: pending.samples,
             runs: pending.runs,
+            verdicts: pending.verdicts,
         });
     }
 }

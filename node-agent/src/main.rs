@@ -221,6 +221,7 @@ fn list(config: &Config) -> anyhow::Result<ExitCode> {
         let kind = match &plugin.kind {
             Kind::Bundled => "bundled".to_owned(),
             Kind::Foreign { path } => path.display().to_string(),
+            Kind::Check { words } => format!("check: {}", words.join(" ")),
         };
         let problem = status
             .of(&plugin.name)

@@ -82,7 +82,7 @@ fn complaints(batches: &[Batch]) -> impl Iterator<Item = String> {
         })
 }
 
-/// One line a sample: host, graph, field, reading, label.
+/// One line a sample: host, graph, field, reading, label; then one a verdict: host, check, verdict, what it said.
 fn table(batch: &Batch) -> String {
     let mut labels = BTreeMap::new();
     for graph in &batch.graphs {
@@ -108,6 +108,16 @@ fn table(batch: &Batch) -> String {
             "{:<16} {name:<40} {:>20}  {label}",
             host.unwrap_or(&batch.host),
             value.to_string()
+        );
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    for report in &batch.verdicts {
+        let host = report.host.as_ref().unwrap_or(&batch.host);
+        let said = report.text.lines().next().unwrap_or_default();
+        let line = format!(
+            "{host:<16} {:<40} {:>20}  {said}",
+            report.check, report.verdict
         );
         text.push_str(line.trim_end());
         text.push('\n');

@@ -18,10 +18,12 @@ use ravenry_plugins::declaration::Declaration;
 use ravenry_plugins::munin::{
     Extinfo, Parsed, PluginSample, emit, parse_config, parse_fetch, text_of,
 };
+use ravenry_plugins::nagios::{self, NagiosResult, Verdict};
 use ravenry_plugins::name::HostName;
 use ravenry_plugins::problem::Problem;
-use ravenry_plugins::run::{self, RunLimits, RunResult};
+use ravenry_plugins::run::{self, RunLimits, RunOutcome, RunResult};
 use ravenry_plugins::timestamp::Timestamp;
+use ravenry_plugins::wire::{VERDICT_TEXT_BYTES_MAX, VerdictReport};
 use tokio::sync::oneshot;
 
 use crate::config::Config;
@@ -67,6 +69,9 @@ impl Runner {
             let gained = match &plugin.kind {
                 Kind::Bundled => runner.call(&plugin, config).await,
                 Kind::Foreign { .. } => runner.execute(&plugin, config).await,
+                Kind::Check { .. } => {
+                    Gained::from_check(&plugin, &runner.print(&plugin, None).await)
+                }
             };
             finish(&plugin, began, gained)
         })
@@ -86,7 +91,7 @@ impl Runner {
         match spec.unwrap_or_else(|error| Err(error.to_string())) {
             Ok(spec) => run::run(&spec, &limits).await,
             Err(why) => RunResult {
-                outcome: run::RunOutcome::NotStarted { why },
+                outcome: RunOutcome::NotStarted { why },
                 stdout: Vec::new(),
                 stderr: Vec::new(),
                 started: clock::now(),
@@ -188,6 +193,7 @@ struct Gained {
     declarations: Option<Vec<Declaration>>,
     samples: Vec<PluginSample>,
     extinfo: Vec<Extinfo>,
+    verdict: Option<VerdictReport>,
     /// When the values were read, if that is not when the run began.
     time: Option<Timestamp>,
     error: Option<String>,
@@ -216,6 +222,35 @@ impl Gained {
             time: Some(time),
             ..Self::default()
         })
+    }
+
+    /// What a Nagios check found. Every end of its run is a verdict; those that it did not choose itself are unknown.
+    fn from_check(plugin: &Plugin, result: &RunResult) -> Self {
+        let (said, mut problems) = match result.outcome.exit_code() {
+            Some(code) => nagios::parse(code, &text_of(&result.stdout)),
+            None => (unknown(&result.outcome), Vec::new()),
+        };
+        let (declarations, samples, more) = nagios::numbers::graphs(&plugin.graph, &said.perfdata);
+        problems.extend(more);
+        let notice = result.outcome.notice();
+        problems.extend(notice.map(|notice| Problem::new("check", 0, notice)));
+        let ended = result.outcome.exit_code().is_some();
+        Self {
+            declarations: (!declarations.is_empty()).then_some(declarations),
+            samples,
+            verdict: Some(VerdictReport {
+                host: None,
+                check: plugin.graph.clone(),
+                time: result.started,
+                verdict: said.verdict,
+                text: words_of(&said, &result.stderr),
+                interval_seconds: None,
+            }),
+            time: Some(result.started),
+            error: (!ended).then(|| format!("{}{}", result.outcome, complaint(&result.stderr))),
+            problems,
+            ..Self::default()
+        }
     }
 
     fn take_config(&mut self, plugin: &Plugin, result: &RunResult) {
@@ -281,6 +316,9 @@ impl Gained {
 fn finish(plugin: &Plugin, began: (Timestamp, Instant), mut gained: Gained) -> Run {
     if let Some(host) = &plugin.settings.host_name {
         speak_for(host, gained.declarations.iter_mut().flatten());
+        if let Some(verdict) = &mut gained.verdict {
+            verdict.host = Some(host.clone());
+        }
     }
     if gained.error.is_some() {
         gained.samples.clear();
@@ -292,6 +330,7 @@ fn finish(plugin: &Plugin, began: (Timestamp, Instant), mut gained: Gained) -> R
         declarations: gained.declarations,
         samples: gained.samples,
         extinfo: gained.extinfo,
+        verdict: gained.verdict,
         error: gained.error,
         problems: gained.problems,
     }
@@ -302,6 +341,34 @@ fn speak_for<'a>(host: &HostName, declarations: impl Iterator<Item = &'a mut Dec
     for declaration in declarations {
         declaration.host.get_or_insert_with(|| host.clone());
     }
+}
+
+/// A check that did not come to its end by itself.
+fn unknown(outcome: &RunOutcome) -> NagiosResult {
+    NagiosResult {
+        verdict: Verdict::Unknown,
+        text: format!("the check {outcome}"),
+        long_text: String::new(),
+        perfdata: Vec::new(),
+    }
+}
+
+/// What a check said for people, or what it complained when it said nothing.
+fn words_of(said: &NagiosResult, stderr: &[u8]) -> String {
+    let mut text = said.text.clone();
+    if text.is_empty() {
+        text = format!("it printed nothing{}", complaint(stderr));
+    }
+    if !said.long_text.is_empty() {
+        text = format!("{text}\n{}", said.long_text);
+    }
+    text.retain(|c| c == '\n' || !c.is_control());
+    let mut end = VERDICT_TEXT_BYTES_MAX.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text
 }
 
 /// The first thing that a plugin complained about, as the end of a sentence. Lines beginning with `#` are notes.

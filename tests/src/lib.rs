@@ -10,6 +10,7 @@
     reason = "in a test a panic is a failure with its place"
 )]
 
+pub mod agent;
 pub mod collector;
 pub mod http;
 pub mod mail;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ravenry_agent::config::check::{self, CheckEntry};
 use ravenry_plugins::name::HostName;
 use ravenry_plugins::settings::Section;
 
@@ -15,6 +16,10 @@ pub struct LocalAgent {
     pub host: Option<HostName>,
     /// `plugin_dir`: plugins to run beside the bundled ones.
     pub plugin_dir: Option<PathBuf>,
+    /// `check_dir`: Nagios checks that need no arguments.
+    pub check_dir: Option<PathBuf>,
+    /// `[[agent.check]]`: Nagios checks by their command lines.
+    pub checks: Vec<CheckEntry>,
     /// `plugin_conf_dir`: their settings, in Munin's form.
     pub plugin_conf_dir: Option<PathBuf>,
     /// `interval`: how often a plugin runs that does not say otherwise.
@@ -27,6 +32,8 @@ impl Default for LocalAgent {
             enabled: true,
             host: None,
             plugin_dir: None,
+            check_dir: None,
+            checks: Vec::new(),
             plugin_conf_dir: None,
             interval: Duration::from_secs(60),
         }
@@ -40,6 +47,8 @@ impl LocalAgent {
             enabled,
             host,
             plugin_dir,
+            check_dir,
+            checks,
             plugin_conf_dir,
             interval,
         } = self;
@@ -47,6 +56,8 @@ impl LocalAgent {
             ("agent.enabled", *enabled != running.enabled),
             ("agent.host", *host != running.host),
             ("agent.plugin_dir", *plugin_dir != running.plugin_dir),
+            ("agent.check_dir", *check_dir != running.check_dir),
+            ("agent.check", *checks != running.checks),
             (
                 "agent.plugin_conf_dir",
                 *plugin_conf_dir != running.plugin_conf_dir,
@@ -65,6 +76,11 @@ impl LocalAgent {
             .text("plugin_dir")
             .map(PathBuf::from)
             .or(self.plugin_dir.take());
+        self.check_dir = section
+            .text("check_dir")
+            .map(PathBuf::from)
+            .or(self.check_dir.take());
+        self.checks = check::read(section);
         self.plugin_conf_dir = section
             .text("plugin_conf_dir")
             .map(PathBuf::from)

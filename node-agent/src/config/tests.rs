@@ -37,6 +37,8 @@ fn nothing_said_is_an_agent_on_its_defaults() {
                 collector: None,
                 token: None,
                 plugin_dir: None,
+                check_dir: None,
+                checks: [],
                 plugin_conf_dir: None,
                 state_dir: "/state",
                 interval: 60s,
@@ -105,7 +107,7 @@ a = 1
 "#,
         expect![[r#"
             agent.toml:2: host: host name "../etc": expected 1 to 253 letters, digits, '.', '-', '_', beginning with a letter or digit, without '..'
-            agent.toml:3: colector: unknown key; expected one of: host, collector, token, token_file, plugin_dir, plugin_conf_dir, state_dir, interval, timeout, concurrency, bundled, spool_size
+            agent.toml:3: colector: unknown key; expected one of: host, collector, token, token_file, plugin_dir, check_dir, check, plugin_conf_dir, state_dir, interval, timeout, concurrency, bundled, spool_size
             agent.toml:4: collector: expected an address like https://ravenry.example.net:4950, found "ftp://x"
             agent.toml:5: interval: expected a duration such as 30, "90s", "5m", "36h", "7d", found the text "5 years"
             agent.toml:6: timeout: expected a duration from 1s to 1h, found 0s
@@ -113,7 +115,7 @@ a = 1
             agent.toml:8: bundled: expected a text or a list of texts, found the integer 3
             agent.toml:9: spool_size: expected a size such as 4096, "64 KB", "16 MB", found the integer -1
             agent.toml:10: state_dir: expected an absolute path, found "here"
-            agent.toml:11: groups: unknown key; expected one of: host, collector, token, token_file, plugin_dir, plugin_conf_dir, state_dir, interval, timeout, concurrency, bundled, spool_size
+            agent.toml:11: groups: unknown key; expected one of: host, collector, token, token_file, plugin_dir, check_dir, check, plugin_conf_dir, state_dir, interval, timeout, concurrency, bundled, spool_size
         "#]],
     );
 }
@@ -177,5 +179,60 @@ fn a_token_file_is_read_and_a_missing_one_is_a_problem_of_its_line() {
     assert_eq!(
         load(&file, &surroundings()).unwrap().token,
         Some("s3cret".parse().unwrap())
+    );
+}
+
+#[test]
+fn a_check_is_a_line_for_the_shell_or_a_program_with_arguments() {
+    let text = r#"
+        check_dir = "/etc/nagios-plugins.d"
+        [[check]]
+        name = "check_disk"
+        command = "/usr/lib/nagios/plugins/check_disk -w 10% -c 5% -p /"
+        interval = "5m"
+        timeout = 10
+        user = "root"
+        [[check]]
+        name = "ping"
+        host = "router1"
+        command = ["/usr/lib/nagios/plugins/check_ping", "-H", "router1"]
+    "#;
+    let config = parse(text, "agent.toml", &surroundings()).unwrap().config;
+    let [disk, ping] = &config.checks[..] else {
+        panic!("{:?}", config.checks);
+    };
+    assert_eq!(disk.command[..2], ["/bin/sh", "-c"]);
+    assert_eq!(disk.settings.update_rate, Some(Duration::from_secs(300)));
+    assert_eq!(disk.settings.timeout, Some(Duration::from_secs(10)));
+    assert_eq!(disk.settings.user.as_deref(), Some("root"));
+    assert_eq!(ping.command.len(), 3);
+    let host = ping.settings.host_name.as_ref().map(HostName::as_str);
+    assert_eq!(host, Some("router1"));
+}
+
+#[test]
+fn a_check_without_its_name_or_command_is_refused() {
+    check(
+        r#"
+[[check]]
+name = "a/b"
+command = "true"
+[[check]]
+command = "true"
+[[check]]
+name = "x"
+command = ""
+[[check]]
+name = "x"
+command = ["a", "b"]
+colour = "red"
+        "#,
+        expect![[r#"
+            agent.toml:3: check.name: graph name "a/b": expected 1 to 150 letters, digits, '_', '-', '.', ':', without a leading, trailing or double '.', and not 'multigraph'
+            agent.toml:5: check.name: expected one, found none
+            agent.toml:9: check.command: expected a command line, or a program and its arguments, found nothing
+            agent.toml:11: check.name: expected each check once, found x again
+            agent.toml:13: check.colour: unknown key; expected one of: name, command, user, timeout, host, interval
+        "#]],
     );
 }

@@ -23,6 +23,7 @@ fn run_of((at, plugin, config, fetch): &Line, wall: i64) -> Run {
         declarations: (!config.is_empty()).then(|| parse_config(config, &name).declarations),
         samples: fetched.samples,
         extinfo: fetched.extinfo,
+        verdict: None,
         error: None,
         problems: fetched.problems,
     }

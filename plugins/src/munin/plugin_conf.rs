@@ -208,7 +208,8 @@ impl PluginSettings {
         Ok(())
     }
 
-    fn fill_in(&mut self, wider: &Self) {
+    /// Takes over from `wider` what is not set here, single variables included.
+    pub fn fill_in(&mut self, wider: &Self) {
         let Self {
             user,
             groups,

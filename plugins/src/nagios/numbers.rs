@@ -124,7 +124,7 @@ impl Unit {
     fn reading(&self, reading: Reading, factor: f64) -> Reading {
         match (reading, self.kind) {
             // rrdtool counts in whole numbers.
-            (Reading::Number(number), Kind::Counter) if number >= 0.0 && number < 1e18 => {
+            (Reading::Number(number), Kind::Counter) if (0.0..1e18).contains(&number) => {
                 Reading::Number(number.floor())
             }
             (Reading::Number(number), _) => Reading::Number(number * factor),

@@ -77,63 +77,65 @@ fn host() {
     check(
         "/api/v1/hosts/10.0.0.7",
         &expect![[r#"
-        {
-          "checks": [
             {
-              "field": null,
-              "graph": null,
-              "host": "10.0.0.7",
-              "reason": "not told: the host is down, incident 41 covers it",
-              "severity": "unknown",
-              "since": 1795199400,
-              "threshold": "",
-              "value": 97.25
-            }
-          ],
-          "graphs": [
-            {
-              "category": "system",
-              "last_update": 1795200007,
-              "latest": [
+              "checks": [
                 {
-                  "field": "load",
-                  "time": 1795200007,
-                  "value": 0.6509598265815506
+                  "check": null,
+                  "field": null,
+                  "graph": null,
+                  "host": "10.0.0.7",
+                  "output": "",
+                  "reason": "not told: the host is down, incident 41 covers it",
+                  "severity": "unknown",
+                  "since": 1795199400,
+                  "threshold": "",
+                  "value": 97.25
                 }
               ],
-              "name": "load",
-              "step": 60.0,
-              "title": "Load average",
-              "worst": "ok"
+              "graphs": [
+                {
+                  "category": "system",
+                  "last_update": 1795200007,
+                  "latest": [
+                    {
+                      "field": "load",
+                      "time": 1795200007,
+                      "value": 0.6509598265815506
+                    }
+                  ],
+                  "name": "load",
+                  "step": 60.0,
+                  "title": "Load average",
+                  "worst": "ok"
+                }
+              ],
+              "host": {
+                "checks": {
+                  "critical": 0,
+                  "ok": 1,
+                  "unknown": 1,
+                  "warning": 0
+                },
+                "graphs": 1,
+                "groups": [
+                  "ungrouped"
+                ],
+                "last_contact": 1795192760,
+                "name": "10.0.0.7",
+                "state": "down",
+                "worst": "unknown"
+              },
+              "runs": [
+                {
+                  "duration": 0.001,
+                  "error": null,
+                  "plugin": "load",
+                  "problems": [],
+                  "time": 1795200007
+                }
+              ]
             }
-          ],
-          "host": {
-            "checks": {
-              "critical": 0,
-              "ok": 1,
-              "unknown": 1,
-              "warning": 0
-            },
-            "graphs": 1,
-            "groups": [
-              "ungrouped"
-            ],
-            "last_contact": 1795192760,
-            "name": "10.0.0.7",
-            "state": "down",
-            "worst": "unknown"
-          },
-          "runs": [
-            {
-              "duration": 0.001,
-              "error": null,
-              "plugin": "load",
-              "problems": [],
-              "time": 1795200007
-            }
-          ]
-        }
-    "#]],
+        "#]],
     );
 }
 
@@ -250,39 +252,41 @@ fn incidents() {
     check(
         "/api/v1/incidents?limit=3",
         &expect![[r#"
-        {
-          "incidents": [
             {
-              "cause": {
-                "field": "_dev_vda1",
-                "graph": "df",
-                "host": "web1.example.net"
-              },
-              "closed": null,
-              "id": 42,
-              "opened": 1795199400,
-              "severity": "critical",
-              "summary": "/ is 98.4 % full, above 98",
-              "told": [
-                "night shift by mail at 18:31: problem"
+              "incidents": [
+                {
+                  "cause": {
+                    "check": null,
+                    "field": "_dev_vda1",
+                    "graph": "df",
+                    "host": "web1.example.net"
+                  },
+                  "closed": null,
+                  "id": 42,
+                  "opened": 1795199400,
+                  "severity": "critical",
+                  "summary": "/ is 98.4 % full, above 98",
+                  "told": [
+                    "night shift by mail at 18:31: problem"
+                  ]
+                },
+                {
+                  "cause": {
+                    "check": null,
+                    "field": null,
+                    "graph": null,
+                    "host": "10.0.0.7"
+                  },
+                  "closed": null,
+                  "id": 41,
+                  "opened": 1795199400,
+                  "severity": "critical",
+                  "summary": "nothing heard for 2 hours <b>!</b>",
+                  "told": []
+                }
               ]
-            },
-            {
-              "cause": {
-                "field": null,
-                "graph": null,
-                "host": "10.0.0.7"
-              },
-              "closed": null,
-              "id": 41,
-              "opened": 1795199400,
-              "severity": "critical",
-              "summary": "nothing heard for 2 hours <b>!</b>",
-              "told": []
             }
-          ]
-        }
-    "#]],
+        "#]],
     );
 }
 
@@ -291,21 +295,23 @@ fn checks() {
     check(
         "/api/v1/checks?severity=warning",
         &expect![[r#"
-        {
-          "checks": [
             {
-              "field": null,
-              "graph": null,
-              "host": "db-1",
-              "reason": "not told: attempt 2 of 3",
-              "severity": "warning",
-              "since": 1795199400,
-              "threshold": "",
-              "value": 97.25
+              "checks": [
+                {
+                  "check": null,
+                  "field": null,
+                  "graph": null,
+                  "host": "db-1",
+                  "output": "",
+                  "reason": "not told: attempt 2 of 3",
+                  "severity": "warning",
+                  "since": 1795199400,
+                  "threshold": "",
+                  "value": 97.25
+                }
+              ]
             }
-          ]
-        }
-    "#]],
+        "#]],
     );
 }
 
