@@ -49,6 +49,7 @@ pub fn graphs(
             graph: graph.clone(),
             field: number.field.clone(),
             time: None,
+            line: 1,
             reading: draft.unit.reading(number.perfdata.value, number.factor),
         }));
         declarations.push(draft.declaration(check, graph));
