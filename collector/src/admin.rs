@@ -100,8 +100,10 @@ async fn flush(State(admin): State<Admin>, headers: HeaderMap) -> (StatusCode, J
     }
     match admin.keeper.flush().await {
         Ok(report) => {
-            let answer =
-                json!({ "files": report.files, "rows": report.rows, "problems": report.problems });
+            let answer = json!({
+                "files": report.files, "rows": report.rows, "unwritten": report.unwritten,
+                "problems": report.problems,
+            });
             (StatusCode::OK, Json(answer))
         }
         Err(error) => (

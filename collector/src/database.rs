@@ -11,7 +11,7 @@ use ravenry_plugins::declaration::Declaration;
 use ravenry_plugins::name::{FieldName, GraphName, HostName, NameError};
 use ravenry_plugins::timestamp::Timestamp;
 use ravenry_plugins::wire::RunReport;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 
 use crate::catalog::{Catalog, Host, Sent, StoredGraph};
 
@@ -88,17 +88,73 @@ impl Database {
         Ok(Self { connection })
     }
 
+    /// Opens the file to look at it: nothing is made, nothing changed.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or a later version wrote it.
+    pub fn look_at(path: &Path) -> Result<Self, DatabaseError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(Duration::from_secs(10))?;
+        let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if found > VERSION {
+            return Err(DatabaseError::Version { found });
+        }
+        Ok(Self { connection })
+    }
+
+    /// What SQLite finds wrong with the whole file, one sentence each.
+    ///
+    /// # Errors
+    /// When it cannot even look.
+    pub fn integrity(&self) -> Result<Vec<String>, DatabaseError> {
+        let mut check = self.connection.prepare("PRAGMA integrity_check(20)")?;
+        let found = check.query_map([], |row| row.get::<_, String>(0))?;
+        let found = found.collect::<Result<Vec<_>, _>>()?;
+        Ok(found.into_iter().filter(|line| line != "ok").collect())
+    }
+
+    /// The last position of the journal that is not needed any more.
+    ///
+    /// # Errors
+    /// When SQLite cannot read.
+    pub fn position(&self) -> Result<u64, DatabaseError> {
+        let position = "SELECT value FROM meta WHERE key = 'position'";
+        let found = self
+            .connection
+            .query_row(position, [], |row| row.get(0))
+            .optional()?;
+        Ok(found.unwrap_or(0))
+    }
+
+    /// The graphs that are known, each with its host, and the rows that could not be read.
+    ///
+    /// # Errors
+    /// When SQLite cannot read.
+    pub fn graphs(&self) -> Result<(Vec<KnownGraph>, Vec<String>), DatabaseError> {
+        let mut graphs = self.connection.prepare(
+            "SELECT host, graph, declaration, declared, columns, first_update_micros FROM graphs",
+        )?;
+        let (mut known, mut problems) = (Vec::new(), Vec::new());
+        let mut rows = graphs.query([])?;
+        while let Some(row) = rows.next()? {
+            let (host, graph): (String, String) = (row.get(0)?, row.get(1)?);
+            let (declaration, columns): (String, String) = (row.get(2)?, row.get(4)?);
+            let first_update = row.get::<_, Option<i64>>(5)?.map(Timestamp::from_micros);
+            match graph_of(&host, &declaration, row.get(3)?, &columns, first_update) {
+                Ok((host, name, stored)) => known.push(KnownGraph { host, name, stored }),
+                Err(why) => problems.push(format!("state database: graph {host}/{graph}: {why}")),
+            }
+        }
+        Ok((known, problems))
+    }
+
     /// Fills a new `catalog` with what was saved, and says which rows could not be read: they are left out.
     ///
     /// # Errors
     /// When SQLite cannot read.
     pub fn load(&self, catalog: &mut Catalog) -> Result<Vec<String>, DatabaseError> {
-        let position = "SELECT value FROM meta WHERE key = 'position'";
-        catalog.position = self
-            .connection
-            .query_row(position, [], |row| row.get(0))
-            .optional()?
-            .unwrap_or(0);
+        catalog.position = self.position()?;
         let mut problems = Vec::new();
         self.load_hosts(catalog, &mut problems)?;
         self.load_graphs(catalog, &mut problems)?;
@@ -131,22 +187,12 @@ impl Database {
         catalog: &mut Catalog,
         problems: &mut Vec<String>,
     ) -> Result<(), DatabaseError> {
-        let mut graphs = self.connection.prepare(
-            "SELECT host, graph, declaration, declared, columns, first_update_micros FROM graphs",
-        )?;
-        let mut rows = graphs.query([])?;
-        while let Some(row) = rows.next()? {
-            let (host, graph): (String, String) = (row.get(0)?, row.get(1)?);
-            let (declaration, columns): (String, String) = (row.get(2)?, row.get(4)?);
-            let first_update = row.get::<_, Option<i64>>(5)?.map(Timestamp::from_micros);
-            match graph_of(&host, &declaration, row.get(3)?, &columns, first_update) {
-                Ok((host, name, stored)) => {
-                    catalog.counts.series += stored.room();
-                    let host = catalog.hosts.entry(host).or_default();
-                    host.graphs.insert(name, stored);
-                }
-                Err(why) => problems.push(format!("state database: graph {host}/{graph}: {why}")),
-            }
+        let (graphs, unreadable) = self.graphs()?;
+        problems.extend(unreadable);
+        for KnownGraph { host, name, stored } in graphs {
+            catalog.counts.series += stored.room();
+            let host = catalog.hosts.entry(host).or_default();
+            host.graphs.insert(name, stored);
         }
         Ok(())
     }
@@ -204,6 +250,17 @@ impl Database {
             .execute("DELETE FROM tokens WHERE name = ?1", params![name])?
             == 1)
     }
+}
+
+/// A graph that the database knows.
+#[derive(Debug)]
+pub struct KnownGraph {
+    /// Whose it is.
+    pub host: HostName,
+    /// Its name.
+    pub name: GraphName,
+    /// What is known of it.
+    pub stored: StoredGraph,
 }
 
 fn host_of(

@@ -24,11 +24,14 @@ use crate::entry::Entry;
 use crate::store::graph_file::GraphFile;
 
 pub mod checkpoint;
+pub mod fault;
 pub mod graph_file;
 pub mod history;
 pub mod layout;
 pub mod pending;
 pub mod redo;
+pub mod repair;
+pub mod verify;
 
 /// Folder of the history files below the data directory.
 pub const FOLDER: &str = "rrd";

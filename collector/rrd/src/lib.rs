@@ -38,6 +38,7 @@ pub mod header;
 mod image;
 pub mod layout;
 mod local;
+pub mod mend;
 pub mod modify;
 pub mod print;
 pub mod resample;

@@ -3,7 +3,7 @@
 //! do not reach. What nobody kept is unknown.
 
 use crate::create::create;
-use crate::definition::{Archive, Cf};
+use crate::definition::{Archive, Cf, Definition};
 use crate::header::Header;
 use crate::layout::{
     CDP_UNKNOWN, CDP_VALUE, LAST_INPUT, PDP_UNKNOWN, PDP_VALUE, PDP_WORDS, stored, word,
@@ -41,16 +41,45 @@ pub fn resample(file: &[u8], step: u64, archives: &[Archive]) -> Result<Vec<u8>,
     let mut definition = header.definition().ok_or(ReshapeError::Unsupported)?;
     definition.step = step;
     definition.archives = archives.to_vec();
-    definition.start = header.last_update().0;
-    let mut new = create(&definition)?;
+    let (mut new, places) = rows_until(file, &header, &definition)?;
+    places.copy_time(&header, &mut new);
+    Ok(new)
+}
+
+/// A copy of `file` as it was at `until`: what it has of later times is left out, its counters begin anew. For files into
+/// which a clock that was wrong has written.
+///
+/// # Errors
+/// See [`ReshapeError`].
+pub fn rewind(file: &[u8], until: i64) -> Result<Vec<u8>, ReshapeError> {
+    let header = Header::parse(file, file.len() as u64)?;
+    let mut definition = header.definition().ok_or(ReshapeError::Unsupported)?;
+    definition.start = until.min(definition.start);
+    let (mut new, places) = rows_until(file, &header, &definition)?;
+    for source in 0..header.sources().len() {
+        let at = places.prepared(source);
+        new[at..at + LAST_INPUT].fill(0);
+        new[at] = b'U';
+    }
+    Ok(new)
+}
+
+/// A file as `definition` says, with what `file` has up to its start.
+fn rows_until(
+    file: &[u8],
+    header: &Header,
+    definition: &Definition,
+) -> Result<(Vec<u8>, Places), ReshapeError> {
+    let (step, archives) = (definition.step, &definition.archives);
+    let mut new = create(definition)?;
     let old = Old {
-        places: Places::of(&header),
+        places: Places::of(header),
         last: header.last_update().0,
-        header: &header,
+        until: definition.start,
+        header,
         file,
     };
     let places = Places::of(&Header::parse(&new, new.len() as u64)?);
-    places.copy_time(&header, &mut new);
     for source in 0..header.sources().len() {
         old.resample_step(source, step, &places, &mut new);
         for (index, archive) in archives.iter().enumerate() {
@@ -58,7 +87,7 @@ pub fn resample(file: &[u8], step: u64, archives: &[Archive]) -> Result<Vec<u8>,
             old.resample_open_row(source, step, (index, archive), &places, &mut new);
         }
     }
-    Ok(new)
+    Ok((new, places))
 }
 
 /// The file that is resampled.
@@ -66,7 +95,10 @@ struct Old<'f> {
     header: &'f Header,
     file: &'f [u8],
     places: Places,
+    /// Its last update.
     last: i64,
+    /// The new file's: what is later is left out.
+    until: i64,
 }
 
 /// What is known of a source between two times.
@@ -167,15 +199,15 @@ impl Old<'_> {
     /// The last input, and what was gathered in the step that is not complete.
     fn resample_step(&self, source: usize, step: u64, places: &Places, new: &mut [u8]) {
         let (from, to) = (self.places.prepared(source), places.prepared(source));
-        if step == self.header.step() {
+        if step == self.header.step() && self.until == self.last {
             new[to..to + 8 * PDP_WORDS].copy_from_slice(&self.file[from..from + 8 * PDP_WORDS]);
             return;
         }
         new[to..to + LAST_INPUT].copy_from_slice(&self.file[from..from + LAST_INPUT]);
-        let began = self.last - self.last % step as i64;
+        let began = self.until - self.until % step as i64;
         let serving = self.serving(Cf::Average, step);
-        let known = self.known(source, &serving, (began, self.last));
-        let unknown = (self.last - began) as u64 - known.seconds as u64;
+        let known = self.known(source, &serving, (began, self.until));
+        let unknown = (self.until - began) as u64 - known.seconds as u64;
         let nothing = unknown > 0 && known.seconds == 0.0;
         put(new, to + 8 * PDP_UNKNOWN, unknown);
         put(
@@ -195,7 +227,7 @@ impl Old<'_> {
         new: &mut [u8],
     ) {
         let length = (step * archive.steps) as i64;
-        let newest = self.last - self.last % length;
+        let newest = self.until - self.until % length;
         let serving = self.serving(archive.cf, length as u64);
         for row in 0..archive.rows {
             let end = newest - (archive.rows - 1 - row) as i64 * length;
@@ -223,8 +255,8 @@ impl Old<'_> {
     ) {
         let length = (step * archive.steps) as i64;
         let (began, last_step) = (
-            self.last - self.last % length,
-            self.last - self.last % step as i64,
+            self.until - self.until % length,
+            self.until - self.until % step as i64,
         );
         let steps = ((last_step - began) / step as i64) as u64;
         let known = self.known(source, &self.serving(archive.cf, step), (began, last_step));
@@ -254,7 +286,6 @@ fn put(file: &mut [u8], at: usize, word: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::definition::Definition;
     use crate::fetch::{Request, plan, slice};
     use crate::update::Input;
     use crate::writes::Writes;
@@ -385,6 +416,27 @@ mod tests {
                 "{cf:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_a_wrong_clock_wrote_is_taken_back() {
+        let long = definition(60, &["RRA:AVERAGE:0.5:1:9000", "RRA:MAX:0.5:5:3000"]);
+        let before = filled(&long, 3420, |time| time as f64);
+        let mut ahead = before.clone();
+        continued(&mut ahead, 86_400, (3420, 90_000), |_| 5.0);
+        let mut back = rewind(&ahead, START + 3420).unwrap();
+        let header = Header::parse(&back, back.len() as u64).unwrap();
+        assert_eq!(header.last_update(), (START + 3420, 0));
+        assert_eq!(header.last_input(0), b"U");
+        for (cf, resolution, until) in [(Cf::Average, 60, 3420), (Cf::Max, 300, 3300)] {
+            let (found, expected) = (
+                rows(&back, cf, resolution, (0, until)),
+                rows(&before, cf, resolution, (0, until)),
+            );
+            assert_eq!(found, expected);
+        }
+        continued(&mut back, 60, (3420, 3600), |_| 7.0);
+        assert_eq!(rows(&back, Cf::Average, 60, (3420, 3600)), [Some(7.0); 3]);
     }
 
     #[test]

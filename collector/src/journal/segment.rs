@@ -26,7 +26,8 @@ use ravenry_plugins::disk::{Disk, DiskFile, Open, read_whole};
 
 use super::{Bounds, Journal, JournalError};
 
-const FOLDER: &str = "journal";
+/// The folder of the segments below the data directory.
+pub const FOLDER: &str = "journal";
 const SUFFIX: &str = ".segment";
 const MAGIC: &[u8; 8] = b"RAVENJNL";
 const VERSION: u32 = 1;
@@ -89,9 +90,9 @@ impl SegmentJournal {
         };
         let mut problems = Vec::new();
         for name in journal.disk.list(FOLDER.as_ref())? {
-            match name.strip_suffix(SUFFIX).map(str::parse) {
-                Some(Ok(first)) => journal.adopt(first, &mut problems)?,
-                _ => problems.push(format!("{FOLDER}/{name}: not a segment, left alone")),
+            match first_of(&name) {
+                Some(first) => journal.adopt(first, &mut problems)?,
+                None => problems.push(format!("{FOLDER}/{name}: not a segment, left alone")),
             }
         }
         Ok((journal, problems))
@@ -306,14 +307,22 @@ fn checksum(position: u64, entry: &[u8]) -> u32 {
 }
 
 /// What reading a segment came to.
-struct Read {
+#[derive(Debug)]
+pub struct Read {
     /// The position behind its last good entry.
-    next: u64,
+    pub next: u64,
     /// Why it ended there, if not because it was full or because nothing more was written.
-    problem: Option<String>,
+    pub problem: Option<String>,
 }
 
-fn records(first: u64, bytes: &[u8], visit: &mut dyn FnMut(u64, &[u8])) -> Read {
+/// The position of a segment's first entry, as its file's name says; `None` when the file is none.
+#[must_use]
+pub fn first_of(name: &str) -> Option<u64> {
+    name.strip_suffix(SUFFIX)?.parse().ok()
+}
+
+/// Shows the entries in the bytes of a segment.
+pub fn records(first: u64, bytes: &[u8], visit: &mut dyn FnMut(u64, &[u8])) -> Read {
     if bytes.get(..HEADER) != Some(&header(first)) {
         let problem =
             (!bytes.is_empty()).then(|| "not a segment of this version, or cut short".to_owned());

@@ -24,6 +24,7 @@ use ravenry_plugins::timestamp::Timestamp;
 use ravenry_rrd::create::create;
 use ravenry_rrd::definition::{DataSource, Definition};
 use ravenry_rrd::header::Header;
+use ravenry_rrd::mend::{Change, mend};
 use ravenry_rrd::resample::{loses_nothing, resample};
 use ravenry_rrd::reshape::reshape;
 use ravenry_rrd::writes::Writes;
@@ -58,6 +59,8 @@ pub enum Flush {
 pub struct Report {
     /// Files written.
     pub files: u64,
+    /// Files that could not be written; what belongs in them waits, or could not be kept.
+    pub unwritten: u64,
     /// Rows that are in the files now.
     pub rows: u64,
     /// Readings that came too late: the files had moved past them.
@@ -253,6 +256,7 @@ impl Store {
                 Ok(()) => run.report.files += 1,
                 Err(error) => {
                     run.unfinished = true;
+                    run.report.unwritten += 1;
                     run.report
                         .problems
                         .push(format!("{error}; it is written at the next checkpoint"));
@@ -282,8 +286,11 @@ impl Store {
                     run.redo.add(&work.path, file.header.file_len(), &writes);
                     in_place.push((index, file, writes));
                 }
-                Plan::Drop => chunk.fates[index] = Fate::Settled,
-                Plan::Wait => {}
+                Plan::Drop => {
+                    chunk.fates[index] = Fate::Settled;
+                    run.report.unwritten += 1;
+                }
+                Plan::Wait => run.report.unwritten += 1,
             }
         }
         if !replaced.is_empty() {
@@ -366,7 +373,7 @@ impl Store {
         }
     }
 
-    /// Sets a file that cannot be used aside, and begins a new one.
+    /// Sets a file that cannot be used aside, and begins a new one with what is sound of it.
     fn begin_anew(
         &self,
         work: &Work,
@@ -381,13 +388,28 @@ impl Store {
             ));
             return Ok(Plan::Wait);
         }
+        let (planned, begun) = match self.mended(Path::new(&aside)) {
+            Some((bytes, changes)) => {
+                let changes: Vec<String> = changes.iter().map(Change::to_string).collect();
+                let begun = format!("goes on with what is sound of it ({})", changes.join("; "));
+                (replacement(work, bytes, run), begun)
+            }
+            None => (self.plan_new(work, run), "begun anew".to_owned()),
+        };
         run.report.problems.push(format!(
-            "{path} cannot be used ({why}): set aside as {aside}, begun anew"
+            "{path} cannot be used ({why}): set aside as {aside}, {begun}"
         ));
-        match self.plan_new(work, run) {
+        match planned {
             Err(FileError::Disk(error)) => Err(error.into()),
             planned => Ok(planned.unwrap_or(Plan::Drop)),
         }
+    }
+
+    /// What is sound of a file that was set aside.
+    fn mended(&self, aside: &Path) -> Option<(Vec<u8>, Vec<Change>)> {
+        let file = self.disk.open(aside, Open::Existing).ok()?;
+        let bytes = read_whole(&*file, FILE_BYTES_MAX).ok()?;
+        mend(&bytes).ok()
     }
 
     fn plan_new(&self, work: &Work, run: &mut Run) -> Result<Plan, FileError> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ravenry_plugins::graph::{self, Graph};
 use ravenry_plugins::name::{FieldName, GraphName, HostName};
+use ravenry_plugins::settings::duration_text;
 use ravenry_rrd::UNKNOWN;
 use ravenry_rrd::create::FILE_SIZE_MAX;
 use ravenry_rrd::definition::{Archive, Cf, DataSource, Definition, Kind};
@@ -146,6 +147,21 @@ impl Shape {
             .sum::<u64>();
         rows.saturating_mul(8)
     }
+}
+
+/// Rows in words: `1m for 36h, 5m for 8d`.
+#[must_use]
+pub fn rows_text(step: u64, tiers: impl Iterator<Item = (u64, u64)>) -> String {
+    let mut seen: Vec<(u64, u64)> = tiers.collect();
+    seen.sort_unstable();
+    seen.dedup();
+    let text = |(steps, rows): (u64, u64)| {
+        let each = Duration::from_secs(step.saturating_mul(steps));
+        let reach = Duration::from_secs(each.as_secs().saturating_mul(rows));
+        format!("{} for {}", duration_text(each), duration_text(reach))
+    };
+    let texts: Vec<String> = seen.into_iter().map(text).collect();
+    texts.join(", ")
 }
 
 fn custom_tiers(custom: &Custom, step: u64) -> Vec<(u64, u64)> {

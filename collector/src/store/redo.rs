@@ -25,7 +25,8 @@ use std::path::{Path, PathBuf};
 use ravenry_plugins::disk::{Disk, DiskFile, Open, concerns_all_files};
 use ravenry_rrd::writes::Writes;
 
-const NAME: &str = "redo";
+/// The redo file below the data directory.
+pub const NAME: &str = "redo";
 const HEADER: usize = 16;
 /// What the file keeps of its blocks.
 const KEPT_BYTES: u64 = 64 << 20;
@@ -153,6 +154,26 @@ pub fn carry_out_again(disk: &dyn Disk) -> io::Result<Again> {
     disk.sync_all()?;
     empty(&*file, first.generation)?;
     Ok(again)
+}
+
+/// How many files would be written again by [`carry_out_again`].
+///
+/// # Errors
+/// When the redo file cannot be read.
+pub fn waiting(disk: &dyn Disk) -> io::Result<u64> {
+    let file = match disk.open(Path::new(NAME), Open::Existing) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        file => file?,
+    };
+    let Some(first) = Header::read(&*file, 0)?.filter(|header| header.len > 0) else {
+        return Ok(0);
+    };
+    let (mut at, mut files) = (0, 0);
+    while let Some(body) = chunk(&*file, at, first.generation)? {
+        files += images(&body).len() as u64;
+        at += (HEADER + body.len()) as u64;
+    }
+    Ok(files)
 }
 
 /// The start of a chunk.
