@@ -210,7 +210,8 @@ impl fmt::Display for Fault {
             }
             Self::Future(last_update) => write!(
                 f,
-                "its last update, {last_update}, is in the future: until then all readings are late"
+                "its last update, {}, is in the future: until then all readings are late",
+                date(*last_update)
             ),
             Self::UnknownSources(names) => write!(
                 f,
@@ -251,4 +252,12 @@ impl fmt::Display for Fault {
             Self::State(why) => write!(f, "state database: {why}"),
         }
     }
+}
+
+/// A time for people, in UTC.
+fn date(time: Timestamp) -> String {
+    chrono::DateTime::from_timestamp(time.seconds(), 0).map_or_else(
+        || time.to_string(),
+        |date| date.format("%Y-%m-%d %H:%M UTC").to_string(),
+    )
 }
