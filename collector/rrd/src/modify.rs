@@ -560,3 +560,123 @@ pub(crate) fn resize(
     new.archives[index].current_row = current_row;
     Ok(new)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINES: [&str; 5] = [
+        "DS:a:GAUGE:600:U:U",
+        "DS:b:GAUGE:600:U:U",
+        "RRA:AVERAGE:0.5:1:4",
+        "RRA:MAX:0.5:2:3",
+        "RRA:LAST:0.5:1:2",
+    ];
+
+    /// Every value is the number of its place in the file.
+    fn image() -> Image {
+        let file = create(&Definition::parse(300, 1_000_000_200, &LINES).unwrap()).unwrap();
+        let mut image = Image::parse(&file).unwrap();
+        let cells = image
+            .archives
+            .iter_mut()
+            .flat_map(|archive| &mut archive.cells);
+        for (number, cell) in cells.enumerate() {
+            *cell = number as f64;
+        }
+        image
+    }
+
+    fn modified(words: &[&str]) -> Result<Image, ModifyError> {
+        modify(&image(), &Changes::parse(words)?)
+    }
+
+    #[track_caller]
+    fn refused(words: &[&str], expect: &str) {
+        assert_eq!(modified(words).unwrap_err().to_string(), expect);
+    }
+
+    #[test]
+    fn archives_behind_one_that_goes_keep_their_rows() {
+        let image = modified(&["DELRRA:0"]).unwrap();
+        let cells: Vec<&[f64]> = image
+            .archives
+            .iter()
+            .map(|archive| archive.cells.as_slice())
+            .collect();
+        assert_eq!(
+            cells,
+            [
+                &[8.0, 9.0, 10.0, 11.0, 12.0, 13.0][..],
+                &[14.0, 15.0, 16.0, 17.0]
+            ]
+        );
+    }
+
+    #[test]
+    fn a_source_goes_with_its_column() {
+        let image = modified(&["DEL:a", "RRA#1:-1"]).unwrap();
+        assert_eq!(image.sources.len(), 1);
+        assert_eq!(image.archives[0].cells, [1.0, 3.0, 5.0, 7.0]);
+        assert_eq!(image.archives[1].cells, [11.0, 13.0]);
+        assert!(
+            image
+                .archives
+                .iter()
+                .all(|archive| archive.states.len() == 1)
+        );
+    }
+
+    #[test]
+    fn a_shorter_step_keeps_the_time_of_the_rows() {
+        let mut changes = Changes::parse(&["RRA#0:+1"]).unwrap();
+        changes.step = Some(60);
+        let image = modify(&image(), &changes).unwrap();
+        assert_eq!(image.step, 60);
+        assert_eq!(
+            image
+                .archives
+                .iter()
+                .map(|archive| archive.steps)
+                .collect::<Vec<_>>(),
+            [5, 10, 5]
+        );
+        assert_eq!(
+            image.archives[0].cells[2..],
+            [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
+        );
+    }
+
+    #[test]
+    fn what_makes_no_file_is_refused() {
+        refused(&["DEL:a", "DEL:b"], "a file needs at least one data source");
+        refused(
+            &["DELRRA:0", "DELRRA:1", "DELRRA:2"],
+            "a file needs at least one archive",
+        );
+        refused(&["DS:a:GAUGE:600:U:U"], "Duplicate DS name: a");
+        refused(
+            &["RRA#0:+999999999999"],
+            "the file would be larger than 1073741824 bytes",
+        );
+        let expect = "unparseable argument: expected DEL:NAME, DS:…, DELRRA:NUMBER, RRA:… or RRA#NUMBER:[+-=]ROWS, found ";
+        for word in ["RRA#0:*5", "RRA#0", "RRA#0:+", "DEL:", "DELRRA:-1", "GROW"] {
+            refused(&[word], &format!("{expect}{word:?}"));
+        }
+        let mut changes = Changes::parse(&["RRA#0:+1"]).unwrap();
+        changes.step = Some(7);
+        let error = modify(&image(), &changes).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the new step must divide the old one, 300 seconds, without a remainder, found 7"
+        );
+        assert_eq!(
+            resize(&image(), 3, true, 1).unwrap_err(),
+            ModifyError::NoArchive(3)
+        );
+        assert_eq!(
+            resize(&image(), 2, false, 2).unwrap_err(),
+            ModifyError::TooFewRows { rows: 2 }
+        );
+    }
+}
