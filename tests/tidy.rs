@@ -141,7 +141,7 @@ const PANICKING: [&str; 6] = [
 /// Functions outside tests that are longer than [`FUNCTION_LINES_MAX`], each with its length.
 const LONG_FUNCTIONS: [(&str, &str, usize); 1] = [
     // One match over all operators of the calculator.
-    ("collector/rrd/src/rpn/machine.rs", "apply", 92),
+    ("collector/rrd/src/rpn/machine.rs", "apply", 89),
 ];
 
 const FUNCTION_LINES_MAX: usize = 70;

@@ -20,6 +20,19 @@ pub(crate) struct Span {
     pub(crate) elapsed: u64,
     /// Number of the step that the last update fell in.
     pub(crate) step_number: u64,
+    /// When the span ends, UTC seconds.
+    pub(crate) end: u64,
+}
+
+/// What rrdtool would call the rows of an archive.
+#[derive(Clone, Copy)]
+pub(crate) struct Label {
+    /// Number of the archive.
+    pub(crate) archive: usize,
+    /// When the span that completes the rows ends.
+    pub(crate) end: u64,
+    /// Seconds of a step.
+    pub(crate) step: u64,
 }
 
 /// Feeds an archive's sources with the rates; the number of rows to write.
@@ -32,9 +45,9 @@ pub(crate) fn consolidate(archive: &Archive, pairs: &mut [u64], rates: &[f64], s
     };
     for (pair, &rate) in pairs.chunks_exact_mut(CDP_WORDS).zip(rates) {
         if archive.steps == 1 {
-            pair[CDP_PRIMARY] = stored(rate);
+            pair[CDP_PRIMARY] = rate.to_bits();
             if span.elapsed > 1 {
-                pair[CDP_SECONDARY] = stored(rate);
+                pair[CDP_SECONDARY] = rate.to_bits();
             }
         } else if rows > 0 {
             complete_row(archive, pair, rate, start, span.elapsed);
@@ -63,7 +76,7 @@ fn complete_row(archive: &Archive, pair: &mut [u64], rate: f64, start: u64, elap
         )
     };
     let rest = (elapsed - start) % archive.steps;
-    pair[CDP_PRIMARY] = stored(primary);
+    pair[CDP_PRIMARY] = primary.to_bits();
     pair[CDP_SECONDARY] = stored(rate);
     pair[CDP_VALUE] = stored(carried(archive.cf, rate, rest));
     pair[CDP_UNKNOWN] = if rate.is_nan() { rest } else { 0 };
@@ -74,7 +87,9 @@ fn row_value(archive: &Archive, value: f64, rate: f64, start: u64, unknown: u64)
     match archive.cf {
         Cf::Average => {
             let known = archive.steps.wrapping_sub(unknown) as f64;
-            (or(value, 0.0) + or(rate, 0.0) * start as f64) / known
+            f64::from_bits(stored(
+                (or(value, 0.0) + or(rate, 0.0) * start as f64) / known,
+            ))
         }
         Cf::Max => {
             let (value, rate) = (or(value, f64::NEG_INFINITY), or(rate, f64::NEG_INFINITY));
@@ -182,20 +197,37 @@ pub(crate) fn write_rows(
     pairs: &[u64],
     rows: u64,
     current: &mut u64,
+    label: Label,
     writes: &mut Writes,
 ) {
-    let width = 8 * (pairs.len() / CDP_WORDS) as u64;
     for number in 0..rows {
         let slot = if number == 0 {
             CDP_PRIMARY
         } else {
             CDP_SECONDARY
         };
-        *current += 1;
-        if *current >= archive.rows {
-            *current = 0;
-        }
-        let values = pairs.chunks_exact(CDP_WORDS).map(|pair| pair[slot]);
-        writes.push_words(archive.offset + *current * width, values);
+        advance_row(archive, current);
+        write_row(archive, pairs, slot, *current, writes);
+        writes.describe(archive, label, rows, number, pairs);
     }
+}
+
+pub(crate) fn advance_row(archive: &Archive, current: &mut u64) {
+    *current += 1;
+    if *current >= archive.rows {
+        *current = 0;
+    }
+}
+
+/// Writes one row: of each source the word `slot`.
+pub(crate) fn write_row(
+    archive: &Archive,
+    pairs: &[u64],
+    slot: usize,
+    row: u64,
+    writes: &mut Writes,
+) {
+    let width = 8 * (pairs.len() / CDP_WORDS) as u64;
+    let values = pairs.chunks_exact(CDP_WORDS).map(|pair| pair[slot]);
+    writes.push_words(archive.offset + row * width, values);
 }

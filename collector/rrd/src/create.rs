@@ -1,7 +1,7 @@
 //! A definition becomes the bytes of a new file. The same definition always gives the same bytes: where rrdtool draws a
 //! random first row, every archive here starts so that the first row written is row 0.
 
-use crate::definition::{Archive, DataSource, Definition, DefinitionError, Kind};
+use crate::definition::{Archive, Cf, DataSource, Definition, DefinitionError};
 use crate::layout::{self, UNKNOWN_BITS};
 
 /// Larger files are refused.
@@ -48,7 +48,7 @@ fn header_size(sources: usize, archives: usize) -> Option<usize> {
 
 fn stat_head(definition: &Definition, file: &mut Vec<u8>) {
     file.extend(layout::COOKIE);
-    file.extend(version(definition));
+    file.extend(format!("{:04}", definition.version).bytes());
     file.resize(layout::AT_FLOAT_COOKIE, 0);
     file.extend(layout::FLOAT_COOKIE.to_le_bytes());
     words(
@@ -62,23 +62,17 @@ fn stat_head(definition: &Definition, file: &mut Vec<u8>) {
     file.resize(layout::STAT_HEAD, 0);
 }
 
-/// Float counters came with version 0005.
-fn version(definition: &Definition) -> &'static [u8; 4] {
-    let new = definition
-        .sources
-        .iter()
-        .any(|source| matches!(source.kind, Kind::DCounter | Kind::DDerive));
-    if new { b"0005" } else { b"0003" }
-}
-
 fn source_definition(source: &DataSource, file: &mut Vec<u8>) {
     let end = file.len() + layout::SOURCE_DEF;
     name(file, &source.name);
     name(file, source.kind.name());
-    words(
-        file,
-        &[source.heartbeat, source.min.to_bits(), source.max.to_bits()],
-    );
+    match source.formula {
+        Some(formula) => words(file, &formula.to_words()),
+        None => words(
+            file,
+            &[source.heartbeat, source.min.to_bits(), source.max.to_bits()],
+        ),
+    }
     file.resize(end, 0);
 }
 
@@ -86,7 +80,8 @@ fn archive_definition(archive: &Archive, file: &mut Vec<u8>) {
     let end = file.len() + layout::ARCHIVE_DEF;
     name(file, archive.cf.name());
     file.extend([0; 4]);
-    words(file, &[archive.rows, archive.steps, archive.xff.to_bits()]);
+    words(file, &[archive.rows, archive.steps]);
+    words(file, &archive.parameters());
     file.resize(end, 0);
 }
 
@@ -98,7 +93,10 @@ fn live_part(definition: &Definition, file: &mut Vec<u8>) {
     }
     for archive in &definition.archives {
         for _ in &definition.sources {
-            words(file, &new_archive_state(start, step, archive.steps));
+            words(
+                file,
+                &new_archive_state(start, step, archive.cf, archive.steps),
+            );
         }
     }
     for archive in &definition.archives {
@@ -115,15 +113,31 @@ pub(crate) fn new_source_state(last_update: u64, step: u64) -> [u64; layout::PDP
     state
 }
 
-/// A (archive, source) whose steps since the row began are unknown.
+/// A (archive, source) whose steps since the row began are unknown, or that has learned nothing yet.
 pub(crate) fn new_archive_state(
     last_update: u64,
     step: u64,
+    cf: Cf,
     steps: u64,
 ) -> [u64; layout::CDP_WORDS] {
     let mut state = [0; layout::CDP_WORDS];
-    state[layout::CDP_VALUE] = UNKNOWN_BITS;
-    state[layout::CDP_UNKNOWN] = (last_update - last_update % step) % (step * steps) / step;
+    match cf {
+        Cf::Average | Cf::Min | Cf::Max | Cf::Last | Cf::DevPredict => {
+            state[layout::CDP_VALUE] = UNKNOWN_BITS;
+            state[layout::CDP_UNKNOWN] = (last_update - last_update % step) % (step * steps) / step;
+        }
+        Cf::HwPredict | Cf::MhwPredict => {
+            state[layout::INTERCEPT..=layout::SLOPE_BEFORE].fill(UNKNOWN_BITS);
+            state[layout::UNKNOWN_STEPS] = 1;
+            state[layout::UNKNOWN_STEPS_BEFORE] = 1;
+        }
+        Cf::Seasonal | Cf::DevSeasonal => {
+            state[layout::SEASON] = UNKNOWN_BITS;
+            state[layout::SEASON_BEFORE] = UNKNOWN_BITS;
+            state[layout::CYCLES] = 1;
+        }
+        Cf::Failures => {}
+    }
     state
 }
 

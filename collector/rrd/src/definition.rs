@@ -1,8 +1,16 @@
 //! What a file is made of, as a person writes it: data sources and archives. Text in rrdtool's words in, values out.
 
+mod archive;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::str::FromStr;
 
+pub(crate) use archive::SMOOTHING_WINDOW;
+pub use archive::{Archive, FAILURES_WINDOW_MAX, Forecast};
+
+use crate::formula::{Formula, FormulaError};
 use crate::{UNKNOWN, decimal, layout};
 
 /// What [`crate::create::create`] needs to know. The order of sources and archives is their order in the file.
@@ -12,6 +20,8 @@ pub struct Definition {
     pub step: u64,
     /// The time of the "last update" of a new file, UTC seconds: values must be later.
     pub start: i64,
+    /// The file's version: 3, or 4 or 5 where a line of the definition asks for it.
+    pub version: u8,
     /// At least one, names all different.
     pub sources: Vec<DataSource>,
     /// At least one.
@@ -31,19 +41,8 @@ pub struct DataSource {
     pub min: f64,
     /// Rates above are unknown; NaN for no limit.
     pub max: f64,
-}
-
-/// A sequence of rows that are overwritten in turn.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Archive {
-    /// How the steps of a row become one number.
-    pub cf: Cf,
-    /// The part of a row's steps that may be unknown with the row still known: 0 ≤ xff < 1.
-    pub xff: f64,
-    /// Steps per row, at least 1.
-    pub steps: u64,
-    /// Rows, at least 1.
-    pub rows: u64,
+    /// What a COMPUTE source calculates; none for the others. Such a source has no heartbeat and no limits.
+    pub formula: Option<Formula>,
 }
 
 /// How a data source's inputs become rates.
@@ -92,7 +91,7 @@ impl Kind {
     }
 }
 
-/// A consolidation function. The last six are rrdtool's Holt-Winters forecasting: such files can be read, not updated.
+/// A consolidation function. The last six are rrdtool's Holt-Winters forecasting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cf {
     /// Mean of the known steps.
@@ -176,9 +175,20 @@ pub enum DefinitionError {
     /// A word that is no consolidation function.
     #[error("unrecognized consolidation function {0:?}")]
     Cf(String),
-    /// Supported by rrdtool, not here.
-    #[error("{0} is not supported yet")]
-    Unsupported(&'static str),
+    /// A COMPUTE source's formula is none.
+    #[error("data source {name:?}: {source}")]
+    Formula {
+        /// The data source.
+        name: String,
+        /// What is wrong.
+        source: FormulaError,
+    },
+    /// A source has a formula and is not COMPUTE, or the other way round.
+    #[error("data source {0:?}: COMPUTE needs a formula, and only COMPUTE has one")]
+    Computed(String),
+    /// A plain archive has a forecast's parameters, or the other way round.
+    #[error("{0} archive: forecasting functions need their parameters, and only they have them")]
+    Parameters(Cf),
     /// A name outside the allowed alphabet or length.
     #[error("a data source name has 1 to 19 of A-Z a-z 0-9 _ -, found {0:?}")]
     Name(String),
@@ -234,8 +244,7 @@ pub enum DefinitionError {
 }
 
 impl Definition {
-    /// Parses `DS:name:KIND:heartbeat:min:max` and `RRA:CF:xff:steps:rows` lines in any order. Durations may have one of
-    /// the units s m h d w M y.
+    /// Parses `DS:` and `RRA:` lines in any order. Durations may have one of the units s m h d w M y.
     ///
     /// # Errors
     /// The first line that is wrong, or what is missing on the whole.
@@ -243,18 +252,50 @@ impl Definition {
         let mut definition = Self {
             step,
             start,
+            version: 3,
             sources: Vec::new(),
             archives: Vec::new(),
         };
+        definition.extend(lines, "")?;
+        definition.check()?;
+        Ok(definition)
+    }
+
+    /// Adds what `lines` say. The name of the file to be, as its user writes it, decides at which row rrdtool smooths
+    /// the seasons of a forecast, so that many files do not do it all at once.
+    ///
+    /// # Errors
+    /// The first line that is wrong.
+    pub fn extend(&mut self, lines: &[&str], file_name: &str) -> Result<(), DefinitionError> {
+        let name_hash = name_hash(file_name);
         for line in lines {
             match line.split_once(':') {
-                Some(("DS", rest)) => definition.sources.push(DataSource::parse(line, rest)?),
-                Some(("RRA", rest)) => definition.archives.push(Archive::parse(line, rest, step)?),
+                Some(("DS", rest)) => {
+                    let source = DataSource::parse(line, rest, &self.sources)?;
+                    if matches!(source.kind, Kind::DCounter | Kind::DDerive) {
+                        self.version = self.version.max(5);
+                    }
+                    self.sources.push(source);
+                }
+                Some(("RRA", _)) => self.add_archive(line, name_hash)?,
                 Some(_) | None => return Err(DefinitionError::NotADefinition((*line).to_owned())),
             }
         }
-        definition.check()?;
-        Ok(definition)
+        Ok(())
+    }
+
+    fn add_archive(&mut self, line: &str, name_hash: u64) -> Result<(), DefinitionError> {
+        let mut parsed = Archive::parse(line, self.step, name_hash)?;
+        let own = self.archives.len() as u64;
+        let dependents = if parsed.wants_dependents {
+            parsed.archive.dependents(own, name_hash)
+        } else {
+            Vec::new()
+        };
+        self.version = self.version.max(parsed.version);
+        self.archives.push(parsed.archive);
+        self.archives.extend(dependents);
+        Ok(())
     }
 
     /// Checks all that [`crate::create::create`] relies on, except the size.
@@ -267,7 +308,7 @@ impl Definition {
             return Err(range("start", self.start, "0 to 2^56 seconds"));
         }
         for (index, source) in self.sources.iter().enumerate() {
-            source.check()?;
+            source.check(index)?;
             if self.sources[..index]
                 .iter()
                 .any(|other| other.name == source.name)
@@ -286,6 +327,13 @@ impl Definition {
         }
         Ok(())
     }
+}
+
+/// FNV-1 over the bytes of a name, in 64 bits with the constants for 32, as rrdtool calculates it.
+fn name_hash(name: &str) -> u64 {
+    name.bytes().fold(0x811c_9dc5, |hash: u64, byte| {
+        hash.wrapping_mul(0x0100_0193) ^ u64::from(byte)
+    })
 }
 
 /// Largest step in seconds.
@@ -316,38 +364,50 @@ fn within(
 }
 
 impl DataSource {
-    fn parse(line: &str, rest: &str) -> Result<Self, DefinitionError> {
-        const FORM: &str = "DS:name:type:heartbeat:min:max";
-        let fields: Vec<&str> = rest.split(':').collect();
-        let kind = fields.get(1).map(|word| word.parse::<Kind>()).transpose()?;
-        if kind == Some(Kind::Compute) {
-            return Err(DefinitionError::Unsupported(
-                "creating a COMPUTE data source",
-            ));
-        }
-        let (&[name, _, heartbeat, min, max], Some(kind)) = (fields.as_slice(), kind) else {
-            return Err(DefinitionError::Fields {
-                expected: FORM,
-                found: line.to_owned(),
-            });
-        };
-        let heartbeat = duration(heartbeat, 1).ok_or_else(|| DefinitionError::Number {
-            what: "heartbeat",
-            of: line.to_owned(),
-            expected: "seconds or a duration",
-            found: heartbeat.to_owned(),
-        })?;
-        let (min, max) = (limit("min", line, min)?, limit("max", line, max)?);
-        Ok(Self {
-            name: name.to_owned(),
+    /// A source that takes inputs.
+    #[must_use]
+    pub fn input(name: impl Into<String>, kind: Kind, heartbeat: u64, min: f64, max: f64) -> Self {
+        Self {
+            name: name.into(),
             kind,
             heartbeat,
             min,
             max,
+            formula: None,
+        }
+    }
+
+    /// `before` are the sources that a formula may speak of.
+    fn parse(line: &str, rest: &str, before: &[Self]) -> Result<Self, DefinitionError> {
+        let fields = rest
+            .split_once(':')
+            .and_then(|(name, rest)| Some((name, rest.split_once(':')?)));
+        let Some((name, (kind, rest))) = fields else {
+            return Err(fields_missing(line));
+        };
+        let kind: Kind = kind.parse()?;
+        // rrdtool takes the name of a source to copy from behind a `=`.
+        let name = name.split('=').next().unwrap_or_default().to_owned();
+        if kind != Kind::Compute {
+            let (heartbeat, min, max) = limits(line, rest)?;
+            return Ok(Self::input(name, kind, heartbeat, min, max));
+        }
+        let names: Vec<&str> = before.iter().map(|source| source.name.as_str()).collect();
+        let formula = Formula::parse(rest, &names).map_err(|source| DefinitionError::Formula {
+            name: name.clone(),
+            source,
+        })?;
+        Ok(Self {
+            name,
+            kind,
+            heartbeat: 0,
+            min: UNKNOWN,
+            max: UNKNOWN,
+            formula: Some(formula),
         })
     }
 
-    fn check(&self) -> Result<(), DefinitionError> {
+    fn check(&self, number: usize) -> Result<(), DefinitionError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
         if self.name.is_empty()
             || self.name.len() >= layout::NAME
@@ -355,10 +415,16 @@ impl DataSource {
         {
             return Err(DefinitionError::Name(self.name.clone()));
         }
-        if self.kind == Kind::Compute {
-            return Err(DefinitionError::Unsupported(
-                "creating a COMPUTE data source",
-            ));
+        if (self.kind == Kind::Compute) != self.formula.is_some() {
+            return Err(DefinitionError::Computed(self.name.clone()));
+        }
+        if let Some(formula) = &self.formula {
+            return formula
+                .check(number)
+                .map_err(|source| DefinitionError::Formula {
+                    name: self.name.clone(),
+                    source,
+                });
         }
         within(
             "heartbeat",
@@ -378,90 +444,64 @@ impl DataSource {
     }
 }
 
+fn fields_missing(line: &str) -> DefinitionError {
+    DefinitionError::Fields {
+        expected: "DS:name:type:heartbeat:min:max or DS:name:COMPUTE:formula",
+        found: line.to_owned(),
+    }
+}
+
+/// `heartbeat:min:max`; rrdtool heeds nothing behind a further colon.
+fn limits(line: &str, rest: &str) -> Result<(u64, f64, f64), DefinitionError> {
+    let mut fields = rest.split(':');
+    let (Some(heartbeat), Some(min), Some(max)) = (fields.next(), fields.next(), fields.next())
+    else {
+        return Err(fields_missing(line));
+    };
+    let heartbeat = duration(heartbeat, 1).ok_or_else(|| DefinitionError::Number {
+        what: "heartbeat",
+        of: line.to_owned(),
+        expected: "seconds or a duration",
+        found: heartbeat.to_owned(),
+    })?;
+    Ok((
+        heartbeat,
+        limit("min", line, min)?,
+        limit("max", line, max)?,
+    ))
+}
+
 fn limit(what: &'static str, line: &str, text: &str) -> Result<f64, DefinitionError> {
-    if text.starts_with('U') {
+    if text == "U" {
         return Ok(UNKNOWN);
     }
-    decimal::parse(text.as_bytes()).ok_or_else(|| DefinitionError::Number {
+    // rrdtool has room for this many characters of a limit.
+    let number = (text.len() <= 18).then(|| decimal::parse(text.as_bytes()));
+    number.flatten().ok_or_else(|| DefinitionError::Number {
         what,
         of: line.to_owned(),
-        expected: "a number or U",
+        expected: "a number of up to 18 characters or U",
         found: text.to_owned(),
     })
 }
 
-impl Archive {
-    fn parse(line: &str, rest: &str, step: u64) -> Result<Self, DefinitionError> {
-        const FORM: &str = "RRA:function:xff:steps:rows";
-        let fields: Vec<&str> = rest.split(':').collect();
-        let cf = fields[0].parse::<Cf>()?;
-        if !cf.is_plain() {
-            return Err(DefinitionError::Unsupported(
-                "creating a forecasting archive",
-            ));
-        }
-        let &[_, xff, steps, rows] = fields.as_slice() else {
-            return Err(DefinitionError::Fields {
-                expected: FORM,
-                found: line.to_owned(),
-            });
-        };
-        let wrong = |what, found: &str, expected| DefinitionError::Number {
-            what,
-            of: line.to_owned(),
-            expected,
-            found: found.to_owned(),
-        };
-        let xff_number = decimal::parse(xff.as_bytes())
-            .ok_or_else(|| wrong("xff", xff, "a number from 0 to below 1"))?;
-        let steps = duration(steps, step)
-            .ok_or_else(|| wrong("steps", steps, "a count or a duration of whole steps"))?;
-        let rows = duration(rows, step.saturating_mul(steps))
-            .ok_or_else(|| wrong("rows", rows, "a count or a duration of whole rows"))?;
-        Ok(Self {
-            cf,
-            xff: xff_number,
-            steps,
-            rows,
-        })
-    }
-
-    fn check(&self, step: u64) -> Result<(), DefinitionError> {
-        if !self.cf.is_plain() {
-            return Err(DefinitionError::Unsupported(
-                "creating a forecasting archive",
-            ));
-        }
-        if !(0.0..1.0).contains(&self.xff) {
-            return Err(range("xff", self.xff, "0 to below 1"));
-        }
-        within("steps", self.steps, 1, SPAN_MAX, "at least 1")?;
-        within("rows", self.rows, 1, SPAN_MAX, "at least 1")?;
-        let span = u128::from(step) * u128::from(self.steps) * u128::from(self.rows);
-        if span > u128::from(SPAN_MAX) {
-            return Err(range("archive span in seconds", span, "up to 2^56"));
-        }
-        Ok(())
-    }
-}
-
-/// Reads a count, or a duration with a unit that must be a whole number of `unit` seconds; the result counts units.
-/// `None` when it is neither, or zero.
+/// Reads a count, or a duration with a unit that must be a whole number of `unit` seconds; the result counts units. Of the
+/// unit the first letter counts: `5min` is `5m`. `None` when it is neither, or zero.
 #[must_use]
 pub fn duration(text: &str, unit: u64) -> Option<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, suffix) = text.split_at(digits);
     let number: u64 = number.parse().ok()?;
-    let seconds = match suffix {
-        "" => return (number > 0).then_some(number),
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        "w" => 7 * 86_400,
-        "M" => 31 * 86_400,
-        "y" => 366 * 86_400,
-        _ => return None,
+    let seconds = match suffix.bytes().next() {
+        None => return (number > 0).then_some(number),
+        Some(b's') => 1,
+        Some(b'm') => 60,
+        Some(b'h') => 3600,
+        Some(b'd') => 86_400,
+        Some(b'w') => 7 * 86_400,
+        Some(b'M') => 31 * 86_400,
+        Some(b'y') => 366 * 86_400,
+        Some(_) => return None,
     };
     let total = number.checked_mul(seconds)?;
     (total > 0 && unit > 0 && total % unit == 0).then(|| total / unit)
@@ -498,114 +538,5 @@ impl fmt::Display for Kind {
 impl fmt::Display for Cf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use expect_test::{Expect, expect};
-
-    use super::*;
-
-    #[track_caller]
-    fn check(line: &str, expect: &Expect) {
-        let lines = ["DS:a:GAUGE:600:0:U", "RRA:AVERAGE:0.5:1:10", line];
-        expect.assert_eq(&match Definition::parse(300, 1_000_000_000, &lines) {
-            Ok(definition) => format!(
-                "{:?} {:?}",
-                definition.sources.get(1),
-                definition.archives.get(1)
-            ),
-            Err(error) => error.to_string(),
-        });
-    }
-
-    #[test]
-    fn durations_count_whole_units() {
-        for (text, unit, count) in [
-            ("5", 300, Some(5)),
-            ("10m", 300, Some(2)),
-            ("1d", 300, Some(288)),
-            ("1M", 86_400, Some(31)),
-            ("1y", 86_400, Some(366)),
-            ("90s", 60, None),
-            ("0", 1, None),
-            ("0h", 1, None),
-            ("", 1, None),
-            ("5x", 1, None),
-            ("99999999999999999999", 1, None),
-        ] {
-            assert_eq!(duration(text, unit), count, "{text} in {unit} s");
-        }
-    }
-
-    #[test]
-    fn a_source_is_its_five_fields() {
-        check(
-            "DS:if-in_0:DERIVE:10m:0:1e9",
-            &expect![[
-                r#"Some(DataSource { name: "if-in_0", kind: Derive, heartbeat: 600, min: 0.0, max: 1000000000.0 }) None"#
-            ]],
-        );
-    }
-
-    #[test]
-    fn an_archive_scales_durations_by_the_step() {
-        check(
-            "RRA:MAX:0.25:1h:30d",
-            &expect!["None Some(Archive { cf: Max, xff: 0.25, steps: 12, rows: 720 })"],
-        );
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        check(
-            "DS:b:GAUGE:600:0",
-            &expect![[r#"expected DS:name:type:heartbeat:min:max, found "DS:b:GAUGE:600:0""#]],
-        );
-        check(
-            "DS:b:SPEED:600:0:U",
-            &expect![[r#"unknown data source type "SPEED""#]],
-        );
-        check(
-            "DS:a:GAUGE:600:0:U",
-            &expect![[r#"duplicate data source name "a""#]],
-        );
-        check(
-            "DS:a b:GAUGE:600:0:U",
-            &expect![[r#"a data source name has 1 to 19 of A-Z a-z 0-9 _ -, found "a b""#]],
-        );
-        check(
-            "DS:b:GAUGE:600:5:5",
-            &expect![[r#"data source "b": min 5 must be less than max 5"#]],
-        );
-        check(
-            "DS:b:GAUGE:0:U:U",
-            &expect![[
-                r#"heartbeat of "DS:b:GAUGE:0:U:U": expected seconds or a duration, found "0""#
-            ]],
-        );
-        check(
-            "RRA:MEAN:0.5:1:10",
-            &expect![[r#"unrecognized consolidation function "MEAN""#]],
-        );
-        check(
-            "RRA:LAST:1:1:10",
-            &expect!["xff 1 is out of range: 0 to below 1"],
-        );
-        check(
-            "RRA:LAST:0.5:400s:10",
-            &expect![[
-                r#"steps of "RRA:LAST:0.5:400s:10": expected a count or a duration of whole steps, found "400s""#
-            ]],
-        );
-        check(
-            "RRA:HWPREDICT:9:0.1:0.1:3",
-            &expect!["creating a forecasting archive is not supported yet"],
-        );
-        check(
-            "DX:b",
-            &expect![[r#"expected DS:… or RRA:…, found "DX:b""#]],
-        );
     }
 }

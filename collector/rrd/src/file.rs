@@ -269,6 +269,9 @@ pub fn update<T>(
         .map_err(failed("opening", path))?;
     let _lock = locked(&file, path, LockKind::Exclusive)?;
     let mut header = read_header(&file, path)?;
+    header
+        .load_seasons(|offset, bytes| file.read_exact_at(bytes, offset))
+        .map_err(failed("reading", path))?;
     let mut writes = Writes::new();
     let result = change(&mut header, &mut writes);
     header.live_write(&mut writes);

@@ -4,11 +4,17 @@
 //! Memory: the live part (10.8 KB for 10 sources and 12 archives) plus about 100 bytes a source or archive, never more
 //! than a small multiple of the file's own header.
 
-use crate::definition::{self, Cf, Definition, Kind, SPAN_MAX, STEP_MAX};
+use crate::UNKNOWN;
+use crate::definition::{self, Cf, Definition, Forecast, Kind, SPAN_MAX, STEP_MAX};
+use crate::formula::Formula;
+use crate::holt_winters::Forecaster;
 use crate::layout::{self, CDP_WORDS, PDP_WORDS};
 use crate::rpn::Program;
 use crate::update::LastInput;
 use crate::writes::Writes;
+
+/// Why a file with forecasts cannot be updated before [`Header::load_seasons`].
+const NOT_LOADED: &str = "forecasting (Holt-Winters) archives whose seasons were not read";
 
 /// Times beyond are refused, so that no arithmetic on times can overflow.
 pub const TIME_MAX: i64 = 1 << 56;
@@ -30,17 +36,22 @@ pub struct Header {
     pub(crate) rates: Vec<f64>,
     /// The sources that take an input, and those that are calculated from the ones before them.
     pub(crate) takers: Vec<usize>,
-    pub(crate) formulas: Vec<Formula>,
+    pub(crate) calculations: Vec<Calculation>,
+    /// For files with forecasting archives.
+    pub(crate) forecaster: Option<Box<Forecaster>>,
+    /// The present, for formulas that ask.
+    pub(crate) now: Option<i64>,
     /// What the file has that cannot be updated.
     pub(crate) refusal: Option<&'static str>,
     file_len: u64,
 }
 
-/// A COMPUTE source's program; its variables are the numbers of sources before it.
+/// What a COMPUTE source calculates.
 #[derive(Clone, Debug)]
-pub(crate) struct Formula {
+pub(crate) struct Calculation {
     pub(crate) source: usize,
-    pub(crate) program: Program,
+    /// Its variables are the numbers of sources before it. `None` when nobody can calculate it.
+    pub(crate) program: Option<Program>,
 }
 
 /// One data source.
@@ -60,6 +71,21 @@ pub struct Source {
 }
 
 impl Source {
+    fn definition(&self) -> definition::DataSource {
+        let name = self.name().to_owned();
+        if self.kind == Kind::Compute {
+            return definition::DataSource {
+                name,
+                kind: self.kind,
+                heartbeat: 0,
+                min: UNKNOWN,
+                max: UNKNOWN,
+                formula: Some(Formula::from_words(self.parameters)),
+            };
+        }
+        definition::DataSource::input(name, self.kind, self.heartbeat, self.min, self.max)
+    }
+
     /// The name, 1 to 19 characters.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -277,7 +303,9 @@ impl Header {
             takers: (0..sources.len())
                 .filter(|&index| sources[index].kind != Kind::Compute)
                 .collect(),
-            formulas: Vec::new(),
+            calculations: Vec::new(),
+            forecaster: None,
+            now: None,
             refusal: None,
             sources,
             archives,
@@ -292,15 +320,45 @@ impl Header {
     fn prepare_updates(&mut self) {
         for (source, definition) in self.sources.iter().enumerate() {
             if definition.kind == Kind::Compute {
-                match Program::unpack(&definition.parameters, source) {
-                    Some(program) => self.formulas.push(Formula { source, program }),
-                    None => self.refusal = Some("a COMPUTE formula"),
-                }
+                let formula = Formula::from_words(definition.parameters);
+                let program = formula
+                    .check(source)
+                    .ok()
+                    .and_then(|()| Program::unpack(formula));
+                self.calculations.push(Calculation { source, program });
             }
         }
-        if self.archives.iter().any(|archive| !archive.cf.is_plain()) {
-            self.refusal = Some("a forecasting (Holt-Winters) archive");
+        match Forecaster::plan(&self.archives, self.sources.len()) {
+            Ok(None) => {}
+            Ok(Some(forecaster)) => {
+                self.forecaster = Some(Box::new(forecaster));
+                self.refusal = Some(NOT_LOADED);
+            }
+            Err(why) => self.refusal = Some(why),
         }
+    }
+
+    /// Reads what updates of forecasting (Holt-Winters) archives need besides the header: the rows of the seasons. Other
+    /// files need nothing. `read` fills a buffer from an offset.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn load_seasons<E>(
+        &mut self,
+        read: impl FnMut(u64, &mut [u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if let Some(forecaster) = &mut self.forecaster {
+            forecaster.load(&self.archives, read)?;
+            if self.refusal == Some(NOT_LOADED) {
+                self.refusal = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the present to formulas that ask for it (`NOW`), UTC seconds.
+    pub fn set_now(&mut self, now: i64) {
+        self.now = Some(now);
     }
 
     fn check_live(&self) -> Result<(), HeaderError> {
@@ -428,26 +486,29 @@ impl Header {
     /// or archives that [`crate::create`] cannot make.
     #[must_use]
     pub fn definition(&self) -> Option<Definition> {
-        let sources = self.sources.iter().map(|source| definition::DataSource {
-            name: source.name().to_owned(),
-            kind: source.kind,
-            heartbeat: source.heartbeat,
-            min: source.min,
-            max: source.max,
-        });
+        let sources = self.sources.iter().map(Source::definition);
         let archives = self.archives.iter().map(|archive| definition::Archive {
             cf: archive.cf,
             xff: archive.xff,
             steps: archive.steps,
             rows: archive.rows,
+            forecast: Forecast::from_words(archive.cf, &archive.parameters),
         });
         let definition = Definition {
             step: self.step,
             start: self.live[0] as i64,
+            version: self.version.max(3),
             sources: sources.collect(),
             archives: archives.collect(),
         };
         definition.check().is_ok().then_some(definition)
+    }
+
+    /// As [`Self::definition`], `None` also when sources or archives refer to each other by number.
+    pub(crate) fn independent_definition(&self) -> Option<Definition> {
+        let computed = self.takers.len() < self.sources.len();
+        let independent = !computed && self.archives.iter().all(|archive| archive.cf.is_plain());
+        self.definition().filter(|_| independent)
     }
 
     /// Offset of the live part in the file.

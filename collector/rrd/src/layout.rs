@@ -11,6 +11,13 @@
 //! rra_ptr      × R       8   row written last
 //! ---------------------------------------------------------------------- the data
 //! rows of archive 0, 1, … R-1; a row is D f64; 8 · D · rows bytes each
+//!
+//! What the words of a cdp_prep are, by function (all have primary and secondary; FAILURES has one flag a byte from 0 on):
+//! HWPREDICT, MHWPREDICT   16 intercept   24 intercept before   32 slope   40 slope before   48 unknown steps   56 before
+//! SEASONAL, DEVSEASONAL   16 season's next row   24 season's row before   48 seasons seen (first source only)
+//!
+//! par[10] of a COMPUTE source is a packed formula ([`crate::formula`]), that of a forecast as in
+//! [`crate::definition::Forecast::to_words`].
 //! ```
 
 /// Size of the fixed head of a file.
@@ -63,6 +70,21 @@ pub(crate) const CDP_UNKNOWN: usize = 1;
 pub(crate) const CDP_PRIMARY: usize = 8;
 /// Within the words of a (archive, source): what the last update wrote to its further rows.
 pub(crate) const CDP_SECONDARY: usize = 9;
+
+/// Within the words of a (forecast, source): level of the series, and before the last step.
+pub(crate) const INTERCEPT: usize = 2;
+pub(crate) const INTERCEPT_BEFORE: usize = 3;
+/// Within the words of a (forecast, source): change per step, and before the last step.
+pub(crate) const SLOPE: usize = 4;
+pub(crate) const SLOPE_BEFORE: usize = 5;
+/// Within the words of a (forecast, source): steps since the last known value, and before the last step.
+pub(crate) const UNKNOWN_STEPS: usize = 6;
+pub(crate) const UNKNOWN_STEPS_BEFORE: usize = 7;
+/// Within the words of a (season, source): the row of the season that comes next, and the one before it.
+pub(crate) const SEASON: usize = 2;
+pub(crate) const SEASON_BEFORE: usize = 3;
+/// Within the words of a (season, first source): seasons seen, counted up to the end of the burn-in.
+pub(crate) const CYCLES: usize = 6;
 
 /// Flags that the state of a FAILURES archive has room for, a byte each.
 pub(crate) const HISTORY_MAX: usize = 28;

@@ -252,22 +252,8 @@ fn unseen(old: &Image) -> [u64; PDP_WORDS] {
 
 /// The state of an archive for a source that it has seen nothing of.
 fn unseen_in(old: &Image, archive: &Archive) -> [u64; CDP_WORDS] {
-    let mut state = [0; CDP_WORDS];
-    match archive.cf {
-        Cf::Average | Cf::Min | Cf::Max | Cf::Last | Cf::DevPredict => {
-            state = new_archive_state(old.last_update as u64, old.step, archive.steps);
-        }
-        Cf::HwPredict | Cf::MhwPredict => {
-            state[2..6].fill(UNKNOWN.to_bits());
-            state[6..8].fill(1);
-        }
-        Cf::Seasonal | Cf::DevSeasonal => {
-            state[2..4].fill(UNKNOWN.to_bits());
-            state[6] = 1;
-        }
-        Cf::Failures => {}
-    }
-    state
+    let last_update = old.last_update as u64;
+    new_archive_state(last_update, old.step, archive.cf, archive.steps)
 }
 
 /// An archive of the old file with the columns of the new one and so many rows: the oldest go, or older ones come.

@@ -38,7 +38,9 @@ fn serves(cf: Cf, steps: u64, wanted: Cf) -> bool {
 /// See [`ReshapeError`].
 pub fn resample(file: &[u8], step: u64, archives: &[Archive]) -> Result<Vec<u8>, ReshapeError> {
     let header = Header::parse(file, file.len() as u64)?;
-    let mut definition = header.definition().ok_or(ReshapeError::Unsupported)?;
+    let mut definition = header
+        .independent_definition()
+        .ok_or(ReshapeError::Unsupported)?;
     definition.step = step;
     definition.archives = archives.to_vec();
     let (mut new, places) = rows_until(file, &header, &definition)?;
@@ -53,7 +55,9 @@ pub fn resample(file: &[u8], step: u64, archives: &[Archive]) -> Result<Vec<u8>,
 /// See [`ReshapeError`].
 pub fn rewind(file: &[u8], until: i64) -> Result<Vec<u8>, ReshapeError> {
     let header = Header::parse(file, file.len() as u64)?;
-    let mut definition = header.definition().ok_or(ReshapeError::Unsupported)?;
+    let mut definition = header
+        .independent_definition()
+        .ok_or(ReshapeError::Unsupported)?;
     definition.start = until.min(definition.start);
     let (mut new, places) = rows_until(file, &header, &definition)?;
     for source in 0..header.sources().len() {

@@ -15,7 +15,7 @@ pub enum ReshapeError {
     /// The new sources are not what a file can have.
     #[error(transparent)]
     Definition(#[from] DefinitionError),
-    /// Computed sources and forecasts refer to each other by number.
+    /// Computed sources refer to others by number, and forecasts learn from rows that a new source does not have.
     #[error("the file has computed sources or forecasting archives, which cannot be reshaped")]
     Unsupported,
 }
@@ -27,7 +27,9 @@ pub enum ReshapeError {
 /// See [`ReshapeError`].
 pub fn reshape(file: &[u8], sources: &[DataSource]) -> Result<Vec<u8>, ReshapeError> {
     let header = Header::parse(file, file.len() as u64)?;
-    let mut definition = header.definition().ok_or(ReshapeError::Unsupported)?;
+    let mut definition = header
+        .independent_definition()
+        .ok_or(ReshapeError::Unsupported)?;
     let old = std::mem::replace(&mut definition.sources, sources.to_vec());
     definition.start = header.last_update().0;
     let mut reshaped = create(&definition)?;

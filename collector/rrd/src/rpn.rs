@@ -9,6 +9,8 @@ use std::fmt::Write;
 
 use chrono_tz::Tz;
 
+use crate::formula::{Formula, Word};
+
 mod counted;
 mod machine;
 
@@ -208,31 +210,28 @@ impl Program {
         Ok(program)
     }
 
-    /// The formula packed into a COMPUTE source's parameters; its variables are sources before that one. `None` when it has
-    /// what no formula may have, or NOW, which would make a file's bytes depend on the clock.
-    pub(crate) fn unpack(parameters: &[u64; 10], sources: usize) -> Option<Self> {
-        let mut steps = Vec::new();
-        for (code, value) in nodes(parameters) {
-            let source = usize::try_from(value)
-                .ok()
-                .filter(|source| *source < sources);
-            steps.push(match code {
-                END => break,
-                0 => Step::Number(f64::from(value)),
-                1 => Step::Variable(source?),
-                _ => {
-                    Step::Apply(Operator::packed(code).filter(|operator| !operator.needs_a_grid())?)
-                }
-            });
-        }
-        (!steps.is_empty()).then_some(Self {
-            steps,
+    /// The packed formula of a COMPUTE source; its variables are the sources before it. `None` when it has what cannot be
+    /// calculated from one row of rates.
+    pub(crate) fn unpack(formula: Formula) -> Option<Self> {
+        let steps = formula.words().map(|word| match word {
+            Word::Number(number) => Some(Step::Number(f64::from(number))),
+            Word::Source(source) => usize::try_from(source).ok().map(Step::Variable),
+            Word::Operator(code) => Operator::packed(code)
+                .filter(|operator| *operator == Operator::Now || !operator.needs_a_grid())
+                .map(Step::Apply),
+            Word::Previous(_) => None,
+        });
+        Some(Self {
+            steps: steps.collect::<Option<_>>()?,
             variables: Vec::new(),
         })
     }
 
-    /// The value for one row of rates; unknown when the stack does not work out.
-    pub(crate) fn of_rates(&self, rates: &[f64]) -> f64 {
+    /// The value for one row of rates.
+    ///
+    /// # Errors
+    /// When the stack does not work out.
+    pub(crate) fn of_rates(&self, rates: &[f64], now: i64) -> Result<f64, RpnError> {
         let columns: Vec<Column<'_>> = rates
             .chunks(1)
             .map(|rate| Column::on_grid(rate, 1))
@@ -241,10 +240,14 @@ impl Program {
             first: 0,
             step: 1,
             rows: 1,
-            now: 0,
+            now,
         };
-        let mut machine = Machine::new(&columns, grid, Tz::UTC);
-        machine.row(&self.steps).unwrap_or(f64::NAN)
+        Machine::new(&columns, grid, Tz::UTC).row(&self.steps)
+    }
+
+    /// True when the expression needs to know the present.
+    pub(crate) fn asks_for_now(&self) -> bool {
+        self.steps.contains(&Step::Apply(Operator::Now))
     }
 
     /// The names that the expression speaks of, in the order of the columns it wants.
@@ -377,39 +380,53 @@ fn number(word: &str) -> Option<f64> {
     }
 }
 
-/// The code that ends a packed formula.
-const END: u8 = 32;
-
-/// Code and value of each node.
-fn nodes(parameters: &[u64; 10]) -> impl Iterator<Item = (u8, i16)> {
-    let halves = parameters
+/// The code of an operator in a file's packed formulas.
+pub(crate) fn operator_code(word: &str) -> Option<u8> {
+    let known = Operator::ALL
         .iter()
-        .flat_map(|word| [*word as u32, (*word >> 32) as u32]);
-    halves.map(|node| {
-        let [code, _, low, high] = node.to_le_bytes();
-        (code, i16::from_le_bytes([low, high]))
-    })
+        .map(|(_, name, code)| (*name, *code))
+        .chain(ONLY_PACKED);
+    known
+        .into_iter()
+        .find(|(name, _)| *name == word)
+        .map(|(_, code)| code)
 }
 
-/// The text of the formula packed into a COMPUTE source's ten parameters: nodes of four bytes, operator, 0, and a 16-bit
-/// number or source index. It ends at the first node that is no part of a formula.
+fn packed_word(code: u8) -> Option<&'static str> {
+    let calculated = Operator::packed(code).map(Operator::word);
+    let only_packed = || ONLY_PACKED.iter().find(|(_, known)| *known == code);
+    calculated.or_else(|| only_packed().map(|(word, _)| *word))
+}
+
+/// Words that are no operators here, with their codes.
+const ONLY_PACKED: [(&str, u8); 5] = [
+    ("TREND", 42),
+    ("TRENDNAN", 43),
+    ("PREDICT", 47),
+    ("PREDICTSIGMA", 48),
+    ("PREDICTPERC", 55),
+];
+
+/// The text of the formula packed into a COMPUTE source's ten parameters ([`crate::formula`]). It ends at the first word
+/// that is no part of a formula.
 #[must_use]
 pub fn packed_text(parameters: &[u64; 10], names: &[&str]) -> String {
-    let mut out = String::new();
-    for (code, value) in nodes(parameters) {
-        let name = usize::try_from(value)
+    let name = |source: i16| {
+        usize::try_from(source)
             .ok()
             .and_then(|index| names.get(index))
             .copied()
-            .unwrap_or("?");
+            .unwrap_or("?")
+    };
+    let mut out = String::new();
+    for word in Formula::from_words(*parameters).words() {
         let comma = if out.is_empty() { "" } else { "," };
-        let _ = match code {
-            0 => write!(out, "{comma}{value}"),
-            1 => write!(out, "{comma}{name}"),
-            36 => write!(out, "{comma}PREV({name})"),
-            58 => write!(out, "{comma}ROLL"),
-            _ => match Operator::packed(code) {
-                Some(operator) => write!(out, "{comma}{}", operator.word()),
+        let _ = match word {
+            Word::Number(number) => write!(out, "{comma}{number}"),
+            Word::Source(source) => write!(out, "{comma}{}", name(source)),
+            Word::Previous(source) => write!(out, "{comma}PREV({})", name(source)),
+            Word::Operator(code) => match packed_word(code) {
+                Some(word) => write!(out, "{comma}{word}"),
                 None => break,
             },
         };

@@ -4,11 +4,13 @@
 //! inputs → gain of each source since the last update (rate × seconds) → rate of each complete step → each archive's row
 //! in progress → rows. Nothing here allocates but the arena of [`Writes`] as it grows.
 
-use crate::consolidate::{Span, consolidate, write_rows};
+use crate::consolidate::{Label, Span, consolidate, write_rows};
 use crate::definition::Kind;
 use crate::diff::{self, Whole};
-use crate::header::{Header, Source, TIME_MAX};
+use crate::header::{Calculation, Header, Source, TIME_MAX};
+use crate::holt_winters::Scene;
 use crate::layout::{self, CDP_WORDS, PDP_UNKNOWN, PDP_VALUE, PDP_WORDS, stored};
+use crate::rpn::{Program, RpnError};
 use crate::writes::Writes;
 use crate::{UNKNOWN, decimal};
 
@@ -73,8 +75,19 @@ pub enum UpdateError {
         /// The input.
         found: String,
     },
-    /// The file has what cannot be updated here yet.
-    #[error("the file has {0}, which cannot be updated yet")]
+    /// A COMPUTE source's formula gives no value: a step cannot be closed.
+    #[error("data source {name:?}: {source}")]
+    Formula {
+        /// The data source.
+        name: String,
+        /// What is wrong.
+        source: RpnError,
+    },
+    /// A COMPUTE source's formula has what nobody can calculate here.
+    #[error("data source {0:?}: its formula looks at more than the values of one step")]
+    NotCalculable(String),
+    /// The file has what cannot be updated.
+    #[error("the file has {0}, which cannot be updated")]
     Unsupported(&'static str),
 }
 
@@ -106,13 +119,22 @@ impl Header {
     ) -> Result<(), UpdateError> {
         let (micros, interval) = self.begin(seconds, micros, inputs)?;
         self.take(inputs, interval).map_err(|(_, error)| error)?;
+        if self.calculations.is_empty() {
+            self.keep_inputs(inputs);
+            return self.advance(seconds, micros, interval, writes);
+        }
+        // Whether a formula works out shows in the middle.
+        let (header, mark) = (self.clone(), writes.mark());
         self.keep_inputs(inputs);
-        self.advance(seconds, micros, interval, writes);
-        Ok(())
+        self.advance(seconds, micros, interval, writes)
+            .inspect_err(|_| {
+                *self = header;
+                writes.back_to(mark);
+            })
     }
 
-    /// As [`Self::update`], but a wrong input leaves the texts of the inputs before it changed, as rrdtool does, which
-    /// works in place and stops there.
+    /// As [`Self::update`], but an error leaves everything changed that was done before it, as rrdtool does, which works
+    /// in place and stops there: a wrong input leaves the texts of the inputs before it.
     ///
     /// # Errors
     /// See [`UpdateError`].
@@ -129,14 +151,41 @@ impl Header {
             return Err(error);
         }
         self.keep_inputs(inputs);
-        self.advance(seconds, micros, interval, writes);
-        Ok(())
+        self.advance(seconds, micros, interval, writes)
+    }
+
+    /// Ends a call of rrdtool's `update`, which may have many sets of inputs: seasons are smoothed when that is due. Files
+    /// without forecasting archives need no end.
+    ///
+    /// # Errors
+    /// [`UpdateError::Unsupported`] for a season that belongs to no forecast.
+    pub fn smooth(&mut self, writes: &mut Writes) -> Result<(), UpdateError> {
+        let (pairs_at, rows_at) = (self.pairs_at(), self.rows_at());
+        let Some(forecaster) = &mut self.forecaster else {
+            return Ok(());
+        };
+        let pairs = &mut self.live[pairs_at..rows_at];
+        if forecaster.smooth(self.version, &self.archives, pairs, writes) {
+            Ok(())
+        } else {
+            Err(UpdateError::Unsupported(
+                "a SEASONAL archive that belongs to no forecast",
+            ))
+        }
+    }
+
+    /// Ends a call of rrdtool's `update` that had an error: then nothing is smoothed.
+    pub fn forget_smoothing(&mut self) {
+        if let Some(forecaster) = &mut self.forecaster {
+            forecaster.forget_smoothing();
+        }
     }
 
     /// Whether this file can be updated at all.
     ///
     /// # Errors
-    /// [`UpdateError::Unsupported`] for forecasting archives and formulas that cannot be calculated.
+    /// [`UpdateError::Unsupported`] for forecasting archives that refer to what is not there, and before
+    /// [`Header::load_seasons`].
     pub fn updatable(&self) -> Result<(), UpdateError> {
         self.refusal
             .map_or(Ok(()), |what| Err(UpdateError::Unsupported(what)))
@@ -361,19 +410,29 @@ impl Header {
         }
     }
 
-    /// Everything behind the gains. Cannot fail.
-    fn advance(&mut self, seconds: i64, micros: u32, interval: f64, writes: &mut Writes) {
+    /// Everything behind the gains. Only a formula can fail.
+    fn advance(
+        &mut self,
+        seconds: i64,
+        micros: u32,
+        interval: f64,
+        writes: &mut Writes,
+    ) -> Result<(), UpdateError> {
         let span = self.span(seconds as u64, micros, interval);
         if span.elapsed == 0 {
             self.gather(interval);
         } else {
-            let span = self.close_open_step(span, writes);
-            self.close_steps(span, writes);
+            if let Some(forecaster) = &mut self.forecaster {
+                forecaster.begin();
+            }
+            let span = self.close_open_step(span, writes)?;
+            self.close_steps(span, writes)?;
         }
         self.live[0] = seconds as u64;
         if self.version >= 3 {
             self.live[1] = u64::from(micros);
         }
+        Ok(())
     }
 
     fn span(&self, seconds: u64, micros: u32, interval: f64) -> Span {
@@ -391,6 +450,7 @@ impl Header {
                 post,
                 elapsed: (now - before) / self.step,
                 step_number,
+                end: seconds,
             }
         } else {
             Span {
@@ -399,6 +459,7 @@ impl Header {
                 post: 0.0,
                 elapsed: 0,
                 step_number,
+                end: seconds,
             }
         }
     }
@@ -421,10 +482,10 @@ impl Header {
 
     /// After a gap of several steps, the step that was open is closed by itself with its share of the gains; what is left
     /// of the span is returned.
-    fn close_open_step(&mut self, span: Span, writes: &mut Writes) -> Span {
+    fn close_open_step(&mut self, span: Span, writes: &mut Writes) -> Result<Span, UpdateError> {
         let open = span.pre as u64 % self.step;
         if span.elapsed < 2 || open == 0 {
-            return span;
+            return Ok(span);
         }
         let open_seconds = open as f64;
         for (gain, rest) in self.gains.iter_mut().zip(&mut self.rest) {
@@ -442,35 +503,94 @@ impl Header {
                 pre: open_seconds,
                 post: 0.0,
                 elapsed: 1,
+                end: self.live[0] + open,
                 ..span
             },
             writes,
-        );
+        )?;
         std::mem::swap(&mut self.gains, &mut self.rest);
-        Span {
+        Ok(Span {
             interval: span.interval - open_seconds,
             pre: span.pre - open_seconds,
-            post: span.post,
             elapsed: span.elapsed - 1,
             step_number: span.step_number + 1,
-        }
+            ..span
+        })
     }
 
     /// Closes the steps of a span and writes the rows that they complete.
-    fn close_steps(&mut self, span: Span, writes: &mut Writes) {
-        for index in 0..self.sources.len() {
-            self.rates[index] = self.close_step(index, span);
-        }
-        for formula in &self.formulas {
-            self.rates[formula.source] = formula.program.of_rates(&self.rates[..formula.source]);
+    fn close_steps(&mut self, span: Span, writes: &mut Writes) -> Result<(), UpdateError> {
+        if self.calculations.is_empty() {
+            for index in 0..self.sources.len() {
+                self.rates[index] = self.close_step(index, span);
+            }
+        } else {
+            self.calculate(span)?;
         }
         let (pairs_at, rows_at, width) = (self.pairs_at(), self.rows_at(), self.sources.len());
         let (before, current_rows) = self.live.split_at_mut(rows_at);
-        let pairs = before[pairs_at..].chunks_exact_mut(CDP_WORDS * width);
-        for ((archive, pairs), row) in self.archives.iter().zip(pairs).zip(current_rows) {
-            let rows = consolidate(archive, pairs, &self.rates, span);
-            write_rows(archive, pairs, rows, row, writes);
+        let pairs = &mut before[pairs_at..];
+        if let Some(forecaster) = &mut self.forecaster {
+            let scene = Scene {
+                archives: &self.archives,
+                pairs,
+                current_rows,
+                rates: &self.rates,
+                span,
+                step: self.step,
+            };
+            forecaster.close_steps(scene, writes);
+            return Ok(());
         }
+        let pairs = pairs.chunks_exact_mut(CDP_WORDS * width);
+        let archives = self.archives.iter().zip(pairs).zip(current_rows);
+        for (index, ((archive, pairs), row)) in archives.enumerate() {
+            let rows = consolidate(archive, pairs, &self.rates, span);
+            let label = Label {
+                archive: index,
+                end: span.end,
+                step: self.step,
+            };
+            write_rows(archive, pairs, rows, row, label, writes);
+        }
+        Ok(())
+    }
+
+    /// The rates of all sources in a file that has formulas. After an error the sources before the formula have begun
+    /// their next step.
+    fn calculate(&mut self, span: Span) -> Result<(), UpdateError> {
+        let mut next = 0;
+        for index in 0..self.sources.len() {
+            let calculation = self
+                .calculations
+                .get(next)
+                .filter(|calculation| calculation.source == index);
+            let Some(calculation) = calculation else {
+                self.rates[index] = self.close_step(index, span);
+                continue;
+            };
+            let rate = self.calculated(calculation)?;
+            self.close_step(index, span);
+            self.rates[index] = rate;
+            next += 1;
+        }
+        Ok(())
+    }
+
+    fn calculated(&self, calculation: &Calculation) -> Result<f64, UpdateError> {
+        let name = || self.sources[calculation.source].name().to_owned();
+        let calculable = |program: &&Program| self.now.is_some() || !program.asks_for_now();
+        let program = calculation.program.as_ref().filter(calculable);
+        program
+            .ok_or_else(|| UpdateError::NotCalculable(name()))?
+            .of_rates(
+                &self.rates[..calculation.source],
+                self.now.unwrap_or_default(),
+            )
+            .map_err(|source| UpdateError::Formula {
+                name: name(),
+                source,
+            })
     }
 
     /// The rate of a source over the span's steps; its state is left as the next step begins.
@@ -489,7 +609,11 @@ impl Header {
         let too_unknown = span.interval > self.sources[index].heartbeat as f64
             || (self.step as f64 / 2.0) < f64::from(unknown as u32 as i32);
         let known = span.elapsed.wrapping_mul(self.step).wrapping_sub(unknown) as f64 - pre_unknown;
-        let rate = if too_unknown { UNKNOWN } else { value / known };
+        let rate = if too_unknown {
+            UNKNOWN
+        } else {
+            f64::from_bits(stored(value / known))
+        };
         let (unknown, value) = if gain.is_nan() {
             (span.post.floor() as u64, UNKNOWN)
         } else {

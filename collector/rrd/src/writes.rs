@@ -1,11 +1,54 @@
 //! What an update wants written: byte ranges of a file in the order they arose, in one arena, so that a batch costs no
 //! allocation once the arena has grown. A later write to the same place wins.
 
+use crate::consolidate::Label;
+use crate::header::Archive;
+use crate::layout::{CDP_PRIMARY, CDP_SECONDARY, CDP_WORDS};
+
 /// A list of writes to one file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Writes {
     spans: Vec<Span>,
     bytes: Vec<u8>,
+    rows: Option<Vec<Row>>,
+}
+
+/// A state of [`Writes`] before something is added.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    spans: usize,
+    last_len: usize,
+    bytes: usize,
+    rows: usize,
+}
+
+/// A row of an archive that an update wrote, for people to read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Number of the archive.
+    pub archive: usize,
+    /// The time that rrdtool's `updatev` says it is of, UTC seconds: of several rows written at once it names the last
+    /// one a row too late, and those before it a row too late as well.
+    pub time: i64,
+    /// One value for each data source.
+    pub values: Vec<f64>,
+}
+
+/// rrdtool counts the rows that are left from 1 for the first row, and from 2 for the others.
+fn described(archive: &Archive, label: Label, count: u64, number: u64, pairs: &[u64]) -> Row {
+    let (slot, subtracted) = if number == 0 {
+        (CDP_PRIMARY, 1)
+    } else {
+        (CDP_SECONDARY, 2)
+    };
+    let seconds = label.step * archive.steps;
+    let left = (count - number) as i64 - subtracted;
+    let values = pairs.chunks_exact(CDP_WORDS);
+    Row {
+        archive: label.archive,
+        time: (label.end - label.end % seconds) as i64 - left * seconds as i64,
+        values: values.map(|pair| f64::from_bits(pair[slot])).collect(),
+    }
 }
 
 /// A write: `bytes[from..from + len]` goes to `offset`.
@@ -29,10 +72,65 @@ impl Writes {
         Self::default()
     }
 
+    /// No writes, but rows will be described: see [`Self::rows`].
+    #[must_use]
+    pub fn describing_rows() -> Self {
+        Self {
+            rows: Some(Vec::new()),
+            ..Self::default()
+        }
+    }
+
     /// Forgets all writes, keeps the memory.
     pub fn clear(&mut self) {
         self.spans.clear();
         self.bytes.clear();
+        if let Some(rows) = &mut self.rows {
+            rows.clear();
+        }
+    }
+
+    /// Where the writes stand, for [`Self::back_to`].
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
+            spans: self.spans.len(),
+            last_len: self.spans.last().map_or(0, |last| last.len),
+            bytes: self.bytes.len(),
+            rows: self.rows().len(),
+        }
+    }
+
+    /// Takes back what was added since the mark.
+    pub(crate) fn back_to(&mut self, mark: Mark) {
+        self.spans.truncate(mark.spans);
+        if let Some(last) = self.spans.last_mut() {
+            last.len = mark.last_len;
+        }
+        self.bytes.truncate(mark.bytes);
+        if let Some(rows) = &mut self.rows {
+            rows.truncate(mark.rows);
+        }
+    }
+
+    /// The rows written by updates, in order; none unless made by [`Self::describing_rows`].
+    #[must_use]
+    pub fn rows(&self) -> &[Row] {
+        self.rows.as_deref().unwrap_or_default()
+    }
+
+    /// Describes row `number` of `count` that a span completed.
+    #[inline]
+    pub(crate) fn describe(
+        &mut self,
+        archive: &Archive,
+        label: Label,
+        count: u64,
+        number: u64,
+        pairs: &[u64],
+    ) {
+        if let Some(rows) = &mut self.rows {
+            rows.push(described(archive, label, count, number, pairs));
+        }
     }
 
     /// True when nothing is to be written.
@@ -99,6 +197,7 @@ impl Writes {
         let mut merged = Self {
             spans: Vec::new(),
             bytes: Vec::with_capacity(self.bytes.len()),
+            rows: self.rows.take(),
         };
         let mut rest = order.as_mut_slice();
         while !rest.is_empty() {

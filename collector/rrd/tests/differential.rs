@@ -7,12 +7,14 @@
     reason = "a test fails by panicking"
 )]
 
+mod invention;
 mod oracle;
 mod random;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use invention::{FORECASTING, Invention, PLAIN};
 use oracle::Oracle;
 use random::Random;
 use ravenry_rrd::definition::{Cf, Definition};
@@ -20,98 +22,6 @@ use ravenry_rrd::fetch::{self, Request};
 use ravenry_rrd::header::Header;
 use ravenry_rrd::update::Input;
 use ravenry_rrd::writes::Writes;
-
-const KINDS: [&str; 6] = [
-    "GAUGE", "COUNTER", "DERIVE", "ABSOLUTE", "DCOUNTER", "DDERIVE",
-];
-const CFS: [&str; 4] = ["AVERAGE", "MIN", "MAX", "LAST"];
-
-/// A random definition as the words of a create command.
-fn definition(random: &mut Random) -> (u64, i64, Vec<String>) {
-    let step = random.pick(&[1, 10, 60, 300, 300, 7]);
-    let start = 1_000_000_000 + random.below(100_000) as i64;
-    let mut lines = Vec::new();
-    for index in 0..=random.below(4) {
-        let kind = random.pick(&KINDS);
-        let heartbeat = step * random.pick(&[1, 2, 3, 10]) + random.below(3);
-        let min = random.pick(&["U", "U", "0", "-5", "0.5"]);
-        let max = random.pick(&["U", "U", "100", "1000000", "12.5"]);
-        lines.push(format!("DS:d{index}:{kind}:{heartbeat}:{min}:{max}"));
-    }
-    if random.below(4) == 0 {
-        let formula = random.pick(&[
-            "d0,2,*",
-            "d0,UN,7,d0,IF",
-            "d0,DUP,ADDNAN,-3,/",
-            "d0,d0,0.5,3,AVG",
-            "d0,0,100,LIMIT,INF,MIN",
-        ]);
-        // Numbers in a file's formula are whole.
-        lines.push(format!("DS:sum:COMPUTE:{}", formula.replace("0.5", "5")));
-    }
-    for _ in 0..=random.below(5) {
-        let cf = random.pick(&CFS);
-        let xff = random.pick(&["0", "0.25", "0.5", "0.99", "0.3333"]);
-        let steps = random.pick(&[1, 1, 2, 3, 5, 12]);
-        lines.push(format!("RRA:{cf}:{xff}:{steps}:{}", 1 + random.below(12)));
-    }
-    (step, start, lines)
-}
-
-/// The next time as text: mostly about a step later, sometimes much later, not later at all, or with a fraction.
-fn time(random: &mut Random, now: &mut f64, step: u64) -> String {
-    let step = step as f64;
-    *now += match random.below(12) {
-        0 => 0.0,
-        1 => 1.0,
-        2 => step * random.below(40) as f64,
-        3 => step * (2 + random.below(3)) as f64 + random.below(5) as f64,
-        4 | 5 => random.below(1 + 2 * step as u64) as f64,
-        6 => step - *now % step,
-        _ => step,
-    };
-    if random.below(4) == 0 {
-        *now = now.floor() + random.below(1_000_000) as f64 / 1e6;
-        format!("{now:.6}")
-    } else {
-        *now = now.floor();
-        format!("{now:.0}")
-    }
-}
-
-/// A value for a kind; `total` is where its counter stands.
-fn value(random: &mut Random, kind: &str, total: &mut u64) -> String {
-    *total = match random.below(12) {
-        0 => random.below(1000),
-        1 => random.next(),
-        2 => u64::from(u32::MAX) - random.below(1000),
-        3 => u64::MAX - random.below(1000),
-        _ => total.wrapping_add(random.below(100_000)),
-    };
-    let whole = matches!(kind, "COUNTER" | "DERIVE");
-    match random.below(24) {
-        0 | 1 => "U".to_owned(),
-        2 => "Uhu".to_owned(),
-        3 if random.below(4) == 0 => random
-            .pick(&["x", "1.5.2", "0x1", "5 ", "1e1025"])
-            .to_owned(),
-        4 if kind == "DERIVE" => format!("-{}", random.below(100_000)),
-        5 if whole => format!("00{total}"),
-        6 if whole => format!("{total}{}", random.below(100_000_000_000)),
-        7 if !whole => random
-            .pick(&["nan", "-nan", "inf", "-inf", "1e30", "-0", "+7", "5e", ".5"])
-            .to_owned(),
-        8 if !whole => format!("{:e}", random.float(1e6)),
-        9 if !whole => format!("-{:.3}", random.float(1e3)),
-        10 if !whole => format!("{:.6}", random.float(1e2)),
-        11..=14 if !whole => format!("{:.3}", random.float(1e4)),
-        15 if !whole => random
-            .pick(&["100", "12.5", "0", "-5", "1000000", "0.5"])
-            .to_owned(),
-        16 if kind == "DCOUNTER" || kind == "DDERIVE" => format!("{:.2}", *total as f64 / 1e3),
-        _ => total.to_string(),
-    }
-}
 
 /// Seconds and microseconds of a time as rrdtool reads it.
 fn split(time: &str) -> (i64, u32) {
@@ -137,35 +47,67 @@ fn input<'a>(random: &mut Random, kind: &str, text: &'a str) -> Input<'a> {
 struct Pair<'a> {
     oracle: &'a mut Oracle,
     path: String,
-    kinds: Vec<String>,
-    step: u64,
+    invention: Invention,
+    counts: &'a mut Counts,
+}
+
+/// What a run has compared.
+#[derive(Debug, Default)]
+struct Counts {
+    files: u64,
+    updates: u64,
+    refused: u64,
+    smoothings: u64,
 }
 
 impl Pair<'_> {
-    /// A batch on both sides; ours keeps the header in memory throughout.
+    /// Calls of `update` on both sides, each with several sets of inputs; ours keeps the header in memory throughout.
     fn update(&mut self, random: &mut Random, now: &mut f64, totals: &mut [u64], log: &mut String) {
         let mut file = std::fs::read(&self.path).unwrap();
         let mut header = Header::parse(&file, file.len() as u64).unwrap();
+        header
+            .load_seasons(|offset, bytes| fetch::slice(&file, offset, bytes))
+            .unwrap();
         let mut writes = Writes::new();
-        for _ in 0..=random.below(6) {
-            let time = time(random, now, self.step);
-            let texts: Vec<String> = self
-                .kinds
-                .iter()
-                .zip(&mut *totals)
-                .map(|(kind, total)| value(random, kind, total))
+        for _ in 0..=random.below(4) {
+            let arguments: Vec<(String, Vec<String>)> = (0..=random.below(4))
+                .map(|_| self.invention.argument(random, now, totals))
                 .collect();
-            let argument = format!("{time}:{}", texts.join(":"));
-            writeln!(log, "update {argument}").unwrap();
-            let theirs = self.oracle.run(&["update", &self.path, &argument]);
-            let (seconds, micros) = split(&time);
-            let inputs: Vec<Input<'_>> = self
-                .kinds
+            let words: Vec<String> = arguments
                 .iter()
-                .zip(&texts)
-                .map(|(kind, text)| input(random, kind, text))
+                .map(|(time, values)| format!("{time}:{}", values.join(":")))
                 .collect();
-            let ours = header.update_in_place(seconds, micros, &inputs, &mut writes);
+            writeln!(log, "update {}", words.join(" ")).unwrap();
+            let call = [
+                vec!["update", &self.path],
+                words.iter().map(String::as_str).collect(),
+            ]
+            .concat();
+            let theirs = self.oracle.run(&call);
+            let ours = arguments
+                .iter()
+                .try_for_each(|(time, values)| {
+                    self.counts.updates += 1;
+                    let (seconds, micros) = split(time);
+                    let inputs: Vec<Input<'_>> = self
+                        .invention
+                        .kinds
+                        .iter()
+                        .zip(values)
+                        .map(|(kind, text)| input(random, kind, text))
+                        .collect();
+                    header.update_in_place(seconds, micros, &inputs, &mut writes)
+                })
+                .and_then(|()| {
+                    let before = writes.size_bytes();
+                    header.smooth(&mut writes)?;
+                    self.counts.smoothings += u64::from(writes.size_bytes() > before);
+                    Ok(())
+                });
+            if ours.is_err() {
+                header.forget_smoothing();
+                self.counts.refused += 1;
+            }
             assert_eq!(
                 theirs.is_ok(),
                 ours.is_ok(),
@@ -193,10 +135,15 @@ impl Pair<'_> {
     fn fetch(&mut self, random: &mut Random, now: f64, log: &str) {
         let file = std::fs::read(&self.path).unwrap();
         let header = Header::parse(&file, file.len() as u64).unwrap();
-        let end = now as i64 + random.below(20 * self.step) as i64 - 10 * self.step as i64;
-        let start = end - random.below(60 * self.step) as i64;
-        let resolution = 1 + random.below(12 * self.step);
-        let cf = random.pick(&CFS);
+        let step = self.invention.step;
+        let end = now as i64 + random.below(20 * step) as i64 - 10 * step as i64;
+        let start = end - random.below(60 * step) as i64;
+        let resolution = 1 + random.below(12 * step);
+        let cf = if random.below(3) == 0 {
+            random.pick(&FORECASTING)
+        } else {
+            random.pick(&PLAIN)
+        };
         let (s, e, r) = (start.to_string(), end.to_string(), resolution.to_string());
         let theirs = self
             .oracle
@@ -269,8 +216,16 @@ fn alike(theirs: &str, ours: &str) -> bool {
 }
 
 /// Our new file equals theirs but for the random first rows.
-fn created_alike(lines: &[&str], step: u64, start: i64, theirs: &[u8], log: &str) {
-    let definition = Definition::parse(step, start, lines).unwrap();
+fn created_alike(invention: &Invention, path: &str, theirs: &[u8], log: &str) {
+    let lines: Vec<&str> = invention.lines.iter().map(String::as_str).collect();
+    let mut definition = Definition {
+        step: invention.step,
+        start: invention.start,
+        version: 3,
+        sources: Vec::new(),
+        archives: Vec::new(),
+    };
+    definition.extend(&lines, path).unwrap();
     let ours = ravenry_rrd::create::create(&definition).unwrap();
     let header = Header::parse(theirs, theirs.len() as u64).unwrap();
     let rows = header.size_bytes() - 8 * header.archives().len()..header.size_bytes();
@@ -293,53 +248,54 @@ fn random_histories_give_rrdtools_bytes_and_answers() {
         return;
     };
     let mut random = Random::seeded();
+    let mut counts = Counts::default();
     let folder = tempfile::tempdir().unwrap();
-    let files = std::env::var("RAVENRY_FILES").map_or(1000, |count| count.parse().unwrap());
+    let files = std::env::var("RAVENRY_FILES").map_or(600, |count| count.parse().unwrap());
     for number in 0..files {
-        let (step, start, lines) = definition(&mut random);
-        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-        let path = folder
-            .path()
-            .join(format!("{number}.rrd"))
-            .to_str()
-            .unwrap()
-            .to_owned();
-        let mut log = format!("create --step {step} --start {start} {}\n", lines.join(" "));
-        let (step_text, start_text) = (step.to_string(), start.to_string());
-        let words = [
-            &[
-                "create",
-                &path,
-                "--step",
-                &step_text,
-                "--start",
-                &start_text,
-            ],
-            &*lines,
-        ]
-        .concat();
-        oracle.run(&words).unwrap();
-        if !log.contains("COMPUTE") {
-            created_alike(&lines, step, start, &std::fs::read(&path).unwrap(), &log);
-        }
-        let kinds: Vec<String> = lines
-            .iter()
-            .filter(|line| line.starts_with("DS:") && !line.contains("COMPUTE"))
-            .map(|line| line.split(':').nth(2).unwrap().to_owned())
-            .collect();
-        let mut totals = vec![0; kinds.len()];
-        let mut now = start as f64;
-        let mut pair = Pair {
-            oracle: &mut oracle,
-            path,
-            kinds,
-            step,
-        };
-        for _ in 0..5 {
-            pair.update(&mut random, &mut now, &mut totals, &mut log);
-            pair.fetch(&mut random, now, &log);
-        }
-        pair.describe(&log);
-        std::fs::remove_file(&pair.path).unwrap();
+        let path = folder.path().join(format!("{number}.rrd"));
+        let invention = Invention::new(&mut random);
+        one_file(
+            &mut oracle,
+            &mut random,
+            &mut counts,
+            invention,
+            path.to_str().unwrap(),
+        );
+        std::fs::remove_file(path).unwrap();
     }
+    println!("compared {counts:?}");
+}
+
+fn one_file(
+    oracle: &mut Oracle,
+    random: &mut Random,
+    counts: &mut Counts,
+    invention: Invention,
+    path: &str,
+) {
+    let (step, start) = (invention.step.to_string(), invention.start.to_string());
+    let lines: Vec<&str> = invention.lines.iter().map(String::as_str).collect();
+    let mut log = format!("create --step {step} --start {start} {}\n", lines.join(" "));
+    let words = [
+        &["create", path, "--step", &step, "--start", &start],
+        &*lines,
+    ]
+    .concat();
+    oracle.run(&words).unwrap();
+    created_alike(&invention, path, &std::fs::read(path).unwrap(), &log);
+    counts.files += 1;
+    let mut totals = vec![0; invention.kinds.len()];
+    let mut now = invention.start as f64;
+    let rounds = if invention.calm { 20 } else { 5 };
+    let mut pair = Pair {
+        oracle,
+        path: path.to_owned(),
+        invention,
+        counts,
+    };
+    for _ in 0..rounds {
+        pair.update(random, &mut now, &mut totals, &mut log);
+        pair.fetch(random, now, &log);
+    }
+    pair.describe(&log);
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ravenry_rrd::header::Header;
 use ravenry_rrd::update::{Input, UpdateError};
 use ravenry_rrd::writes::Writes;
-use ravenry_rrd::{cli, decimal};
+use ravenry_rrd::{cli, decimal, fetch};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -35,11 +35,17 @@ fn apply(header: &mut Header, line: &str, writes: &mut Writes) -> Result<(), Upd
 fn check_update(name: &str, refused: usize) {
     let mut file = std::fs::read(golden(&format!("{name}.before.rrd"))).unwrap();
     let mut header = Header::parse(&file, file.len() as u64).unwrap();
+    header
+        .load_seasons(|offset, bytes| fetch::slice(&file, offset, bytes))
+        .unwrap();
     let mut writes = Writes::new();
     let updates = std::fs::read_to_string(golden(&format!("{name}.updates"))).unwrap();
     let errors = updates
         .lines()
-        .filter(|line| apply(&mut header, line, &mut writes).is_err())
+        .filter(|line| {
+            let applied = apply(&mut header, line, &mut writes);
+            applied.and_then(|()| header.smooth(&mut writes)).is_err()
+        })
         .count();
     assert_eq!(errors, refused);
     header.live_write(&mut writes);
@@ -109,13 +115,30 @@ fn version_1_is_updated_in_place_without_microseconds() {
 
 #[test]
 fn files_of_every_sort_are_described_alike() {
-    for name in ["kinds", "version1", "compute", "forecast"] {
+    for name in [
+        "kinds", "version1", "compute", "formulas", "forecast", "seasons",
+    ] {
         check_text(name);
     }
 }
 
 #[test]
-fn forecasts_are_read_but_not_updated() {
+fn forecasts_learn_what_rrdtools_do() {
+    check_update("forecast", 0);
+}
+
+#[test]
+fn seasons_are_smoothed_as_by_rrdtool() {
+    check_update("seasons", 0);
+}
+
+#[test]
+fn a_formula_that_gives_no_value_leaves_what_was_done_before_it() {
+    check_update("formulas", 2);
+}
+
+#[test]
+fn forecasts_are_not_updated_without_their_seasons() {
     let file = std::fs::read(golden("forecast.before.rrd")).unwrap();
     let mut header = Header::parse(&file, file.len() as u64).unwrap();
     let error = header
@@ -123,7 +146,7 @@ fn forecasts_are_read_but_not_updated() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the file has a forecasting (Holt-Winters) archive, which cannot be updated yet"
+        "the file has forecasting (Holt-Winters) archives whose seasons were not read, which cannot be updated"
     );
 }
 

@@ -106,12 +106,7 @@ impl Shape {
             for &(steps, rows) in &self.tiers {
                 // The least and the greatest of a single step are its average, and rrdtool knows it.
                 if steps > 1 || cf == Cf::Average || self.is_munins {
-                    archives.push(Archive {
-                        cf,
-                        xff: 0.5,
-                        steps,
-                        rows,
-                    });
+                    archives.push(Archive::plain(cf, 0.5, steps, rows));
                 }
             }
         }
@@ -280,6 +275,7 @@ impl Layouts {
         Definition {
             step: shape.step,
             start: first - shape.step as i64,
+            version: 3,
             sources: sources(graph, declared, shape.step),
             archives: shape.archives(),
         }
@@ -296,16 +292,18 @@ fn sources(graph: &Graph, declared: bool, step: u64) -> Vec<DataSource> {
     } else {
         UNDECLARED_HEARTBEAT_SECONDS.max(3 * rate)
     };
-    let source = |field: &graph::Field| DataSource {
-        name: source_name(&field.name),
-        kind: kind(field.kind),
-        heartbeat,
-        min: field.min.unwrap_or(UNKNOWN),
+    let source = |field: &graph::Field| {
         // A limit that leaves no room is none: rrdtool refuses such a source.
-        max: field
+        let max = field
             .max
-            .filter(|max| field.min.is_none_or(|min| min < *max))
-            .unwrap_or(UNKNOWN),
+            .filter(|max| field.min.is_none_or(|min| min < *max));
+        DataSource::input(
+            source_name(&field.name),
+            kind(field.kind),
+            heartbeat,
+            field.min.unwrap_or(UNKNOWN),
+            max.unwrap_or(UNKNOWN),
+        )
     };
     graph.fields.iter().map(source).collect()
 }

@@ -47,7 +47,14 @@ pub(super) fn run(args: &[String], now: i64, zone: Tz) -> Outcome {
     if start < START_MIN {
         return Err("the first entry to the RRD should be after 1980".to_owned());
     }
-    let definition = Definition::parse(step, start, lines).map_err(told)?;
+    let mut definition = Definition {
+        step,
+        start,
+        version: 3,
+        sources: Vec::new(),
+        archives: Vec::new(),
+    };
+    definition.extend(lines, path).map_err(told)?;
     let bytes = crate::create::create(&definition).map_err(told)?;
     file::create(Path::new(path), &bytes, !options.has("no-overwrite")).map_err(told)
 }

@@ -29,10 +29,12 @@ pub(super) fn run(args: &[String], now: (i64, u32), zone: Tz) -> Outcome {
     let skip = options.has("skip-past-updates");
     let change = |header: &mut Header, writes: &mut Writes| {
         let columns = columns(header, options.value("template"))?;
-        readings.iter().try_for_each(|reading| {
-            apply(header, writes, &columns, reading, (now, zone), skip)
-                .map_err(|error| format!("{path}: {error}"))
-        })
+        header.set_now(now.0);
+        readings
+            .iter()
+            .try_for_each(|reading| apply(header, writes, &columns, reading, (now, zone), skip))
+            .and_then(|()| header.smooth(writes).map_err(told))
+            .map_err(|error| format!("{path}: {error}"))
     };
     file::update(Path::new(path), change).map_err(told)?
 }

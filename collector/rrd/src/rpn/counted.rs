@@ -3,6 +3,7 @@
 
 use super::machine::pop;
 use super::{Operator, RpnError, STACK_MAX};
+use crate::UNKNOWN;
 
 pub(super) fn apply(operator: Operator, stack: &mut Vec<f64>) -> Result<(), RpnError> {
     let word = operator.word();
@@ -26,7 +27,7 @@ pub(super) fn apply(operator: Operator, stack: &mut Vec<f64>) -> Result<(), RpnE
         .ok_or_else(|| RpnError::Underflow(word.to_owned()))?;
     let values = &mut stack[start..];
     match operator {
-        Operator::Sort => values.sort_unstable_by(unknown_first),
+        Operator::Sort => sort(values),
         Operator::Rev => values.reverse(),
         Operator::Roll if !values.is_empty() => {
             let turns = (turns as i64).rem_euclid(count as i64) as usize;
@@ -59,38 +60,107 @@ fn count(word: &str, count: f64) -> Result<usize, RpnError> {
     }
 }
 
+/// Sorts as rrdtool does, unknown values first.
+fn sort(values: &mut [f64]) {
+    if values.iter().any(|value| value.is_infinite()) {
+        merge_sort(values);
+    } else {
+        values.sort_by(unknown_first);
+    }
+}
+
 fn unknown_first(a: &f64, b: &f64) -> std::cmp::Ordering {
     b.is_nan()
         .cmp(&a.is_nan())
         .then(a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal))
 }
 
+/// rrdtool's comparison takes an infinity to be below what stands before it when that is finite, so its place depends on
+/// the steps of the sort: those of the C library's merge sort.
+fn merge_sort(values: &mut [f64]) {
+    if values.len() < 2 {
+        return;
+    }
+    let middle = values.len() / 2;
+    merge_sort(&mut values[..middle]);
+    merge_sort(&mut values[middle..]);
+    let (left, right) = (values[..middle].to_vec(), values[middle..].to_vec());
+    let (mut left, mut right) = (left.as_slice(), right.as_slice());
+    for slot in values {
+        let from_left = match (left.first(), right.first()) {
+            (Some(a), Some(b)) => !is_above(*a, *b),
+            (left, _) => left.is_some(),
+        };
+        let side = if from_left { &mut left } else { &mut right };
+        if let Some((first, rest)) = side.split_first() {
+            *slot = *first;
+            *side = rest;
+        }
+    }
+}
+
+fn is_above(a: f64, b: f64) -> bool {
+    if a.is_nan() || b.is_nan() {
+        return !a.is_nan();
+    }
+    if a.is_infinite() {
+        return a > 0.0;
+    }
+    if b.is_infinite() {
+        return b > 0.0;
+    }
+    a - b > 0.0
+}
+
+/// The middle one of the known values, or the mean of the two in the middle. Each unknown value gives its place to the
+/// last one not looked at, which the sort may feel.
+fn median(values: &mut [f64]) -> f64 {
+    let (mut good, mut known) = (0, values.len());
+    while good < known {
+        if values[good].is_nan() {
+            known -= 1;
+            values[good] = values[known];
+        } else {
+            good += 1;
+        }
+    }
+    let values = &mut values[..known];
+    sort(values);
+    match known {
+        0 => UNKNOWN,
+        odd if odd % 2 == 1 => values[odd / 2],
+        even => 0.5 * (values[even / 2] + values[even / 2 - 1]),
+    }
+}
+
+/// The value that beats all others, the one on top of the stack first; without a known one, that at the bottom.
+fn extreme(values: &[f64], beats: impl Fn(f64, f64) -> bool) -> f64 {
+    values.iter().rev().fold(UNKNOWN, |best, value| {
+        if best.is_nan() || beats(*value, best) {
+            *value
+        } else {
+            best
+        }
+    })
+}
+
 fn summary(operator: Operator, values: &mut [f64], percent: f64) -> f64 {
     match operator {
         Operator::Percent => {
-            values.sort_unstable_by(unknown_first);
+            sort(values);
             // For the lowest percentages rrdtool reads what lies before its values; here it is the smallest.
             let rank = (percent * values.len() as f64 / 100.0).round() as usize;
             values
                 .get(rank.saturating_sub(1))
                 .copied()
-                .unwrap_or(f64::NAN)
+                .unwrap_or(UNKNOWN)
         }
         Operator::Avg => mean(values),
-        Operator::SMin => values.iter().copied().fold(f64::NAN, f64::min),
-        Operator::SMax => values.iter().copied().fold(f64::NAN, f64::max),
+        Operator::SMin => extreme(values, |value, least| value < least),
+        Operator::SMax => extreme(values, |value, most| value > most),
         Operator::StDev => deviation(values),
-        Operator::Median => {
-            values.sort_unstable_by(unknown_first);
-            let known = &values[values.iter().take_while(|value| value.is_nan()).count()..];
-            let middle = known.len() / 2;
-            match known {
-                [] => f64::NAN,
-                _ if known.len() % 2 == 1 => known[middle],
-                _ => (known[middle - 1] + known[middle]) / 2.0,
-            }
-        }
-        _ => f64::NAN,
+        Operator::Median => median(values),
+        _ => UNKNOWN,
     }
 }
 
@@ -105,7 +175,7 @@ fn mean(values: &[f64]) -> f64 {
         sum += value;
         count += 1.0;
     }
-    if count > 0.0 { sum / count } else { f64::NAN }
+    if count > 0.0 { sum / count } else { UNKNOWN }
 }
 
 /// Welford's running deviation, of a sample.
@@ -118,7 +188,7 @@ fn deviation(values: &[f64]) -> f64 {
         squares += distance * (value - mean);
     }
     if count < 2.0 {
-        return f64::NAN;
+        return UNKNOWN;
     }
     f64::sqrt(squares / (count - 1.0))
 }
@@ -126,10 +196,10 @@ fn deviation(values: &[f64]) -> f64 {
 /// The value below which `share` of the sample is, between two values in proportion; a negative share takes the nearest.
 pub(super) fn between(sample: &mut [f64], share: f64) -> f64 {
     if sample.is_empty() {
-        return f64::NAN;
+        return UNKNOWN;
     }
-    sample.sort_unstable_by(unknown_first);
-    let at = |place: f64| sample.get(place as usize).copied().unwrap_or(f64::NAN);
+    sort(sample);
+    let at = |place: f64| sample.get(place as usize).copied().unwrap_or(UNKNOWN);
     let place = share * (sample.len() as f64 - 1.0);
     if share < 0.0 {
         return at(place.abs().round());

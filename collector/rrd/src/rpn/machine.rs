@@ -4,6 +4,7 @@
 use chrono_tz::Tz;
 
 use super::{Forecast, Grid, Operator, RpnError, SAMPLE_MAX, STACK_MAX, Step, WORK_MAX, counted};
+use crate::UNKNOWN;
 use crate::local::Local;
 
 /// The values of a variable.
@@ -27,7 +28,7 @@ impl<'a> Column<'a> {
     }
 
     fn at(&self, place: usize) -> f64 {
-        self.values.get(place).copied().unwrap_or(f64::NAN)
+        self.values.get(place).copied().unwrap_or(UNKNOWN)
     }
 }
 
@@ -101,7 +102,7 @@ impl<'a> Machine<'a> {
                 Step::Variable(variable) => self.stack.push(self.value(*variable, 0)),
                 Step::Previous(variable) if self.output.is_empty() => {
                     debug_assert!(*variable < self.columns.len());
-                    self.stack.push(f64::NAN);
+                    self.stack.push(UNKNOWN);
                 }
                 Step::Previous(variable) => self.stack.push(self.value(*variable, 1)),
                 Step::Trend { variable, known } => {
@@ -130,7 +131,7 @@ impl<'a> Machine<'a> {
     fn value(&self, variable: usize, ago: usize) -> f64 {
         let column = &self.columns[variable];
         let place = self.places[variable].checked_sub(ago);
-        place.map_or(f64::NAN, |place| column.at(place))
+        place.map_or(UNKNOWN, |place| column.at(place))
     }
 
     /// The place behind the newest value that is complete.
@@ -144,7 +145,7 @@ impl<'a> Machine<'a> {
         let (seconds, step) = (seconds as i64, self.columns[variable].step.max(1));
         let fill = (seconds as f32 / step as f32).ceil();
         if ((self.output.len() + 1) as f32) < fill {
-            return Ok(f64::NAN);
+            return Ok(UNKNOWN);
         }
         let rows = u64::try_from(seconds).map_or(1, |seconds| seconds.div_ceil(step).max(1));
         let end = self.after_newest(variable);
@@ -160,7 +161,7 @@ impl<'a> Machine<'a> {
             }
         }
         Ok(if count == 0 {
-            f64::NAN
+            UNKNOWN
         } else {
             sum / count as f64
         })
@@ -238,7 +239,7 @@ impl<'a> Machine<'a> {
         for ago in shift..=last {
             let value = end
                 .checked_sub(ago as usize)
-                .map_or(f64::NAN, |place| column.at(place));
+                .map_or(UNKNOWN, |place| column.at(place));
             if value.is_nan() {
                 continue;
             }
@@ -365,8 +366,8 @@ impl<'a> Machine<'a> {
             Operator::StepWidth => self.grid.step as f64,
             Operator::Count => (self.output.len() + 1) as f64,
             Operator::Depth => self.stack.len() as f64,
-            Operator::Prev => self.output.last().copied().unwrap_or(f64::NAN),
-            _ => f64::NAN,
+            Operator::Prev => self.output.last().copied().unwrap_or(UNKNOWN),
+            _ => UNKNOWN,
         }
     }
 }
@@ -392,7 +393,7 @@ impl Sums {
 
     fn mean(&self) -> f64 {
         if self.count == 0 {
-            return f64::NAN;
+            return UNKNOWN;
         }
         self.sum / f64::from(self.count)
     }
@@ -401,7 +402,7 @@ impl Sums {
         let count = f64::from(self.count);
         let spread = count * self.squares - self.sum * self.sum;
         if self.count < 2 || spread < 0.0 {
-            return f64::NAN;
+            return UNKNOWN;
         }
         (spread / (count * (count - 1.0))).sqrt()
     }
@@ -433,8 +434,11 @@ fn of_three(operator: Operator, a: f64, b: f64, c: f64) -> f64 {
         Operator::If if a.is_nan() || a == 0.0 => c,
         Operator::If => b,
         // LIMIT
-        _ if b <= a && a <= c => a,
-        _ => f64::NAN,
+        _ => match [a, b, c].into_iter().find(|value| value.is_nan()) {
+            Some(unknown) => unknown,
+            None if a < b || a > c => UNKNOWN,
+            None => a,
+        },
     }
 }
 
@@ -458,14 +462,22 @@ fn of_one(operator: Operator, value: f64) -> f64 {
         Operator::Rad2Deg => value * 57.295_779_51,
         Operator::Deg2Rad => value * 0.017_453_295_2,
         Operator::Abs => value.abs(),
-        _ => f64::NAN,
+        _ => UNKNOWN,
     }
 }
 
 fn of_two(operator: Operator, a: f64, b: f64) -> f64 {
-    let unknown = a.is_nan() || b.is_nan();
-    let compared = |result: bool| if unknown { f64::NAN } else { truth(result) };
-    let known = |result: f64| if unknown { f64::NAN } else { result };
+    // The sign of an unknown number, which ABS clears, is in the bytes of a file.
+    let known = |result: f64| {
+        if a.is_nan() {
+            a
+        } else if b.is_nan() {
+            b
+        } else {
+            result
+        }
+    };
+    let compared = |result: bool| known(truth(result));
     let or_other = |result: f64| {
         if a.is_nan() {
             b
@@ -495,6 +507,6 @@ fn of_two(operator: Operator, a: f64, b: f64) -> f64 {
         Operator::AddNan => or_other(a + b),
         Operator::MinNan => or_other(smaller),
         Operator::MaxNan => or_other(larger),
-        _ => f64::NAN,
+        _ => UNKNOWN,
     }
 }

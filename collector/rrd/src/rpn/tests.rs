@@ -85,7 +85,7 @@ fn nothing_overflows_hangs_or_grows_without_limit() {
 fn windows_over_many_rows_end_when_they_took_too_long() {
     let column = vec![1.0; 100_000];
     let program = Program::parse("a,1e18,TRENDNAN,0,-1000,2e9,a,PREDICT,+").unwrap();
-    let columns = [machine::Column::on_grid(&column, 1)];
+    let columns = [Column::on_grid(&column, 1)];
     let grid = Grid {
         first: 1,
         step: 1,

@@ -40,6 +40,28 @@ pair forecast 1000000300:1 1000000600:3 1000000900:2 1000001200:9 1000001500:4 <
 DS:a:GAUGE:900:U:U RRA:AVERAGE:0.5:1:6 RRA:MHWPREDICT:6:0.1:0.2:3
 WORDS
 
+# Seasons of 6 and of 4 rows, with gaps of two and of six steps, long enough for both to be smoothed.
+# shellcheck disable=SC2046
+pair seasons $(awk 'BEGIN {
+    for (i = 1; i <= 60; i++) {
+        t += i == 25 ? 600 : i == 40 ? 1800 : 300
+        a = 50 + 20 * sin(i) + (i == 33 ? 400 : 0)
+        printf "%d:%.2f:%s\n", 1000000000 + t, a, i == 20 ? "U" : 1000 + 37 * (i % 4) + i
+    }
+}') <<'WORDS'
+DS:a:GAUGE:900:U:U DS:b:GAUGE:900:U:U RRA:AVERAGE:0.5:1:6
+RRA:HWPREDICT:24:0.3:0.1:6:4 RRA:FAILURES:12:2:4:5 RRA:SEASONAL:6:0.3:2:smoothing-window=0.5
+RRA:DEVSEASONAL:6:0.3:2:smoothing-window=0.5 RRA:DEVPREDICT:12:5
+RRA:SEASONAL:4:0.2:8:smoothing-window=1 RRA:MHWPREDICT:24:0.2:0.05:4:7
+WORDS
+
+# A formula that works out only while b is known: its updates are refused then, and leave a part of their work.
+pair formulas 1000000300:1:2:9 1000000600:3:U:-4 1000000700:3:1:-4 1000000950:5:7:16 1000001800:1:2:25 1000002100:4:2:U <<'WORDS'
+DS:a:GAUGE:900:U:U DS:b:GAUGE:900:U:U DS:c:GAUGE:900:U:U DS:known:COMPUTE:a,b,c,3,AVG,c,UN,POP
+DS:shaky:COMPUTE:1,2,3,b,UN,0,b,IF,SORT,POP,POP DS:root:COMPUTE:c,SQRT,ABS
+RRA:AVERAGE:0.5:1:6 RRA:LAST:0.5:2:4
+WORDS
+
 # Version 0001, which no rrdtool of today creates: no microseconds behind the time of the last update.
 xargs rrdtool create new.rrd --start 1000000000 <<'WORDS'
 DS:a:GAUGE:600:U:U DS:b:COUNTER:600:U:U RRA:AVERAGE:0.5:1:5 RRA:MAX:0.5:2:3
