@@ -25,8 +25,7 @@ use crate::print;
 const START_MIN: i64 = 315_360_000;
 
 /// Commands of rrdtool's that are not here.
-const MISSING: [&str; 9] = [
-    "updatev",
+const MISSING: [&str; 8] = [
     "graph",
     "graphv",
     "xport",
@@ -85,6 +84,7 @@ fn run(args: &[String], around: &mut Surroundings<'_>) -> Outcome {
         "version" | "--version" | "-v" => print(output, help::VERSION),
         "create" => create::run(args, now.0, zone),
         "update" => update::run(args, now, zone),
+        "updatev" => update::verbose(args, now, zone, output),
         "fetch" => fetch::run(args, now.0, zone, output),
         "info" => with_file("info", args, |path, reader| {
             print(output, &print::info(&reader.header, path))

@@ -11,6 +11,7 @@ use crate::fetch::Fetched;
 use crate::header::{Archive, Header, Source};
 use crate::layout::{CDP_PRIMARY, CDP_SECONDARY, CDP_UNKNOWN, CDP_VALUE, HISTORY_MAX};
 use crate::rpn;
+use crate::writes::Row;
 
 /// The beginning of a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +140,27 @@ pub fn last_inputs(header: &Header) -> String {
         let _ = write!(out, " {}", last_input(header, index));
     }
     out.push('\n');
+    out
+}
+
+/// What `updatev` prints of the rows that an update wrote.
+#[must_use]
+pub fn rows_written(header: &Header, rows: &[Row]) -> String {
+    let mut out = String::new();
+    for row in rows {
+        let archive = &header.archives()[row.archive];
+        for (source, value) in header.sources().iter().zip(&row.values) {
+            let _ = writeln!(
+                out,
+                "[{}]RRA[{}][{}]DS[{}] = {}",
+                row.time,
+                archive.cf,
+                archive.steps,
+                source.name(),
+                Known(*value)
+            );
+        }
+    }
     out
 }
 

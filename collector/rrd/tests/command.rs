@@ -152,6 +152,32 @@ fn commands_act_and_print_as_rrdtools_do() {
 }
 
 #[test]
+fn updatev_names_the_rows_as_rrdtool_does() {
+    let Some(mut sides) = Sides::start() else {
+        return;
+    };
+    let create = "create {} --start 1000000000 DS:a:GAUGE:3600:U:U DS:twice:COMPUTE:a,2,* RRA:AVERAGE:0.5:1:5 \
+                  RRA:MAX:0.5:3:4 RRA:MHWPREDICT:8:0.5:0.1:3";
+    sides.theirs(create).unwrap();
+    sides.share();
+    for command in [
+        "updatev {} 1000000200:1",
+        "updatev {} 1000000300:1 1000000600:2",
+        "updatev {} 1000001300:3",
+        "updatev {} 1000004000.5:4",
+        "updatev {} 1000004000:5",
+        "updatev {} -s 1000004000:5 1000004200:5",
+        "updatev {} -t a 1000009000:6",
+        "updatev {} 1000009600:x",
+        "updatev {}.missing 1000009600:1",
+        "updatev {}",
+    ] {
+        sides.check(command);
+        sides.same_bytes();
+    }
+}
+
+#[test]
 fn times_may_count_from_now() {
     let Some(mut sides) = Sides::start() else {
         return;

@@ -8,7 +8,7 @@ pub(super) const VERSION: &str = concat!(
 );
 
 /// Name, what may follow it, and what it does.
-const COMMANDS: [(&str, &str, &str); 12] = [
+const COMMANDS: [(&str, &str, &str); 13] = [
     (
         "create",
         "FILE [--start|-b TIME] [--step|-s SECONDS] [--no-overwrite|-O] DS:... RRA:...",
@@ -18,6 +18,11 @@ const COMMANDS: [(&str, &str, &str); 12] = [
         "update",
         "FILE [--template|-t NAMES] [--skip-past-updates|-s] TIME:VALUE[:VALUE...] ...",
         "stores values",
+    ),
+    (
+        "updatev",
+        "FILE [--template|-t NAMES] [--skip-past-updates|-s] TIME:VALUE[:VALUE...] ...",
+        "stores values and prints the rows that become complete",
     ),
     (
         "fetch",
