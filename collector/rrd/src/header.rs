@@ -6,6 +6,7 @@
 
 use crate::UNKNOWN;
 use crate::definition::{self, Cf, Definition, Forecast, Kind, SPAN_MAX, STEP_MAX};
+use crate::foreign::{self, Machine};
 use crate::formula::Formula;
 use crate::holt_winters::Forecaster;
 use crate::layout::{self, CDP_WORDS, PDP_WORDS};
@@ -139,8 +140,11 @@ pub enum HeaderError {
     #[error("not an RRD file")]
     NotRrd,
     /// Written on another kind of machine.
-    #[error("this RRD was created on another architecture")]
-    Architecture,
+    #[error(
+        "this RRD was created on another architecture, it seems on {0}: make XML of it there (rrdtool dump) and a file of \
+         that here (restore)"
+    )]
+    Architecture(Machine),
     /// A version that is not 0001, 0003, 0004 or 0005.
     #[error("cannot handle RRD file version {0:?}")]
     Version(String),
@@ -202,8 +206,8 @@ impl Outline {
                 start.len() as u64,
             ));
         }
-        if layout::word(start, layout::AT_FLOAT_COOKIE) != layout::FLOAT_COOKIE.to_bits() {
-            return Err(HeaderError::Architecture);
+        if let Some(machine) = foreign::machine(start) {
+            return Err(HeaderError::Architecture(machine));
         }
         let version = version(&start[layout::AT_VERSION..layout::AT_VERSION + 5])?;
         let sources = layout::word(start, layout::AT_SOURCES);

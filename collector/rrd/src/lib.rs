@@ -34,6 +34,7 @@ pub mod definition;
 pub mod diff;
 pub mod fetch;
 pub mod file;
+pub mod foreign;
 pub mod formula;
 pub mod header;
 mod holt_winters;
