@@ -191,7 +191,7 @@ struct Source {
 
 impl Source {
     fn is_test(&self) -> bool {
-        let parts = ["/tests/", "/examples/", "/benches/"];
+        let parts = ["/tests/", "/examples/", "/benches/", "/fuzz/"];
         self.path.starts_with("tests/")
             || self.path.ends_with("/tests.rs")
             || parts.iter().any(|part| self.path.contains(part))
