@@ -25,6 +25,9 @@ pub enum Machine {
 /// Where a double begins that must only lie at a multiple of four bytes.
 const AT_PACKED_COOKIE: usize = 12;
 
+/// Sources or archives of a file that is taken to be of a machine with 32 bits.
+const COUNT_MAX: u64 = 0xffff;
+
 /// The machine that wrote the start of a file; `None` when it is one like this one.
 pub(crate) fn machine(start: &[u8]) -> Option<Machine> {
     let cookie = FLOAT_COOKIE.to_bits();
@@ -32,7 +35,9 @@ pub(crate) fn machine(start: &[u8]) -> Option<Machine> {
     // The counts behind the cookie: with 32 bits two of them are where we have one.
     let counts = word(start, AT_SOURCES);
     Some(if aligned == cookie {
-        if counts >> 32 == 0 {
+        // Sources and archives, neither of them many.
+        let two = [counts & 0xffff_ffff, counts >> 32];
+        if !two.iter().all(|count| (1..=COUNT_MAX).contains(count)) {
             return None;
         }
         Machine::Little32

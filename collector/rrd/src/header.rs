@@ -592,7 +592,8 @@ fn archive(bytes: &[u8], index: usize, step: u64, offset: u64) -> Result<Archive
     let steps = layout::word(bytes, layout::AT_STEPS);
     within("rows of an archive", rows, 1, SPAN_MAX)?;
     within("steps per row of an archive", steps, 1, SPAN_MAX)?;
-    let span = u128::from(step) * u128::from(steps) * u128::from(rows);
+    let row = u128::from(step) * u128::from(steps);
+    let span = row.saturating_mul(u128::from(rows));
     if span > u128::from(SPAN_MAX) {
         return Err(HeaderError::Range {
             what: "rows of an archive",

@@ -264,7 +264,8 @@ impl Archive {
         }
         within("steps", self.steps, 1, SPAN_MAX, "at least 1")?;
         within("rows", self.rows, 1, SPAN_MAX, "at least 1")?;
-        let span = u128::from(step) * u128::from(self.steps) * u128::from(self.rows);
+        let row = u128::from(step) * u128::from(self.steps);
+        let span = row.saturating_mul(u128::from(self.rows));
         if span > u128::from(SPAN_MAX) {
             return Err(range("archive span in seconds", span, "up to 2^56"));
         }
