@@ -130,6 +130,15 @@ impl Time {
         }
     }
 
+    /// A moment that hangs on nothing.
+    #[must_use]
+    pub fn of_seconds(seconds: i64) -> Self {
+        Self {
+            anchor: Anchor::Seconds(seconds),
+            shift: Shift::default(),
+        }
+    }
+
     /// The time, when it hangs on nothing but `now`.
     ///
     /// # Errors

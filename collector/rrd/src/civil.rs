@@ -45,6 +45,16 @@ impl Date {
         (self.number() + 4).rem_euclid(7)
     }
 
+    /// Days since 1 January.
+    pub(crate) fn day_of_year(self) -> i64 {
+        let first = Self {
+            month: 1,
+            day: 1,
+            ..self
+        };
+        self.number() - first.number()
+    }
+
     /// The day counted from 1970-01-01.
     pub(crate) fn number(self) -> i64 {
         let year = self.year - i64::from(self.month <= 2);

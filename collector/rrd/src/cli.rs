@@ -11,6 +11,7 @@ mod resize;
 mod restore;
 mod tune;
 mod update;
+mod xport;
 
 use std::io::{BufRead, Write};
 use std::path::Path;
@@ -25,16 +26,7 @@ use crate::print;
 const START_MIN: i64 = 315_360_000;
 
 /// Commands of rrdtool's that are not here.
-const MISSING: [&str; 8] = [
-    "graph",
-    "graphv",
-    "xport",
-    "flushcached",
-    "pwd",
-    "cd",
-    "mkdir",
-    "ls",
-];
+const MISSING: [&str; 7] = ["graph", "graphv", "flushcached", "pwd", "cd", "mkdir", "ls"];
 
 /// What went wrong: the text behind `ERROR: `.
 type Outcome = Result<(), String>;
@@ -101,6 +93,7 @@ fn run(args: &[String], around: &mut Surroundings<'_>) -> Outcome {
         "tune" => tune::run(args, output),
         "resize" => resize::run(args),
         "list" => list::run(args, output),
+        "xport" => xport::run(args, now.0, zone, output),
         missing if MISSING.contains(&missing) => Err(format!("{missing} is not supported yet")),
         unknown => Err(format!("unknown function '{unknown}'")),
     }

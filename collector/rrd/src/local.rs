@@ -2,7 +2,7 @@
 //! `localtime` and `mktime` have it. Pure: the zone is an argument.
 
 use chrono::{DateTime, Offset as _, TimeZone as _};
-use chrono_tz::{OffsetComponents as _, Tz};
+use chrono_tz::{OffsetComponents as _, OffsetName as _, Tz};
 
 use crate::civil::{DAY, Date};
 
@@ -34,7 +34,7 @@ pub(crate) struct Fields {
 }
 
 impl Local {
-    /// What the clocks show at `time`, UTC seconds. Beyond the calendar that zones are known for, clocks show UTC.
+    /// What the clocks show at `time`, UTC seconds. Zones are known until 2100, as if they did not change from then on.
     pub(crate) fn at(time: i64, zone: Tz) -> Self {
         let (east, summer) = offset(time, zone);
         let local = time.saturating_add(east);
@@ -69,6 +69,18 @@ fn offset(time: i64, zone: Tz) -> (i64, bool) {
         let offset = zone.offset_from_utc_datetime(&time.naive_utc());
         let east = i64::from(offset.fix().local_minus_utc());
         (east, !offset.dst_offset().is_zero())
+    })
+}
+
+/// The zone's name at `time`, such as `CEST`, or its distance from UTC where it has none.
+pub(crate) fn zone_name(time: i64, zone: Tz) -> String {
+    let offset = DateTime::from_timestamp(time, 0)
+        .map(|time| zone.offset_from_utc_datetime(&time.naive_utc()));
+    let named = offset.and_then(|offset| offset.abbreviation().map(str::to_owned));
+    named.unwrap_or_else(|| match self::offset(time, zone).0 {
+        0 => "UTC".to_owned(),
+        east if east % 3600 == 0 => format!("{:+03}", east / 3600),
+        east => format!("{:+05}", east / 3600 * 100 + east % 3600 / 60),
     })
 }
 
@@ -153,5 +165,16 @@ mod tests {
         let apart = moment(shown, Tz::Europe__Zurich).unwrap()
             - moment(winter, Tz::Europe__Zurich).unwrap();
         assert_eq!(apart, 3600);
+    }
+
+    #[test]
+    fn zones_have_names() {
+        for (zone, name) in [
+            (Tz::Europe__Zurich, "CEST"),
+            (Tz::UTC, "UTC"),
+            (Tz::Asia__Kathmandu, "+0545"),
+        ] {
+            assert_eq!(zone_name(1_784_900_000, zone), name);
+        }
     }
 }

@@ -70,30 +70,67 @@ impl fmt::Display for Known {
     }
 }
 
-/// As [`Known`], but zero has no sign and a tie rounds away from zero: rrdtool prints dumps with a function of its own.
-/// That one calculates, so with large exponents its eleventh digit may be one beside ours, which is exact.
+/// As [`Known`], but as the function writes numbers that rrdtool brings along for dumps and exports. It calculates the
+/// digits in floats, so the last one may be one beside the number's; zero has no sign.
 #[derive(Clone, Copy)]
-struct Unsigned(f64);
+pub(crate) struct Unsigned(pub(crate) f64);
 
 impl fmt::Display for Unsigned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = if self.0 == 0.0 { 0.0 } else { self.0 };
-        if number.is_finite() && is_tie(number) {
-            // The next float away from zero is beyond the tie.
-            return Known(f64::from_bits(number.to_bits() + 1)).fmt(f);
+        let number = self.0;
+        if !number.is_finite() {
+            return Known(number).fmt(f);
         }
-        Known(number).fmt(f)
+        let sign = if number < 0.0 { "-" } else { "" };
+        let mut exponent = exponent(number.abs());
+        let mantissa = number.abs() / power_of_ten(exponent);
+        let mut whole = mantissa.trunc();
+        let shifted = DECIMALS * (mantissa - whole);
+        let up = shifted - shifted.trunc() >= 0.5;
+        let mut decimals = shifted.trunc() + f64::from(u8::from(up));
+        if decimals >= DECIMALS {
+            (whole, decimals) = (whole + 1.0, 0.0);
+            if whole == 10.0 {
+                (whole, exponent) = (1.0, exponent + 1);
+            }
+        }
+        let exponent_sign = if exponent < 0 { '-' } else { '+' };
+        let exponent = exponent.abs();
+        write!(
+            f,
+            "{sign}{whole}.{decimals:010}e{exponent_sign}{exponent:02}"
+        )
     }
 }
 
-/// Whether what follows the tenth decimal is exactly a half.
-fn is_tie(number: f64) -> bool {
-    let text = format!("{number:.40e}");
-    let rest = text
-        .split_once('.')
-        .and_then(|(_, decimals)| decimals.get(10..40));
-    rest.and_then(|rest| rest.strip_prefix('5'))
-        .is_some_and(|rest| rest.bytes().all(|digit| digit == b'0'))
+/// A one and the ten digits behind the point.
+const DECIMALS: f64 = 1e10;
+
+/// The decimal exponent, found by dividing, and not looked for below the smallest that all floats have.
+fn exponent(mut number: f64) -> i32 {
+    let mut exponent = 0;
+    while number < 1.0 && number > 0.0 {
+        exponent -= 1;
+        if exponent < f64::MIN_10_EXP {
+            break;
+        }
+        number *= 10.0;
+    }
+    while number >= 10.0 {
+        exponent += 1;
+        number /= 10.0;
+    }
+    exponent
+}
+
+fn power_of_ten(exponent: i32) -> f64 {
+    (0..exponent.abs()).fold(1.0, |power, _| {
+        if exponent < 0 {
+            power / 10.0
+        } else {
+            power * 10.0
+        }
+    })
 }
 
 /// Text in which XML's own letters stand for themselves. rrdtool's dump leaves them as they are and cannot read it again.
@@ -545,10 +582,13 @@ mod tests {
     }
 
     #[test]
-    fn dumps_round_ties_away_from_zero_and_have_no_negative_zero() {
+    fn dumps_calculate_their_digits_and_have_no_negative_zero() {
         for (number, text) in [
             (146.939_453_125, "1.4693945313e+02"),
             (-146.939_453_125, "-1.4693945313e+02"),
+            // A tie that is none in floats.
+            (-1_774_746_249.75, "-1.7747462497e+09"),
+            (9.999_999_999_96, "1.0000000000e+01"),
             (-0.0, "0.0000000000e+00"),
             (crate::UNKNOWN, "NaN"),
         ] {

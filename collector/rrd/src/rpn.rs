@@ -315,6 +315,30 @@ impl Program {
             }))
     }
 
+    /// Puts a number in the place of a variable, whose column is then not looked at.
+    ///
+    /// # Errors
+    /// When the expression looks back at the variable's rows.
+    pub(crate) fn substitute(&mut self, variable: usize, number: f64) -> Result<(), RpnError> {
+        for step in &mut self.steps {
+            match step {
+                Step::Variable(found) | Step::Previous(found) if *found == variable => {
+                    *step = Step::Number(number);
+                }
+                Step::Trend {
+                    variable: found, ..
+                }
+                | Step::Predict {
+                    variable: found, ..
+                } if *found == variable => {
+                    return Err(RpnError::Constant);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// One value for each row, in UTC. `columns` are those of [`Self::variables`], in that order.
     ///
     /// # Errors

@@ -81,7 +81,7 @@ const UNITS: [&str; 17] = [
     "s", "sec", "m", "min", "minutes", "h", "hr", "hours", "d", "days", "w", "wk", "mon", "months",
     "y", "year", "",
 ];
-const NOISE: [&str; 10] = ["-", "+", ":", "now", "5", "m", "am", "/", ".", "x"];
+const NOISE: [&str; 10] = ["-", "+", ":", "now", " 5", "m", "am", "/", ".", "x"];
 
 /// A time of the language; now and then with something in it that does not belong there.
 fn time(random: &mut Random, references: &[&str]) -> String {

@@ -8,7 +8,7 @@ pub(super) const VERSION: &str = concat!(
 );
 
 /// Name, what may follow it, and what it does.
-const COMMANDS: [(&str, &str, &str); 13] = [
+const COMMANDS: [(&str, &str, &str); 14] = [
     (
         "create",
         "FILE [--start|-b TIME] [--step|-s SECONDS] [--no-overwrite|-O] DS:... RRA:...",
@@ -71,6 +71,12 @@ const COMMANDS: [(&str, &str, &str); 13] = [
         "list",
         "DIRECTORY [--recursive|-r]",
         "prints the names of the files and directories in a directory",
+    ),
+    (
+        "xport",
+        "[--start|-s TIME] [--end|-e TIME] [--maxrows|-m ROWS] [--step SECONDS] [--enumds] [--json]\n\
+         \x20   [--showtime|-t] DEF:... [CDEF:...] [VDEF:...] [SHIFT:...] XPORT:NAME[:LEGEND] ...",
+        "calculates with the rows of files and prints them as XML or JSON",
     ),
 ];
 

@@ -27,6 +27,15 @@ impl<'a> Column<'a> {
         }
     }
 
+    /// Values of `step` seconds each, on times that are multiples of it; `first` is that of the grid's first row.
+    pub(crate) fn on_steps(values: &'a [f64], step: u64, first: usize) -> Self {
+        Self {
+            values,
+            step,
+            first,
+        }
+    }
+
     fn at(&self, place: usize) -> f64 {
         self.values.get(place).copied().unwrap_or(UNKNOWN)
     }
