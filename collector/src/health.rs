@@ -23,11 +23,38 @@ pub enum Part {
     Alerts,
 }
 
+/// What a flush did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flush {
+    /// How long it took.
+    pub millis: u64,
+    /// Files that it wrote.
+    pub files: u64,
+    /// Rows that are in them now.
+    pub rows: u64,
+    /// Files that were set aside or left.
+    pub problems: u64,
+    /// Files that it could not write.
+    pub unwritten: u64,
+}
+
+/// How flushes went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flushes {
+    /// The last one that was carried out.
+    pub last: Option<Flush>,
+    /// When that was; before the first one, when the collector was started.
+    pub last_good: Option<Timestamp>,
+    /// Those that failed since the start.
+    pub failed: u64,
+}
+
 /// The state of the collector's own parts. Shared by those who fail and those who show it.
 #[derive(Debug, Default)]
 pub struct Health {
     troubles: Mutex<BTreeMap<Part, Trouble>>,
     refused: Mutex<BTreeMap<String, Refused>>,
+    flushes: Mutex<Flushes>,
 }
 
 impl Health {
@@ -67,6 +94,29 @@ impl Health {
     #[must_use]
     pub fn troubles(&self) -> Vec<Trouble> {
         lock(&self.troubles).values().cloned().collect()
+    }
+
+    /// A flush ended; `None` when it failed.
+    pub fn flushed(&self, flush: Option<Flush>, now: Timestamp) {
+        let mut flushes = lock(&self.flushes);
+        match flush {
+            Some(flush) => {
+                flushes.last = Some(flush);
+                flushes.last_good = Some(now);
+            }
+            None => flushes.failed += 1,
+        }
+    }
+
+    /// How flushes went since the start.
+    #[must_use]
+    pub fn flushes(&self) -> Flushes {
+        *lock(&self.flushes)
+    }
+
+    /// The collector was started.
+    pub fn started(&self, now: Timestamp) {
+        lock(&self.flushes).last_good = Some(now);
     }
 
     /// A push was refused; `text` says by whom it came, as far as known, and why.

@@ -9,7 +9,7 @@ use ravenry_plugins::clock;
 use tokio::sync::oneshot;
 
 use crate::database::Database;
-use crate::health::{Health, Part};
+use crate::health::{self, Health, Part};
 use crate::journal::Journal;
 use crate::store::Store;
 use crate::store::checkpoint::{Flush, Report};
@@ -22,9 +22,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const HURRY_EVERY: Duration = Duration::from_secs(5);
 /// How long pages show what was wrong with files.
 const SHOWN_FOR: Duration = Duration::from_secs(3600);
-/// At the end more readings than this are left to the journal, so that stopping takes no longer than a person waits.
-const LAST_READINGS_MAX: u64 = 200_000;
-
 /// The thread that writes history.
 #[derive(Debug)]
 pub struct Keeper {
@@ -51,6 +48,8 @@ pub struct Parts {
     pub interval: Duration,
     /// Readings that make one at once.
     pub pending_max: u64,
+    /// How long the last one may take; what it does not get to is left to the journal.
+    pub last_within: Duration,
 }
 
 impl Keeper {
@@ -118,9 +117,8 @@ impl Parts {
                 Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        if self.store.catalog().counts.pending <= LAST_READINGS_MAX {
-            drop(self.checkpoint(Flush::All));
-        }
+        let until = clock::monotonic() + self.last_within;
+        drop(self.checkpoint(Flush::AllUntil(until)));
     }
 
     fn is_due(&self, last: Instant) -> bool {
@@ -166,9 +164,19 @@ impl Parts {
     }
 
     fn checkpoint(&self, flush: Flush) -> Result<Report, String> {
+        let began = clock::monotonic();
         let done = self
             .store
             .checkpoint(clock::now(), flush, &*self.journal, &self.database);
+        let took = clock::monotonic().saturating_duration_since(began);
+        let counted = done.as_ref().ok().map(|report| health::Flush {
+            millis: took.as_millis() as u64,
+            files: report.files,
+            rows: report.rows,
+            problems: report.problems.len() as u64,
+            unwritten: report.unwritten,
+        });
+        self.health.flushed(counted, clock::now());
         match &done {
             Ok(report) => {
                 tracing::debug!("{report}");

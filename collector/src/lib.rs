@@ -14,6 +14,7 @@ pub mod journal;
 pub mod judge;
 pub mod keeper;
 pub mod lock;
+pub mod own_graphs;
 pub mod port;
 pub mod receive;
 pub mod recovery;

@@ -38,6 +38,7 @@ use crate::journal::segment::{Limits, SegmentJournal};
 use crate::judge::{self, JudgeHandle};
 use crate::keeper::{Keeper, Parts};
 use crate::lock::DataLock;
+use crate::own_graphs;
 use crate::receive::{self, Receiver};
 use crate::recovery;
 use crate::source::LocalSource;
@@ -53,8 +54,8 @@ const DELIVERIES_MAX: usize = 4;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The local agent has this long to put on disk what it has.
 const AGENT_WITHIN: Duration = Duration::from_secs(2);
-/// The last checkpoint has this long.
-const LAST_CHECKPOINT: Duration = Duration::from_millis(2500);
+/// When the time of the last flush is over, what it has begun has this long to end.
+const LAST_CHUNK: Duration = Duration::from_millis(500);
 
 /// What a collector is started with.
 #[derive(Clone, Debug)]
@@ -102,6 +103,7 @@ fn announce(start: &Start, address: SocketAddr) {
 /// The parts that live as long as the collector.
 struct Collector {
     store: Arc<Store>,
+    journal: Arc<Mutex<dyn Journal>>,
     judge: JudgeHandle,
     ingest: Ingest,
     committer: thread::JoinHandle<()>,
@@ -150,12 +152,14 @@ impl Collector {
         );
         let keeper = Arc::new(Keeper::start(Parts {
             store: Arc::clone(&store),
-            journal,
+            journal: Arc::clone(&journal),
             health: Arc::clone(&health),
             database: Arc::new(Mutex::new(database)),
             interval: settings.flush_interval,
             pending_max: settings.pending_samples_max,
+            last_within: settings.last_flush,
         }));
+        health.started(clock::now());
         let source = LocalSource::new(
             Arc::clone(&store),
             judge.clone(),
@@ -164,6 +168,7 @@ impl Collector {
         );
         Ok(Self {
             store,
+            journal,
             judge,
             ingest,
             committer,
@@ -185,6 +190,7 @@ impl Collector {
         let router = self.router(start)?;
         let served = tokio::spawn(http::serve(listener, router, stopped.clone()));
         let agent = self.start_agent(start, &stopped);
+        let own_graphs = self.start_own_graphs(start, &stopped);
         let mut start = start.clone();
         start.file_must_exist |= start.file.exists();
         let broken = loop {
@@ -208,7 +214,10 @@ impl Collector {
         stop.send_replace(true);
         let (served, ()) = tokio::join!(served, end_agent(agent));
         served?;
-        self.end().await?;
+        if let Some(own_graphs) = own_graphs {
+            own_graphs.await?;
+        }
+        self.end(start.config.store.last_flush).await?;
         broken.map_or(Ok(()), |broken| Err(anyhow!("{broken} ended in a panic")))
     }
 
@@ -226,7 +235,7 @@ impl Collector {
     }
 
     /// Ends the threads: no more pushes, then the last checkpoint, and the judge at the same time.
-    async fn end(self) -> anyhow::Result<()> {
+    async fn end(self, last_flush: Duration) -> anyhow::Result<()> {
         let Self {
             ingest,
             committer,
@@ -246,11 +255,14 @@ impl Collector {
         judge_stop.send_replace(true);
         let history = spawn_blocking(move || keeper.stop());
         let judged = spawn_blocking(move || judge.join());
-        let (judged, history) = tokio::join!(judged, timeout(LAST_CHECKPOINT, history));
+        let (judged, history) = tokio::join!(judged, timeout(last_flush + LAST_CHUNK, history));
         judged?;
         let Ok(history) = history else {
             // To go now is what a power cut would do: the journal and the redo file have all of it.
-            tracing::info!("the last checkpoint takes long: the next start reads the journal");
+            let waiting = store.catalog().counts.pending;
+            tracing::info!(
+                "the last flush takes long and is left: up to {waiting} readings wait in the journal for the next start"
+            );
             return Ok(());
         };
         history?;
@@ -290,7 +302,7 @@ impl Collector {
         let mut config = ravenry_agent::config::Config::defaults(&Surroundings::of_this_process());
         config.state_dir = start.data.join("agent");
         config.interval = settings.interval;
-        config.host = settings.host.clone().unwrap_or(config.host);
+        config.host = settings.host_name();
         config.plugin_dir = settings.plugin_dir.clone().or(config.plugin_dir);
         config.check_dir = settings.check_dir.clone().or(config.check_dir);
         config.checks.clone_from(&settings.checks);
@@ -306,6 +318,25 @@ impl Collector {
             }
         });
         Some((agent, taken))
+    }
+
+    /// Starts the task that pushes the collector's own graphs.
+    fn start_own_graphs(
+        &self,
+        start: &Start,
+        stopped: &watch::Receiver<bool>,
+    ) -> Option<JoinHandle<()>> {
+        let config = &start.config;
+        let parts = own_graphs::Parts {
+            store: Arc::clone(&self.store),
+            journal: Arc::clone(&self.journal),
+            health: Arc::clone(&self.health),
+            ingest: self.ingest.clone(),
+            host: config.agent.host_name(),
+            limits: own_graphs::Limits::of(&config.store),
+        };
+        let wanted = config.agent.own_graphs;
+        wanted.then(|| tokio::spawn(own_graphs::push_all(parts, stopped.clone())))
     }
 
     /// Reads the configuration again: all of it takes effect, or nothing of it.

@@ -43,6 +43,10 @@ pub struct Store {
     /// Held for writing while a file is written in place, for reading while one is read.
     in_place: RwLock<()>,
     reorder_window: Duration,
+    /// Files that a checkpoint has open at once.
+    chunk_files: usize,
+    /// Bytes of the redo file, about: with more, all is made safe and it begins anew.
+    redo_bytes: u64,
 }
 
 impl Store {
@@ -54,6 +58,8 @@ impl Store {
             catalog: RwLock::new(catalog),
             in_place: RwLock::new(()),
             reorder_window: settings.reorder_window,
+            chunk_files: usize::try_from(settings.open_files_max).unwrap_or(usize::MAX),
+            redo_bytes: settings.redo_bytes_max,
         }
     }
 

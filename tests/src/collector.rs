@@ -18,8 +18,8 @@ use crate::program::{self, Output, Running};
 use crate::push::Pusher;
 use crate::{tool, wait};
 
-/// No local agent: what is in it was pushed.
-pub const WITHOUT_AGENT: &str = "[agent]\nenabled = false\n";
+/// No local agent and no graphs of its own: what is in it was pushed.
+pub const WITHOUT_AGENT: &str = "[agent]\nenabled = false\nown_graphs = false\n";
 
 /// The collector.
 #[derive(Debug)]

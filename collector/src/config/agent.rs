@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ravenry_agent::config::Surroundings;
 use ravenry_agent::config::check::{self, CheckEntry};
 use ravenry_plugins::name::HostName;
 use ravenry_plugins::settings::Section;
@@ -12,6 +13,8 @@ use ravenry_plugins::settings::Section;
 pub struct LocalAgent {
     /// `enabled`: whether it runs.
     pub enabled: bool,
+    /// `own_graphs`: whether the collector draws graphs of itself, with or without the agent.
+    pub own_graphs: bool,
     /// `host`: the name of this machine; by default its host name.
     pub host: Option<HostName>,
     /// `plugin_dir`: plugins to run beside the bundled ones.
@@ -30,6 +33,7 @@ impl Default for LocalAgent {
     fn default() -> Self {
         Self {
             enabled: true,
+            own_graphs: true,
             host: None,
             plugin_dir: None,
             check_dir: None,
@@ -41,10 +45,19 @@ impl Default for LocalAgent {
 }
 
 impl LocalAgent {
+    /// The name of this machine among the hosts.
+    #[must_use]
+    pub fn host_name(&self) -> HostName {
+        let otherwise =
+            || ravenry_agent::config::Config::defaults(&Surroundings::of_this_process()).host;
+        self.host.clone().unwrap_or_else(otherwise)
+    }
+
     /// The settings that differ from those of `running` and are read at a start only.
     pub(super) fn waits_for_start(&self, running: &Self) -> Vec<&'static str> {
         let Self {
             enabled,
+            own_graphs,
             host,
             plugin_dir,
             check_dir,
@@ -54,6 +67,7 @@ impl LocalAgent {
         } = self;
         super::changed([
             ("agent.enabled", *enabled != running.enabled),
+            ("agent.own_graphs", *own_graphs != running.own_graphs),
             ("agent.host", *host != running.host),
             ("agent.plugin_dir", *plugin_dir != running.plugin_dir),
             ("agent.check_dir", *check_dir != running.check_dir),
@@ -70,6 +84,9 @@ impl LocalAgent {
     pub fn read(&mut self, section: &mut Section<'_, '_>) {
         if let Some(enabled) = section.boolean("enabled") {
             self.enabled = enabled;
+        }
+        if let Some(own_graphs) = section.boolean("own_graphs") {
+            self.own_graphs = own_graphs;
         }
         self.host = section.parsed("host").or(self.host.take());
         self.plugin_dir = section

@@ -23,6 +23,12 @@ pub struct Store {
     pub pending_samples_max: u64,
     /// `journal_bytes_max`: at this size pushes are answered with 503 until a flush succeeds.
     pub journal_bytes_max: u64,
+    /// `open_files_max`: history files that a flush has open at once.
+    pub open_files_max: u64,
+    /// `redo_bytes_max`: about the size of the redo file, beyond which a flush makes all safe and begins it anew.
+    pub redo_bytes_max: u64,
+    /// `last_flush`: how long the flush at a stop may take; the journal keeps what it does not get to.
+    pub last_flush: Duration,
     /// `future_max`: how far ahead of the collector's clock a reading may be.
     pub future_max: Duration,
     /// `hosts_max`: new hosts beyond this many are refused.
@@ -39,6 +45,9 @@ impl Default for Store {
             reorder_window: Duration::from_secs(30),
             pending_samples_max: 4_000_000,
             journal_bytes_max: 4 << 30,
+            open_files_max: 200,
+            redo_bytes_max: 1 << 30,
+            last_flush: Duration::from_secs(2),
             future_max: 10 * MINUTE,
             hosts_max: 50_000,
             series_max: 2_000_000,
@@ -55,6 +64,9 @@ impl Store {
             reorder_window,
             pending_samples_max,
             journal_bytes_max,
+            open_files_max,
+            redo_bytes_max,
+            last_flush,
             future_max,
             hosts_max,
             series_max,
@@ -83,6 +95,15 @@ impl Store {
                 "store.journal_bytes_max",
                 *journal_bytes_max != running.journal_bytes_max,
             ),
+            (
+                "store.open_files_max",
+                *open_files_max != running.open_files_max,
+            ),
+            (
+                "store.redo_bytes_max",
+                *redo_bytes_max != running.redo_bytes_max,
+            ),
+            ("store.last_flush", *last_flush != running.last_flush),
             ("store.future_max", *future_max != running.future_max),
             ("store.hosts_max", *hosts_max != running.hosts_max),
             ("store.series_max", *series_max != running.series_max),
@@ -105,6 +126,15 @@ impl Store {
         }
         if let Some(bytes) = section.size_bytes("journal_bytes_max", 16 << 20..=1 << 40) {
             self.journal_bytes_max = bytes;
+        }
+        if let Some(files) = section.integer("open_files_max", 10..=100_000) {
+            self.open_files_max = files;
+        }
+        if let Some(bytes) = section.size_bytes("redo_bytes_max", 1 << 20..=1 << 40) {
+            self.redo_bytes_max = bytes;
+        }
+        if let Some(last) = section.duration("last_flush", Duration::ZERO..=5 * MINUTE) {
+            self.last_flush = last;
         }
         if let Some(ahead) = section.duration("future_max", MINUTE..=DAY) {
             self.future_max = ahead;

@@ -16,7 +16,9 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
+use ravenry_plugins::clock;
 use ravenry_plugins::disk::{Open, concerns_all_files, os_code, read_whole};
 use ravenry_plugins::graph::Graph;
 use ravenry_plugins::name::{FieldName, GraphName, HostName};
@@ -38,12 +40,8 @@ use crate::catalog::Catalog;
 use crate::database::{Changes, Database, DatabaseError};
 use crate::journal::{Journal, JournalError};
 
-/// Files of a chunk at most: so many are open at once.
-const CHUNK_FILES: usize = 200;
 /// Files that get more rows in one checkpoint at most: each is read and written whole.
 const GROWN_MAX: usize = 200;
-/// Bytes of the redo file, about: with more, all is made safe and it begins anew.
-const REDO_BYTES: u64 = 1 << 30;
 
 /// Which rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +50,8 @@ pub enum Flush {
     Due,
     /// All of them.
     All,
+    /// All of them, as far as the time reaches; the journal keeps the others.
+    AllUntil(Instant),
 }
 
 /// What a checkpoint did.
@@ -142,7 +142,7 @@ impl Store {
     ) -> Result<Report, CheckpointError> {
         let until = match flush {
             Flush::Due => Some(now - self.reorder_window),
-            Flush::All => None,
+            Flush::All | Flush::AllUntil(_) => None,
         };
         let mut report = Report::default();
         self.finish_last(&mut report)?;
@@ -157,9 +157,13 @@ impl Store {
             report,
         };
         let due = self.due(until);
-        for keys in due.chunks(CHUNK_FILES) {
+        for keys in due.chunks(self.chunk_files) {
+            let is_over = matches!(flush, Flush::AllUntil(until) if clock::monotonic() >= until);
+            if is_over {
+                break;
+            }
             self.write_chunk(keys, until, &mut run)?;
-            if run.redo.size_bytes() > REDO_BYTES && !run.unfinished {
+            if run.redo.size_bytes() > self.redo_bytes && !run.unfinished {
                 self.disk.sync_all()?;
                 run.redo.end()?;
             }

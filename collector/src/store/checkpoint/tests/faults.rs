@@ -63,7 +63,7 @@ fn a_checkpoint_that_fails_half_way_loses_nothing_in_a_power_cut() {
     let flaky = Flaky::new();
     let disk: Arc<dyn Disk> = Arc::new(flaky.clone());
     let rig = Rig::start(&disk, Database::open(&folder.path().join("a")).unwrap()).unwrap();
-    let graphs: Vec<String> = (0..CHUNK_FILES)
+    let graphs: Vec<String> = (0..config::store::Store::default().open_files_max)
         .map(|i| format!("g{i:03}"))
         .chain(["zz".to_owned()])
         .collect();
