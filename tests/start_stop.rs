@@ -124,7 +124,7 @@ fn a_bad_configuration_is_refused_whole_and_the_running_one_stays() {
     let source = collector.config().display().to_string();
     wait::until("the problem is logged with its line", || {
         let log = collector.log();
-        log.contains(&format!("{source}:8: threshold.warning")) && log.contains("stays in force")
+        log.contains(&format!("{source}:9: threshold.warning")) && log.contains("stays in force")
     });
     assert_eq!(
         groups(),

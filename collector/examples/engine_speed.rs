@@ -15,7 +15,8 @@ use std::time::Duration;
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use ravenry::catalog::Catalog;
-use ravenry::config::store::{Layout, Store as Settings};
+use ravenry::config::layout::{Layout, Layouts};
+use ravenry::config::store::Store as Settings;
 use ravenry::database::Database;
 use ravenry::ingest::{Ingest, Limits};
 use ravenry::journal::Journal;
@@ -82,7 +83,10 @@ struct Opened {
 impl Opened {
     fn new(folder: &Path) -> Result<Self, Failure> {
         let settings = Settings {
-            layout: Layout::Munin,
+            layouts: Layouts {
+                default: Layout::Munin,
+                ..Layouts::default()
+            },
             ..Settings::default()
         };
         let disk: Arc<dyn Disk> = Arc::new(FileDisk::new(folder)?);

@@ -118,11 +118,15 @@ const BYTES: &str = "--base 1024 -l 0";
 
 /// All graphs with their readings.
 fn graphs(measured: &Measured, limits: Limits) -> Vec<OwnGraph> {
-    let flush = measured.flushes.last;
-    let of_flush = |value: fn(&crate::health::Flush) -> u64| flush.as_ref().map(value);
+    let mut graphs = taken(measured, limits);
+    graphs.extend(flushed(measured, limits));
+    graphs.extend(sizes(measured));
+    graphs
+}
+
+/// What comes in, and what waits.
+fn taken(measured: &Measured, limits: Limits) -> Vec<OwnGraph> {
     let journal_max = limits.journal_bytes;
-    let flush_seconds = limits.flush_interval.as_secs();
-    let descriptors_warning = measured.descriptors_max.unwrap_or(u64::MAX) / 10 * 9;
     vec![
         OwnGraph {
             name: "ravenry_samples",
@@ -165,13 +169,24 @@ fn graphs(measured: &Measured, limits: Limits) -> Vec<OwnGraph> {
                 field("limit", "limit", Some(limits.pending)),
             ],
         },
+    ]
+}
+
+/// What is written.
+fn flushed(measured: &Measured, limits: Limits) -> Vec<OwnGraph> {
+    let flush = measured.flushes.last;
+    let of_flush = |value: fn(&crate::health::Flush) -> u64| flush.as_ref().map(value);
+    let flush_seconds = limits.flush_interval.as_secs();
+    vec![
         OwnGraph {
             name: "ravenry_flush_time",
             title: "Time of a flush",
             vlabel: "milliseconds",
             args: PLAIN,
             info: "How long the last flush took: the readings that were due got into their files, and all was made safe.",
-            fields: vec![field("took", "last flush", of_flush(|flush| flush.millis)).with("draw AREA")],
+            fields: vec![
+                field("took", "last flush", of_flush(|flush| flush.millis)).with("draw AREA"),
+            ],
         },
         OwnGraph {
             name: "ravenry_flush_age",
@@ -204,13 +219,33 @@ fn graphs(measured: &Measured, limits: Limits) -> Vec<OwnGraph> {
             args: PLAIN,
             info: "Files that the last flush could not use or not write; the first page and the log name them, and so does ravenry store verify.",
             fields: vec![
-                field("problems", "set aside, gone or odd", of_flush(|flush| flush.problems)),
-                field("unwritten", "not written", of_flush(|flush| flush.unwritten)).with("warning :0"),
-                field("failed", "flushes that failed", Some(measured.flushes.failed))
-                    .counted()
-                    .with("info Per second; the disk was full, or failed."),
+                field(
+                    "problems",
+                    "set aside, gone or odd",
+                    of_flush(|flush| flush.problems),
+                ),
+                field(
+                    "unwritten",
+                    "not written",
+                    of_flush(|flush| flush.unwritten),
+                )
+                .with("warning :0"),
+                field(
+                    "failed",
+                    "flushes that failed",
+                    Some(measured.flushes.failed),
+                )
+                .counted()
+                .with("info Per second; the disk was full, or failed."),
             ],
         },
+    ]
+}
+
+/// How large it all is.
+fn sizes(measured: &Measured) -> Vec<OwnGraph> {
+    let descriptors_warning = measured.descriptors_max.unwrap_or(u64::MAX) / 10 * 9;
+    vec![
         OwnGraph {
             name: "ravenry_kept",
             title: "What is kept",
@@ -232,7 +267,11 @@ fn graphs(measured: &Measured, limits: Limits) -> Vec<OwnGraph> {
             fields: vec![
                 field("descriptors", "open descriptors", measured.descriptors)
                     .with(format!("warning :{descriptors_warning}")),
-                field("descriptors_max", "limit of descriptors", measured.descriptors_max),
+                field(
+                    "descriptors_max",
+                    "limit of descriptors",
+                    measured.descriptors_max,
+                ),
                 field("mappings", "memory maps", measured.mappings),
                 field("mappings_max", "limit of maps", measured.mappings_max),
             ],
