@@ -77,8 +77,19 @@ fn damage(file: &mut Vec<u8>, random: &mut Random) {
         match random.below(10) {
             0..=5 => {
                 let bit = 1 << random.below(64);
-                let word =
-                    random.pick(&[0, 1, 2, 7, 1000, u64::MAX, bit, bit - 1, f64::NAN.to_bits()]);
+                let float = random.float(1e6).to_bits();
+                let word = random.pick(&[
+                    0,
+                    float,
+                    1,
+                    2,
+                    7,
+                    1000,
+                    u64::MAX,
+                    bit,
+                    bit - 1,
+                    f64::NAN.to_bits(),
+                ]);
                 let at = 8 * random.below(len as u64 / 8) as usize;
                 file[at..at + 8].copy_from_slice(&word.to_le_bytes());
             }
@@ -102,7 +113,10 @@ fn distort(xml: &mut String, random: &mut Random) {
         let (from, to) = (from.min(to), from.max(to));
         match random.below(4) {
             0 => drop(xml.drain(from..to.min(from + 200))),
-            1 => xml.insert_str(to, &xml[from..to.min(from + 200)].to_owned()),
+            1 => {
+                let twice = xml[from..to.min(from + 200)].to_owned();
+                xml.insert_str(to, &twice);
+            }
             2 => {
                 let text = random.pick(&[
                     "<v>", "&a;", "</ds>", "<ds/>", "<!--", "-1", "1e999", "<rra>", "\u{7f}",

@@ -8,6 +8,13 @@ use ravenry_rrd::cli::{self, Surroundings};
 use ravenry_rrd::zone;
 
 pub(crate) fn run(arguments: &[String]) -> ExitCode {
+    // rrdtool would ask the daemon there first: without it answers may be old and updates come in the wrong order.
+    if std::env::var_os("RRDCACHED_ADDRESS").is_some_and(|address| !address.is_empty()) {
+        eprintln!(
+            "ERROR: RRDCACHED_ADDRESS is set, and rrdcached is not supported: unset it to work on the files themselves"
+        );
+        return ExitCode::FAILURE;
+    }
     let now = clock::now();
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut around = Surroundings {
