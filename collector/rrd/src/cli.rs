@@ -74,7 +74,7 @@ fn run(args: &[String], around: &mut Surroundings<'_>) -> Outcome {
             print(output, &about.unwrap_or_else(help::all))
         }
         "version" | "--version" | "-v" => print(output, help::VERSION),
-        "create" => create::run(args, now.0, zone),
+        "create" => create::run(args, now.0, zone, output),
         "update" => update::run(args, now, zone),
         "updatev" => update::verbose(args, now, zone, output),
         "fetch" => fetch::run(args, now.0, zone, output),

@@ -59,7 +59,13 @@ pub(crate) fn consolidate(archive: &Archive, pairs: &mut [u64], rates: &[f64], s
 }
 
 /// `start` steps complete the row in progress; what is left over begins the next.
-fn complete_row(archive: &Archive, pair: &mut [u64], rate: f64, start: u64, elapsed: u64) {
+pub(crate) fn complete_row(
+    archive: &Archive,
+    pair: &mut [u64],
+    rate: f64,
+    start: u64,
+    elapsed: u64,
+) {
     let mut unknown = pair[CDP_UNKNOWN];
     if rate.is_nan() {
         unknown = unknown.wrapping_add(start);

@@ -1,8 +1,11 @@
 //! A definition becomes the bytes of a new file. The same definition always gives the same bytes: where rrdtool draws a
 //! random first row, every archive here starts so that the first row written is row 0.
 
-use crate::definition::{Archive, Cf, DataSource, Definition, DefinitionError};
+use crate::definition::{Archive, Cf, DataSource, Definition, DefinitionError, Origin};
+use crate::header::HeaderError;
+use crate::image::Image;
 use crate::layout::{self, UNKNOWN_BITS};
+use crate::prefill::prefill;
 
 /// Larger files are refused.
 pub const FILE_SIZE_MAX: u64 = 1 << 30;
@@ -26,6 +29,34 @@ pub fn create(definition: &Definition) -> Result<Vec<u8>, DefinitionError> {
     let cells = (size - file.len()) / 8;
     file.extend(std::iter::repeat_n(UNKNOWN_BITS.to_le_bytes(), cells).flatten());
     Ok(file)
+}
+
+/// The whole new file with the history of other whole files in it, as far as it is theirs: `origins` has for each data
+/// source where it is taken from.
+///
+/// # Errors
+/// As [`create`], and when one of `files` is none that we can read.
+pub fn create_from(
+    definition: &Definition,
+    files: &[&[u8]],
+    origins: &[Origin],
+) -> Result<Vec<u8>, CreateError> {
+    let mut image = Image::parse(&create(definition)?)?;
+    let files = files.iter().map(|file| Image::parse(file));
+    let files = files.collect::<Result<Vec<_>, _>>()?;
+    prefill(&mut image, &files, origins)?;
+    Ok(image.bytes().ok_or(DefinitionError::TooLarge)?)
+}
+
+/// Why no file can be made from others.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum CreateError {
+    /// The definition is none.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    /// One of the files is none.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
 }
 
 /// `None` when beyond [`FILE_SIZE_MAX`].

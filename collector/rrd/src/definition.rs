@@ -1,6 +1,7 @@
 //! What a file is made of, as a person writes it: data sources and archives. Text in rrdtool's words in, values out.
 
 mod archive;
+mod origin;
 #[cfg(test)]
 mod tests;
 
@@ -9,6 +10,7 @@ use std::str::FromStr;
 
 pub(crate) use archive::SMOOTHING_WINDOW;
 pub use archive::{Archive, FAILURES_WINDOW_MAX, Forecast};
+pub use origin::Origin;
 
 use crate::formula::{Formula, FormulaError};
 use crate::{UNKNOWN, decimal, layout};
@@ -298,6 +300,22 @@ impl Definition {
         Ok(())
     }
 
+    /// Where the history of each data source is to be taken from when the file is made from others: where a line of
+    /// `lines` says it, else from the source of the same name.
+    #[must_use]
+    pub fn origins(&self, lines: &[&str]) -> Vec<Origin> {
+        let told: Vec<(&str, Origin)> = lines
+            .iter()
+            .filter_map(|line| line.strip_prefix("DS:")?.split_once(':'))
+            .filter_map(|(name, _)| Origin::split(name))
+            .collect();
+        let origin = |source: &DataSource| {
+            let told = told.iter().find(|(name, _)| *name == source.name);
+            told.map_or_else(|| Origin::same(&source.name), |(_, origin)| origin.clone())
+        };
+        self.sources.iter().map(origin).collect()
+    }
+
     /// Checks all that [`crate::create::create`] relies on, except the size.
     ///
     /// # Errors
@@ -386,8 +404,8 @@ impl DataSource {
             return Err(fields_missing(line));
         };
         let kind: Kind = kind.parse()?;
-        // rrdtool takes the name of a source to copy from behind a `=`.
-        let name = name.split('=').next().unwrap_or_default().to_owned();
+        let (name, _) = Origin::split(name).ok_or_else(|| fields_missing(line))?;
+        let name = name.to_owned();
         if kind != Kind::Compute {
             let (heartbeat, min, max) = limits(line, rest)?;
             return Ok(Self::input(name, kind, heartbeat, min, max));
@@ -408,11 +426,7 @@ impl DataSource {
     }
 
     fn check(&self, number: usize) -> Result<(), DefinitionError> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        if self.name.is_empty()
-            || self.name.len() >= layout::NAME
-            || !self.name.bytes().all(allowed)
-        {
+        if !is_name(&self.name) {
             return Err(DefinitionError::Name(self.name.clone()));
         }
         if (self.kind == Kind::Compute) != self.formula.is_some() {
@@ -442,6 +456,11 @@ impl DataSource {
         }
         Ok(())
     }
+}
+
+fn is_name(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    (1..layout::NAME).contains(&text.len()) && text.bytes().all(allowed)
 }
 
 fn fields_missing(line: &str) -> DefinitionError {

@@ -44,6 +44,7 @@ pub mod layout;
 mod local;
 pub mod mend;
 pub mod modify;
+mod prefill;
 pub mod print;
 pub mod resample;
 pub mod reshape;

@@ -14,7 +14,7 @@ mod random;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use invention::{FORECASTING, Invention, PLAIN};
+use invention::{Invention, PLAIN};
 use oracle::Oracle;
 use random::Random;
 use ravenry_rrd::definition::{Cf, Definition};
@@ -43,6 +43,15 @@ fn input<'a>(random: &mut Random, kind: &str, text: &'a str) -> Input<'a> {
         },
     }
 }
+
+const FORECASTING: [&str; 6] = [
+    "HWPREDICT",
+    "MHWPREDICT",
+    "SEASONAL",
+    "DEVSEASONAL",
+    "DEVPREDICT",
+    "FAILURES",
+];
 
 struct Pair<'a> {
     oracle: &'a mut Oracle,

@@ -57,6 +57,42 @@ fn check_update(name: &str, refused: usize) {
     );
 }
 
+/// What our command line prints.
+#[track_caller]
+fn run(args: &[String]) -> String {
+    let (mut output, mut errors) = (Vec::new(), Vec::new());
+    let mut around = cli::Surroundings {
+        now: (1_100_000_000, 0),
+        zone: chrono_tz::Tz::UTC,
+        input: &mut std::io::empty(),
+        output: &mut output,
+        errors: &mut errors,
+    };
+    let status = cli::main(args, &mut around);
+    let errors = String::from_utf8(errors).unwrap();
+    assert_eq!((status, errors.as_str()), (0, ""), "{args:?}");
+    String::from_utf8(output).unwrap()
+}
+
+/// A file created with these words has the dump of the one that rrdtool created.
+#[track_caller]
+fn check_created(name: &str, words: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("begun.rrd").to_str().unwrap().to_owned();
+    let words = words.split_whitespace().map(|word| {
+        let is_golden = word.ends_with(".rrd");
+        if is_golden {
+            golden(word).to_str().unwrap().to_owned()
+        } else {
+            word.to_owned()
+        }
+    });
+    let create = ["create".to_owned(), path.clone()];
+    run(&create.into_iter().chain(words).collect::<Vec<_>>());
+    let expected = std::fs::read_to_string(golden(&format!("{name}.dump"))).unwrap();
+    assert_eq!(run(&["dump".to_owned(), path]), expected, "{name}");
+}
+
 /// Our command line's output is rrdtool's.
 #[track_caller]
 fn check_text(name: &str) {
@@ -76,23 +112,7 @@ fn check_text(name: &str) {
             .chain(words.split_whitespace())
             .map(str::to_owned)
             .collect();
-        let (mut output, mut errors) = (Vec::new(), Vec::new());
-        let mut around = cli::Surroundings {
-            now: (1_100_000_000, 0),
-            zone: chrono_tz::Tz::UTC,
-            input: &mut std::io::empty(),
-            output: &mut output,
-            errors: &mut errors,
-        };
-        let status = cli::main(&args, &mut around);
-        let output = String::from_utf8(output)
-            .unwrap()
-            .replace(&path, &format!("{name}.after.rrd"));
-        assert_eq!(
-            (status, String::from_utf8(errors).unwrap().as_str()),
-            (0, ""),
-            "{name} {command}"
-        );
+        let output = run(&args).replace(&path, &format!("{name}.after.rrd"));
         let expected = std::fs::read_to_string(folder.join(format!("{name}.{command}"))).unwrap();
         assert_eq!(output, expected, "{name} {command}");
     }
@@ -147,6 +167,19 @@ fn forecasts_are_not_updated_without_their_seasons() {
     assert_eq!(
         error.to_string(),
         "the file has forecasting (Holt-Winters) archives whose seasons were not read, which cannot be updated"
+    );
+}
+
+#[test]
+fn files_begin_with_the_history_of_others() {
+    check_created(
+        "begun",
+        "--source kinds.after.rrd --source seasons.after.rrd --step 200 DS:gauge:GAUGE:600:U:U \
+         DS:x=b[2]:GAUGE:600:U:U DS:a:GAUGE:900:U:U RRA:AVERAGE:0.4:1:8 RRA:MAX:0.5:5:6 RRA:LAST:0:3:9",
+    );
+    check_created(
+        "continued",
+        "--template kinds.after.rrd --source kinds.after.rrd --start 1000004000",
     );
 }
 

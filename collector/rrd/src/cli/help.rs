@@ -11,7 +11,8 @@ pub(super) const VERSION: &str = concat!(
 const COMMANDS: [(&str, &str, &str); 14] = [
     (
         "create",
-        "FILE [--start|-b TIME] [--step|-s SECONDS] [--no-overwrite|-O] DS:... RRA:...",
+        "FILE [--start|-b TIME] [--step|-s SECONDS] [--no-overwrite|-O] [--template|-t RRD]\n\
+         \x20   [--source|-r RRD]... DS:NAME[=OTHER[[NUMBER]]]:... RRA:...",
         "makes a file",
     ),
     (

@@ -62,6 +62,14 @@ DS:shaky:COMPUTE:1,2,3,b,UN,0,b,IF,SORT,POP,POP DS:root:COMPUTE:c,SQRT,ABS
 RRA:AVERAGE:0.5:1:6 RRA:LAST:0.5:2:4
 WORDS
 
+# Two files that begin with the history of others: other steps, names and functions, and a copy of all definitions.
+rrdtool create begun.rrd --source kinds.after.rrd --source seasons.after.rrd --step 200 DS:gauge:GAUGE:600:U:U \
+    DS:x=b[2]:GAUGE:600:U:U DS:a:GAUGE:900:U:U RRA:AVERAGE:0.4:1:8 RRA:MAX:0.5:5:6 RRA:LAST:0:3:9
+rrdtool dump begun.rrd >begun.dump
+rrdtool create begun.rrd --template kinds.after.rrd --source kinds.after.rrd --start 1000004000
+rrdtool dump begun.rrd >continued.dump
+rm begun.rrd
+
 # Version 0001, which no rrdtool of today creates: no microseconds behind the time of the last update.
 xargs rrdtool create new.rrd --start 1000000000 <<'WORDS'
 DS:a:GAUGE:600:U:U DS:b:COUNTER:600:U:U RRA:AVERAGE:0.5:1:5 RRA:MAX:0.5:2:3

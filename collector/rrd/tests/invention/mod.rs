@@ -6,15 +6,6 @@ const KINDS: [&str; 6] = [
     "GAUGE", "COUNTER", "DERIVE", "ABSOLUTE", "DCOUNTER", "DDERIVE",
 ];
 pub(crate) const PLAIN: [&str; 4] = ["AVERAGE", "MIN", "MAX", "LAST"];
-pub(crate) const FORECASTING: [&str; 6] = [
-    "HWPREDICT",
-    "MHWPREDICT",
-    "SEASONAL",
-    "DEVSEASONAL",
-    "DEVPREDICT",
-    "FAILURES",
-];
-
 /// What a file is made of, as the words of a create command, and how its history goes.
 pub(crate) struct Invention {
     pub(crate) step: u64,
