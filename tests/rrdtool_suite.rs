@@ -37,17 +37,13 @@ fn source() -> Option<PathBuf> {
     let target = test.ancestors().nth(3).unwrap().join("rrdtool-source");
     let mut get = program::command(root.join("rrdtool-source"));
     let output = program::output_of(get.arg(&target));
-    match output.code {
-        0 => Some(target.join("source/tests")),
-        3 => {
-            println!(
-                "left out: rrdtool's own tests, their source cannot be had: {}",
-                output.stderr.trim()
-            );
-            None
-        }
-        code => panic!("tests/rrdtool-source ended with {code}: {}", output.stderr),
+    if output.code == 0 {
+        return Some(target.join("source/tests"));
     }
+    let said = output.stderr.trim();
+    assert_eq!(output.code, 3, "tests/rrdtool-source: {said}");
+    println!("left out: rrdtool's own tests, their source cannot be had: {said}");
+    None
 }
 
 /// What begins as a script does, `functions` apart, which the others read.

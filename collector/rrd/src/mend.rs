@@ -230,7 +230,7 @@ mod tests {
     fn a_current_row_that_is_none_is_known_from_a_sibling_or_costs_the_archive() {
         let set = |archive: usize| {
             move |file: &mut Vec<u8>| {
-                file[pointer(archive)..][..8].copy_from_slice(&10_u64.to_le_bytes())
+                file[pointer(archive)..][..8].copy_from_slice(&10_u64.to_le_bytes());
             }
         };
         check(set(1), file().len(), &[Change::RowFound { archive: 1 }]);
