@@ -27,7 +27,6 @@ enum Failure {
 
 fn main() -> ExitCode {
     ravenry_plugins::exec::dispatch();
-    ravenry_plugins::exec::dispatch();
     let arguments = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     let (link, words) = call(arguments.collect());
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -85,7 +84,7 @@ fn run(link: &str, words: &[&str]) -> Result<String, Failure> {
 }
 
 fn autoconf(plugin: &Bundled, environment: &Environment) -> String {
-    match plugin.autoconf(environment.system()) {
+    match plugin.autoconf(environment) {
         Autoconf::Yes => "yes\n".to_owned(),
         Autoconf::No(None) => "no\n".to_owned(),
         Autoconf::No(Some(reason)) => format!("no ({reason})\n"),

@@ -19,7 +19,7 @@ pub(super) const ENTRY: Entry = Entry {
         Ok(vec![declare(request.graph, request.environment, &text)?])
     },
     fetch: |request| read(request.graph, request.environment, &request.text(STAT)?),
-    autoconf: |system| system.autoconf_if_readable(STAT),
+    autoconf: |environment| environment.system().autoconf_if_readable(STAT),
     suggest: no_instances,
 };
 

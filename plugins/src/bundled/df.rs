@@ -22,7 +22,7 @@ pub(super) const SPACE: Entry = Entry {
     automatic: true,
     config: |request| config(request, &BYTES),
     fetch: |request| fetch(request, &BYTES),
-    autoconf: |system| autoconf(system, &BYTES),
+    autoconf: |environment| autoconf(environment.system(), &BYTES),
     suggest: no_instances,
 };
 
@@ -32,7 +32,7 @@ pub(super) const INODES: Entry = Entry {
     automatic: true,
     config: |request| config(request, &FILES),
     fetch: |request| fetch(request, &FILES),
-    autoconf: |system| autoconf(system, &FILES),
+    autoconf: |environment| autoconf(environment.system(), &FILES),
     suggest: no_instances,
 };
 

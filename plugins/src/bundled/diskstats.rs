@@ -14,7 +14,7 @@ use crate::reading::Reading;
 use super::draft::{Draft, sample};
 use super::environment::Environment;
 use super::uptime;
-use super::{Autoconf, BundledError, Entry, PluginSample, Request, no_instances};
+use super::{Autoconf, BundledError, Entry, PluginSample, Request, no_instances, state};
 
 use device::{Counters, Device};
 use history::History;
@@ -31,7 +31,7 @@ pub(super) const ENTRY: Entry = Entry {
         declare(request.graph, request.environment, &devices)
     },
     fetch,
-    autoconf: |system| match device::lines(system) {
+    autoconf: |environment| match device::lines(environment.system()) {
         Ok(lines) if lines.is_empty() => Autoconf::No(Some("no disks".to_owned())),
         Ok(_) => Autoconf::Yes,
         Err(error) => Autoconf::No(Some(error.to_string())),
@@ -41,13 +41,10 @@ pub(super) const ENTRY: Entry = Entry {
 
 fn fetch(request: &Request<'_>) -> Result<Vec<PluginSample>, BundledError> {
     let system = request.system();
-    let Some(state_dir) = request.environment.state_dir() else {
-        return Err(BundledError::NoState { plugin: NAME });
-    };
+    let path = state::path(request, NAME)?;
     let now = system.now();
     let devices = device::devices(request.environment)?;
     let up_seconds = uptime::seconds(&request.text(uptime::UPTIME)?)?;
-    let path = state_dir.join(format!("ravenry-{}.state", request.graph));
     let mut history = History::load(&path);
     let rates = |device: &Device| {
         let run = history.earlier(now)?;

@@ -53,7 +53,16 @@ impl FieldDraft<'_> {
 
     /// Thresholds from the settings, none without.
     pub(super) fn limits(self, environment: &Environment) {
-        self.limits_from(environment, |_, text| text.to_owned(), None);
+        self.limits_from(environment, |_, text| text.to_owned(), (None, None));
+    }
+
+    /// Thresholds from the settings, else this critical one.
+    pub(super) fn critical_or(self, environment: &Environment, critical: &str) {
+        self.limits_from(
+            environment,
+            |_, text| text.to_owned(),
+            (None, Some(critical)),
+        );
     }
 
     /// Thresholds from the settings, else these.
@@ -61,22 +70,21 @@ impl FieldDraft<'_> {
         self.limits_from(
             environment,
             |_, text| text.to_owned(),
-            Some((warning, critical)),
+            (Some(warning), Some(critical)),
         );
     }
 
     /// Thresholds from the settings, where `50%` means half of `base`.
     pub(super) fn limits_of(self, environment: &Environment, base: u64) {
-        self.limits_from(environment, |_, text| percent_of(text, base), None);
+        self.limits_from(environment, |_, text| percent_of(text, base), (None, None));
     }
 
     fn limits_from(
         self,
         environment: &Environment,
         adjust: impl Fn(&str, &str) -> String,
-        defaults: Option<(&str, &str)>,
+        (warning, critical): (Option<&str>, Option<&str>),
     ) {
-        let (warning, critical) = defaults.unzip();
         for (level, default) in [("warning", warning), ("critical", critical)] {
             let set = environment.threshold(self.0.field.as_str(), level);
             if let Some(text) = set.or(default) {

@@ -17,7 +17,7 @@ pub(super) const ENTRY: Entry = Entry {
     automatic: false,
     config: |request| Ok(vec![declare(request.graph, request.environment)?]),
     fetch: |request| read(request.graph, &request.text(ENTROPY)?),
-    autoconf: |system| system.autoconf_if_readable(ENTROPY),
+    autoconf: |environment| environment.system().autoconf_if_readable(ENTROPY),
     suggest: no_instances,
 };
 

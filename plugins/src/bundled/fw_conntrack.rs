@@ -33,7 +33,7 @@ pub(super) const ENTRY: Entry = Entry {
         )?])
     },
     fetch,
-    autoconf,
+    autoconf: |environment| autoconf(environment.system()),
     suggest: no_instances,
 };
 

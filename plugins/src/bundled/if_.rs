@@ -30,7 +30,7 @@ pub(super) const ENTRY: Entry = Entry {
         let interface = interface_of(request, ENTRY.name)?;
         read(request.system(), request.graph, interface, &COUNTERS)
     },
-    autoconf: |system| system.autoconf_if_readable(DEV),
+    autoconf: |environment| environment.system().autoconf_if_readable(DEV),
     suggest: interfaces,
 };
 

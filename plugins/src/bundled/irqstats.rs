@@ -26,7 +26,7 @@ pub(super) const ENTRY: Entry = Entry {
             .map(|line| sample(request.graph, &line.field(), Reading::Count(line.count)))
             .collect::<Result<Vec<PluginSample>, BundledError>>()
     },
-    autoconf: |system| system.autoconf_if_readable(INTERRUPTS),
+    autoconf: |environment| environment.system().autoconf_if_readable(INTERRUPTS),
     suggest: no_instances,
 };
 

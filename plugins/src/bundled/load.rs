@@ -16,7 +16,7 @@ pub(super) const ENTRY: Entry = Entry {
     automatic: true,
     config: |request| Ok(vec![declare(request.graph, request.environment)?]),
     fetch: |request| read(request.graph, &request.text(LOADAVG)?),
-    autoconf: |system| system.autoconf_if_readable(LOADAVG),
+    autoconf: |environment| environment.system().autoconf_if_readable(LOADAVG),
     suggest: no_instances,
 };
 

@@ -25,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
         Ok(vec![declare(request.graph, request.environment, &memory)?])
     },
     fetch: |request| read(request.graph, &Memory::of(request.system())?),
-    autoconf: |system| system.autoconf_if_readable(MEMINFO),
+    autoconf: |environment| environment.system().autoconf_if_readable(MEMINFO),
     suggest: no_instances,
 };
 

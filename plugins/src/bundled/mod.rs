@@ -5,10 +5,15 @@
 //! Graphs, fields, types and attributes are those of the Munin plugin of the same name, so that its history goes on;
 //! where one differs on purpose, `tests/bundled_match_munin.rs` says so and why.
 //!
-//! The environment of the process is not read here: whoever calls fills [`Environment`]. Only `diskstats` keeps state,
-//! in [`Environment::state_dir`].
+//! The environment of the process is not read here: whoever calls fills [`Environment`]. `diskstats` and `weblog_` keep
+//! state, in [`Environment::state_dir`]. Some ask a service (`apache_`, `http_`, `nginx_`, `ping_`): they wait for its
+//! answer at most ten seconds, or as `env.timeout` says, and are never enabled without being asked for. `ntp_offset` asks
+//! only this host's own daemon, two seconds at most.
 
+mod apache;
+mod certificate;
 mod cpu;
+mod cpuspeed;
 mod df;
 mod diskstats;
 mod draft;
@@ -16,6 +21,7 @@ mod entropy;
 mod environment;
 mod forks;
 mod fw_conntrack;
+mod http_;
 mod if_;
 mod if_err_;
 mod interrupts;
@@ -23,10 +29,16 @@ mod irqstats;
 mod load;
 mod memory;
 mod netstat;
+mod nginx;
+mod ntp_offset;
 mod open_files;
 mod open_inodes;
+mod ping_;
+mod postfix_mailqueue;
 mod proc_pri;
 mod processes;
+mod sensors_;
+mod state;
 mod swap;
 mod system;
 mod tcp;
@@ -34,6 +46,8 @@ mod threads;
 mod uptime;
 mod users;
 mod vmstat;
+mod web;
+mod weblog_;
 
 pub use environment::Environment;
 pub use system::System;
@@ -72,6 +86,14 @@ pub enum BundledError {
         /// What it is.
         found: String,
     },
+    /// A service did not answer as it should.
+    #[error("{of}: {why}")]
+    Ask {
+        /// What was asked.
+        of: String,
+        /// What it did instead, with what was expected.
+        why: String,
+    },
     /// Something on the host has a name that no graph or field can have.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -109,7 +131,7 @@ struct Entry {
     automatic: bool,
     config: fn(&Request<'_>) -> Result<Vec<Declaration>, BundledError>,
     fetch: fn(&Request<'_>) -> Result<Vec<PluginSample>, BundledError>,
-    autoconf: fn(&System) -> Autoconf,
+    autoconf: fn(&Environment) -> Autoconf,
     suggest: fn(&System) -> Vec<String>,
 }
 
@@ -135,13 +157,18 @@ impl Request<'_> {
 
 /// All plugins, in alphabetical order.
 const ENTRIES: &[Entry] = &[
+    apache::ACCESSES,
+    apache::PROCESSES,
+    apache::VOLUME,
     cpu::ENTRY,
+    cpuspeed::ENTRY,
     df::SPACE,
     df::INODES,
     diskstats::ENTRY,
     entropy::ENTRY,
     forks::ENTRY,
     fw_conntrack::ENTRY,
+    http_::ENTRY,
     if_::ENTRY,
     if_err_::ENTRY,
     interrupts::ENTRY,
@@ -149,16 +176,24 @@ const ENTRIES: &[Entry] = &[
     load::ENTRY,
     memory::ENTRY,
     netstat::ENTRY,
+    nginx::REQUEST,
+    nginx::STATUS,
+    ntp_offset::ENTRY,
     open_files::ENTRY,
     open_inodes::ENTRY,
+    ping_::ENTRY_6,
+    ping_::ENTRY,
+    postfix_mailqueue::ENTRY,
     proc_pri::ENTRY,
     processes::ENTRY,
+    sensors_::ENTRY,
     swap::ENTRY,
     tcp::ENTRY,
     threads::ENTRY,
     uptime::ENTRY,
     users::ENTRY,
     vmstat::ENTRY,
+    weblog_::ENTRY,
 ];
 
 /// A bundled plugin under the name of a link: `load`, or `if_eth0` for the wildcard `if_` and its instance `eth0`.
@@ -222,10 +257,10 @@ impl Bundled {
         (self.entry.fetch)(&self.request(environment))
     }
 
-    /// Whether it has something to say on this host.
+    /// Whether it has something to say on this host. A plugin of a service asks that service, and may take as long.
     #[must_use]
-    pub fn autoconf(&self, system: &System) -> Autoconf {
-        (self.entry.autoconf)(system)
+    pub fn autoconf(&self, environment: &Environment) -> Autoconf {
+        (self.entry.autoconf)(environment)
     }
 
     /// Instances that a wildcard plugin has on this host; nothing for any other.
@@ -265,13 +300,14 @@ pub fn list() -> impl ExactSizeIterator<Item = (&'static str, &'static str)> {
     ENTRIES.iter().map(|entry| (entry.name, entry.summary))
 }
 
-/// Names of links that make sense on this host without configuration: every plugin that has something to say, and the
-/// wildcards once for each network interface that carries traffic of its own.
+/// Names of links that make sense on this host without configuration: every plugin that has something to say, the
+/// wildcards once for each instance; of network interfaces those that carry traffic of their own.
 #[must_use]
 pub fn suggested(system: &System) -> Vec<String> {
+    let environment = Environment::default().with_system(system.clone());
     let mut links = Vec::new();
     for entry in ENTRIES.iter().filter(|entry| entry.automatic) {
-        if (entry.autoconf)(system) != Autoconf::Yes {
+        if (entry.autoconf)(&environment) != Autoconf::Yes {
             continue;
         }
         if entry.name.ends_with('_') {
@@ -286,7 +322,7 @@ pub fn suggested(system: &System) -> Vec<String> {
 }
 
 /// `autoconf` of plugins that always have something to say.
-fn always(_: &System) -> Autoconf {
+fn always(_: &Environment) -> Autoconf {
     Autoconf::Yes
 }
 

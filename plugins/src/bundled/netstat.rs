@@ -18,7 +18,7 @@ pub(super) const ENTRY: Entry = Entry {
     automatic: true,
     config: |request| declare(request.environment),
     fetch: |request| read(&request.text(SNMP)?),
-    autoconf: |system| system.autoconf_if_readable(SNMP),
+    autoconf: |environment| environment.system().autoconf_if_readable(SNMP),
     suggest: no_instances,
 };
 

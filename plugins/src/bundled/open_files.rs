@@ -19,7 +19,7 @@ pub(super) const ENTRY: Entry = Entry {
         Ok(vec![declare(request.graph, request.environment, &text)?])
     },
     fetch: |request| read(request.graph, &request.text(FILE_NR)?),
-    autoconf: |system| system.autoconf_if_readable(FILE_NR),
+    autoconf: |environment| environment.system().autoconf_if_readable(FILE_NR),
     suggest: no_instances,
 };
 

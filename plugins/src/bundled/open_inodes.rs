@@ -16,7 +16,7 @@ pub(super) const ENTRY: Entry = Entry {
     automatic: true,
     config: |request| Ok(vec![declare(request.graph, request.environment)?]),
     fetch: |request| read(request.graph, &request.text(INODE_NR)?),
-    autoconf: |system| system.autoconf_if_readable(INODE_NR),
+    autoconf: |environment| environment.system().autoconf_if_readable(INODE_NR),
     suggest: no_instances,
 };
 

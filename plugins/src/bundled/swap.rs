@@ -16,7 +16,7 @@ pub(super) const ENTRY: Entry = Entry {
     automatic: true,
     config: |request| Ok(vec![declare(request.graph, request.environment)?]),
     fetch: |request| read(request.graph, &request.text(VMSTAT)?),
-    autoconf: |system| system.autoconf_if_readable(VMSTAT),
+    autoconf: |environment| environment.system().autoconf_if_readable(VMSTAT),
     suggest: no_instances,
 };
 

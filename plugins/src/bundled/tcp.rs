@@ -22,7 +22,7 @@ pub(super) const ENTRY: Entry = Entry {
         let tcp6 = request.system().text_if_there(TCP6).unwrap_or_default();
         read(request.graph, &[&tcp, &tcp6])
     },
-    autoconf: |system| system.autoconf_if_readable(TCP),
+    autoconf: |environment| environment.system().autoconf_if_readable(TCP),
     suggest: no_instances,
 };
 

@@ -208,7 +208,7 @@ fn a_host_without_the_file_fails_with_its_name() {
     let error = plugin.fetch(&environment(root.path(), &[])).unwrap_err();
     assert_eq!(error.to_string(), "cannot read /proc/loadavg");
     assert!(matches!(
-        plugin.autoconf(&System::at(root.path())),
+        plugin.autoconf(&environment(root.path(), &[])),
         Autoconf::No(_)
     ));
 }
@@ -310,6 +310,235 @@ fn suggestions_leave_out_plumbing_and_what_is_not_there() {
             "threads",
         ]
     );
+}
+
+const CPU: &str = "sys/devices/system/cpu";
+
+#[test]
+fn processors_run_at_their_mean_frequency() {
+    let file = |name: &str| format!("{CPU}/cpu0/cpufreq/{name}");
+    check(
+        "cpuspeed",
+        &[("cpu0_warning", "5"), ("scaleto100", "yes")],
+        &[
+            (&file("stats/time_in_state"), "2000000 100\n1000000 50\n"),
+            (&file("cpuinfo_max_freq"), "2000000\n"),
+            (&file("cpuinfo_min_freq"), "800000\n"),
+            (&format!("{CPU}/cpu10/online"), "1"),
+            (&format!("{CPU}/cpu2/online"), "1"),
+            (&format!("{CPU}/cpufreq/x"), ""),
+        ],
+        &expect![[r#"
+            graph_title CPU frequency scaling
+            graph_args --base 1000
+            graph_category system
+            graph_vlabel %
+            graph_scale no
+            cpu0.label CPU 0
+            cpu0.type DERIVE
+            cpu0.max 2200000
+            cpu0.cdef cpu0,1000,*,2200000,/
+            cpu0.min 800000
+            cpu0.warning 5
+            cpu2.label CPU 2
+            cpu2.type DERIVE
+            cpu10.label CPU 10
+            cpu10.type DERIVE
+            cpu0.value 2500000
+            cpu2.value U
+            cpu10.value U
+        "#]],
+    );
+}
+
+#[test]
+fn processors_run_at_the_frequency_of_the_moment() {
+    check(
+        "cpuspeed",
+        &[],
+        &[(&format!("{CPU}/cpu0/cpufreq/scaling_cur_freq"), "1800123\n")],
+        &expect![[r#"
+            graph_title CPU frequency scaling
+            graph_args --base 1000
+            graph_category system
+            graph_vlabel Hz
+            cpu0.label CPU 0
+            cpu0.type GAUGE
+            cpu0.value 1800123
+        "#]],
+    );
+}
+
+/// A board with a chip for its voltages and fans, a processor's and a disk's sensors.
+const HARDWARE: [(&str, &str); 22] = [
+    ("sys/class/hwmon/hwmon0/name", "nct6775\n"),
+    ("sys/class/hwmon/hwmon0/in0_input", "1224\n"),
+    ("sys/class/hwmon/hwmon0/in0_min", "1000\n"),
+    ("sys/class/hwmon/hwmon0/in0_max", "1500\n"),
+    ("sys/class/hwmon/hwmon0/in1_input", "-12\n"),
+    ("sys/class/hwmon/hwmon0/fan2_input", "1250\n"),
+    ("sys/class/hwmon/hwmon0/fan2_min", "600\n"),
+    ("sys/class/hwmon/hwmon0/fan2_label", "CPU Fan\n"),
+    ("sys/class/hwmon/hwmon0/fan10_input", "0\n"),
+    ("sys/class/hwmon/hwmon0/fan10_min", "0\n"),
+    ("sys/class/hwmon/hwmon1/name", "coretemp\n"),
+    ("sys/class/hwmon/hwmon1/temp1_input", "45500\n"),
+    ("sys/class/hwmon/hwmon1/temp1_label", "Package id 0\n"),
+    ("sys/class/hwmon/hwmon1/temp1_max", "80000\n"),
+    ("sys/class/hwmon/hwmon1/temp1_crit", "100000\n"),
+    ("sys/class/hwmon/hwmon1/power1_average", "23500000\n"),
+    ("sys/class/hwmon/hwmon1/power1_crit", "65000000\n"),
+    ("sys/class/hwmon/hwmon10/name", "nvme\n"),
+    ("sys/class/hwmon/hwmon10/temp1_input", "38850\n"),
+    ("sys/class/hwmon/hwmon10/temp1_crit", "84850\n"),
+    ("sys/class/hwmon/hwmon10/temp2_input", "broken\n"),
+    ("sys/class/hwmon/hwmon10/temp2_max", "0\n"),
+];
+
+#[test]
+fn temperatures_are_numbered_over_all_chips_and_have_the_limits_of_their_chips() {
+    check(
+        "sensors_temp",
+        &[("ignore_temp2", "yes"), ("temp3_warning", "50")],
+        &HARDWARE,
+        &expect![[r#"
+            graph_title Temperatures
+            graph_vlabel degrees Celsius
+            graph_args --base 1000 -l 0
+            graph_category sensors
+            temp1.label Package id 0
+            temp1.warning 80
+            temp1.critical 100
+            temp2.label temp1
+            temp2.graph no
+            temp2.critical 84.85
+            temp3.label temp2
+            temp3.warning 50
+            temp1.value 45.5
+            temp2.value 38.85
+            temp3.value U
+        "#]],
+    );
+}
+
+#[test]
+fn fans_voltages_and_power_have_limits_near_their_ends() {
+    check(
+        "sensors_fan",
+        &[("fan_warn_percent", "10")],
+        &HARDWARE,
+        &expect![[r#"
+            graph_title Fans
+            graph_vlabel RPM
+            graph_args --base 1000 -l 0
+            graph_category sensors
+            fan1.label CPU Fan
+            fan1.warning 660:
+            fan1.critical 600:
+            fan2.label fan10
+            fan1.value 1250
+            fan2.value 0
+        "#]],
+    );
+    check(
+        "sensors_volt",
+        &[],
+        &HARDWARE,
+        &expect![[r#"
+            graph_title Voltages
+            graph_vlabel Volt
+            graph_args --base 1000 --logarithmic
+            graph_category sensors
+            volt1.label in0
+            volt1.warning 1.10:1.40
+            volt1.critical 1:1.5
+            volt2.label in1
+            volt1.value 1.224
+            volt2.value -0.012
+        "#]],
+    );
+    check(
+        "sensors_power",
+        &[],
+        &HARDWARE,
+        &expect![[r#"
+            graph_title Power
+            graph_vlabel Watts
+            graph_args --base 1000 --logarithmic
+            graph_category sensors
+            power1.label power1
+            power1.warning :52.00
+            power1.critical :65
+            power1.value 23.5
+        "#]],
+    );
+}
+
+#[test]
+fn kinds_of_sensors_that_are_there_are_suggested() {
+    let root = tempfile::tempdir().unwrap();
+    record(root.path(), &HARDWARE);
+    let plugin = find("sensors_").unwrap();
+    let system = System::at(root.path());
+    assert_eq!(plugin.suggest(&system), ["fan", "temp", "volt", "power"]);
+    let links = suggested(&system);
+    assert!(links.contains(&"sensors_temp".to_owned()), "{links:?}");
+    let nothing = tempfile::tempdir().unwrap();
+    let environment = environment(nothing.path(), &[]);
+    assert_ne!(plugin.autoconf(&environment), Autoconf::Yes);
+    let other = find("sensors_noise").unwrap().config(&environment);
+    assert_eq!(
+        other.unwrap_err().to_string(),
+        "sensors_: expected fan, temp, volt or power behind the name, found \"noise\""
+    );
+}
+
+#[test]
+fn mails_are_counted_queue_by_queue() {
+    check(
+        "postfix_mailqueue",
+        &[("deferred_warning", "100")],
+        &[
+            (
+                "etc/postfix/main.cf",
+                "# queue_directory = /x\nqueue_directory = /srv/spool\n",
+            ),
+            ("srv/spool/active/A1", ""),
+            ("srv/spool/deferred/0/01", ""),
+            ("srv/spool/deferred/0/02", ""),
+            ("srv/spool/deferred/F/F1", ""),
+            ("srv/spool/maildrop/x", ""),
+        ],
+        &expect![[r#"
+            graph_title Postfix Mailqueue
+            graph_vlabel Mails in queue
+            graph_category postfix
+            graph_total Total
+            active.label active
+            deferred.label deferred
+            deferred.warning 100
+            maildrop.label maildrop
+            incoming.label incoming
+            corrupt.label corrupt
+            hold.label held
+            active.value 1
+            deferred.value 3
+            maildrop.value 1
+            incoming.value 0
+            corrupt.value 0
+            hold.value 0
+        "#]],
+    );
+}
+
+#[test]
+fn a_spool_that_is_not_there_is_an_error() {
+    let root = tempfile::tempdir().unwrap();
+    let error = find("postfix_mailqueue")
+        .unwrap()
+        .fetch(&environment(root.path(), &[]))
+        .unwrap_err();
+    assert_eq!(error.to_string(), "cannot read /var/spool/postfix/active");
 }
 
 #[test]

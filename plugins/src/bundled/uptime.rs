@@ -17,7 +17,7 @@ pub(super) const ENTRY: Entry = Entry {
     automatic: true,
     config: |request| Ok(vec![declare(request.graph, request.environment)?]),
     fetch: |request| read(request.graph, &request.text(UPTIME)?),
-    autoconf: |system| system.autoconf_if_readable(UPTIME),
+    autoconf: |environment| environment.system().autoconf_if_readable(UPTIME),
     suggest: no_instances,
 };
 

@@ -20,7 +20,7 @@ pub(super) const ENTRY: Entry = Entry {
         let lines = lines_in_use(request.system());
         read(request.graph, &lines)
     },
-    autoconf,
+    autoconf: |environment| autoconf(environment.system()),
     suggest: no_instances,
 };
 

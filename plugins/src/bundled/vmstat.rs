@@ -14,7 +14,7 @@ pub(super) const ENTRY: Entry = Entry {
     automatic: true,
     config: |request| Ok(vec![declare(request.graph, request.environment)?]),
     fetch: |request| read(request.graph, &request.text(STAT)?),
-    autoconf: |system| system.autoconf_if_readable(STAT),
+    autoconf: |environment| environment.system().autoconf_if_readable(STAT),
     suggest: no_instances,
 };
 

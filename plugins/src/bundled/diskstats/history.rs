@@ -5,12 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::fs;
-use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::bundled::BundledError;
+use crate::bundled::{BundledError, state};
 use crate::timestamp::Timestamp;
 
 use super::device::{Counters, Device, by_name};
@@ -19,8 +17,6 @@ use super::device::{Counters, Device, by_name};
 const AGE_MIN: Duration = Duration::from_secs(10);
 /// Runs that are kept at most.
 const RUNS_MAX: usize = 8;
-/// A longer file is not ours.
-const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// The last runs, oldest first.
 #[derive(Debug, Default, PartialEq)]
@@ -38,9 +34,7 @@ pub(super) struct Run {
 impl History {
     /// What the file holds; nothing when there is none or it is not ours, as at the first run.
     pub(super) fn load(path: &Path) -> Self {
-        let is_ours = fs::metadata(path).is_ok_and(|file| file.len() <= FILE_BYTES_MAX);
-        let text = is_ours.then(|| fs::read_to_string(path).ok()).flatten();
-        Self::parse(&text.unwrap_or_default())
+        Self::parse(&state::load(path))
     }
 
     fn parse(text: &str) -> Self {
@@ -89,10 +83,7 @@ impl History {
     }
 
     pub(super) fn save(&self, path: &Path) -> Result<(), BundledError> {
-        replace(path, &self.text()).map_err(|source| BundledError::State {
-            path: path.display().to_string(),
-            source,
-        })
+        state::replace(path, &self.text())
     }
 
     fn text(&self) -> String {
@@ -114,13 +105,6 @@ fn parse_line(line: &str) -> Option<(Timestamp, &str, Counters)> {
     let disk = words.next()?;
     let counts: Vec<u64> = words.map(str::parse).collect::<Result<_, _>>().ok()?;
     Some((time, disk, Counters::from_array(counts.try_into().ok()?)))
-}
-
-/// Writes beside the file and renames, so that a reader sees the old text or the new one.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let beside = path.with_extension(format!("state.{}", std::process::id()));
-    fs::write(&beside, text)?;
-    fs::rename(&beside, path)
 }
 
 #[cfg(test)]
