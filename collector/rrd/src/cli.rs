@@ -4,6 +4,7 @@ mod create;
 mod dump;
 mod fetch;
 mod first;
+pub mod graph;
 mod help;
 mod list;
 mod options;
@@ -26,7 +27,7 @@ use crate::print;
 const START_MIN: i64 = 315_360_000;
 
 /// Commands of rrdtool's that are not here.
-const MISSING: [&str; 7] = ["graph", "graphv", "flushcached", "pwd", "cd", "mkdir", "ls"];
+const MISSING: [&str; 5] = ["flushcached", "pwd", "cd", "mkdir", "ls"];
 
 /// What went wrong: the text behind `ERROR: `.
 type Outcome = Result<(), String>;
@@ -45,9 +46,20 @@ pub struct Surroundings<'a> {
     pub errors: &'a mut dyn Write,
 }
 
-/// Runs `args` (the words behind `rrd`). The exit status: 0, or 1 after an error.
+/// Runs `args` (the words behind `rrd`), without drawing. The exit status: 0, or 1 after an error.
 pub fn main(args: &[String], around: &mut Surroundings<'_>) -> i32 {
-    match run(args, around) {
+    main_drawing(args, around, &mut |_| {
+        Err("no pictures are drawn here, only PRINT works".to_owned())
+    })
+}
+
+/// As [`main`], with a function that draws pictures.
+pub fn main_drawing(
+    args: &[String],
+    around: &mut Surroundings<'_>,
+    draw: &mut graph::Draw<'_>,
+) -> i32 {
+    match run(args, around, draw) {
         Ok(()) => 0,
         Err(text) => {
             // Nobody is left to be told when even this fails.
@@ -57,7 +69,7 @@ pub fn main(args: &[String], around: &mut Surroundings<'_>) -> i32 {
     }
 }
 
-fn run(args: &[String], around: &mut Surroundings<'_>) -> Outcome {
+fn run(args: &[String], around: &mut Surroundings<'_>, draw: &mut graph::Draw<'_>) -> Outcome {
     let (now, zone) = (around.now, around.zone);
     let output = &mut *around.output;
     let Some((command, args)) = args.split_first() else {
@@ -94,6 +106,8 @@ fn run(args: &[String], around: &mut Surroundings<'_>) -> Outcome {
         "resize" => resize::run(args),
         "list" => list::run(args, output),
         "xport" => xport::run(args, now.0, zone, output),
+        "graph" => graph::run(args, around, draw),
+        "graphv" => graph::run_verbose(args, around, draw),
         missing if MISSING.contains(&missing) => Err(format!("{missing} is not supported yet")),
         unknown => Err(format!("unknown function '{unknown}'")),
     }

@@ -16,6 +16,8 @@ mod calculation;
 mod element;
 pub mod export;
 mod format;
+mod legend;
+pub mod picture;
 mod print;
 mod reduction;
 mod summary;

@@ -199,8 +199,8 @@ fn times_may_count_from_now() {
 fn what_is_missing_says_so() {
     let Some(sides) = Sides::start() else { return };
     assert_eq!(
-        sides.ours("graph x.png").unwrap_err(),
-        "ERROR: graph is not supported yet\n"
+        sides.ours("flushcached x.rrd").unwrap_err(),
+        "ERROR: flushcached is not supported yet\n"
     );
     assert_eq!(
         sides.ours("bogus").unwrap_err(),

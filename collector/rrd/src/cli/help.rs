@@ -8,7 +8,7 @@ pub(super) const VERSION: &str = concat!(
 );
 
 /// Name, what may follow it, and what it does.
-const COMMANDS: [(&str, &str, &str); 14] = [
+const COMMANDS: [(&str, &str, &str); 16] = [
     (
         "create",
         "FILE [--start|-b TIME] [--step|-s SECONDS] [--no-overwrite|-O] [--template|-t RRD]\n\
@@ -78,6 +78,18 @@ const COMMANDS: [(&str, &str, &str); 14] = [
         "[--start|-s TIME] [--end|-e TIME] [--maxrows|-m ROWS] [--step SECONDS] [--enumds] [--json]\n\
          \x20   [--showtime|-t] DEF:... [CDEF:...] [VDEF:...] [SHIFT:...] XPORT:NAME[:LEGEND] ...",
         "calculates with the rows of files and prints them as XML or JSON",
+    ),
+    (
+        "graph",
+        "FILE|- [--start|-s TIME] [--end|-e TIME] [--width|-w PIXELS] [--height|-h PIXELS] [--title|-t TEXT]\n\
+         \x20   [--vertical-label|-v TEXT] [--imgformat|-a PNG|SVG] [OPTION...] DEF:... [CDEF:...] [VDEF:...]\n\
+         \x20   [LINE:...] [AREA:...] [TICK:...] [HRULE:...] [VRULE:...] [GPRINT:...] [COMMENT:...] [PRINT:...]",
+        "draws a picture, and prints its size and values",
+    ),
+    (
+        "graphv",
+        "FILE|- as graph",
+        "draws a picture, and prints by name all that is known of it",
     ),
 ];
 
