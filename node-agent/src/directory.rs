@@ -186,6 +186,13 @@ impl Directory {
         scan
     }
 
+    /// The program at `path` as it would be run if it were in the directory under `name`. Blocks on the disk.
+    #[must_use]
+    pub fn candidate(&self, name: &str, path: &Path) -> Option<Plugin> {
+        let entry = read_entry(path, name, Holds::Plugins).ok()?;
+        self.plugin(&entry)
+    }
+
     fn plugin(&self, entry: &Entry) -> Option<Plugin> {
         let mut settings = entry.settings.clone();
         settings.fill_in(&self.settings.of(&entry.name));

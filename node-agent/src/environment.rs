@@ -72,19 +72,21 @@ impl Base {
         Ok(spec)
     }
 
-    /// The surroundings of a bundled plugin, which runs as the agent itself. Blocks.
-    ///
-    /// # Errors
-    /// One sentence, when its state directory cannot be made.
-    pub fn for_bundled(&self, plugin: &Plugin) -> Result<Environment, String> {
-        let owner = self.make_state_dir(None)?;
-        let settings = plugin.settings.env.clone();
-        Ok(Environment::new(settings).with_state_dir(self.state_dir.join(owner)))
+    /// The surroundings of a bundled plugin, which runs as the agent itself. Blocks. Where no state directory can be made
+    /// it has none: most remember nothing, and those that do say so.
+    pub fn for_bundled(&self, plugin: &Plugin) -> Environment {
+        let environment = Environment::new(plugin.settings.env.clone());
+        match self.make_state_dir(None) {
+            Ok(owner) => environment.with_state_dir(self.state_dir.join(owner)),
+            Err(_) => environment,
+        }
     }
 
     /// What plugins share, laid out the first time. Munin's own directory is named where it has one, because some plugins
     /// look for other things of Munin's there; its Perl modules are not used, because ours load in a quarter of the time.
     fn library(&self) -> Result<&Library, String> {
+        // One run lays it out, those that began beside it wait.
+        let _alone = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(library) = self.library.get() {
             return Ok(library);
         }

@@ -65,7 +65,11 @@ fn make_readable(dir: &Path) -> io::Result<()> {
         return Ok(());
     }
     dir.parent().map_or(Ok(()), make_readable)?;
-    fs::create_dir(dir)?;
+    match fs::create_dir(dir) {
+        // Another program of ours was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made?,
+    }
     fs::set_permissions(dir, Permissions::from_mode(0o755))
 }
 

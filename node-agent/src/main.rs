@@ -22,6 +22,7 @@ use tracing::{error, info};
 
 mod lint;
 mod once;
+mod suggest;
 
 /// Runs plugins on this host and pushes what they read to a Ravenry collector.
 #[derive(Debug, Parser)]
@@ -59,6 +60,12 @@ enum Command {
         /// Its name, as `list` shows it
         plugin: String,
     },
+    /// Say which plugins would work on this machine, as munin-node-configure does
+    Suggest(suggest::Suggest),
+    /// Link plugins into the plugin directory
+    Enable(suggest::Enable),
+    /// Remove links from the plugin directory
+    Disable(suggest::Disable),
     /// Say what is understood of plugins' output, and every problem with its line
     Lint(lint::Lint),
 }
@@ -119,6 +126,9 @@ async fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
         Command::List(at) => list(&configuration(&at)?),
         Command::Config { at, plugin } => print(configuration(&at)?, &plugin, Some("config")).await,
         Command::Fetch { at, plugin } => print(configuration(&at)?, &plugin, None).await,
+        Command::Suggest(suggest) => suggest::suggest(suggest).await,
+        Command::Enable(enable) => suggest::enable(&enable),
+        Command::Disable(disable) => suggest::disable(&disable),
         Command::Lint(lint) => lint::lint(lint).await,
     }
 }

@@ -113,7 +113,7 @@ impl Runner {
         let answer = tokio::task::spawn_blocking(move || {
             let bundled =
                 bundled::find(&plugin.name).ok_or("there is no bundled plugin of this name")?;
-            let environment = base.for_bundled(&plugin)?;
+            let environment = base.for_bundled(&plugin);
             let text = match word {
                 Some(_) => bundled
                     .config(&environment)
@@ -174,10 +174,7 @@ impl Runner {
         let Some(bundled) = bundled::find(&plugin.name) else {
             return Gained::failed("there is no bundled plugin of this name".to_owned());
         };
-        let environment = match self.base.for_bundled(plugin) {
-            Ok(environment) => environment,
-            Err(why) => return Gained::failed(why),
-        };
+        let environment = self.base.for_bundled(plugin);
         Gained::from_bundled(&bundled, &environment, config)
             .unwrap_or_else(|error| Gained::failed(chain(&error)))
     }
