@@ -26,10 +26,13 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS tokens (
         name TEXT PRIMARY KEY, sha256 BLOB NOT NULL UNIQUE, hosts TEXT NOT NULL,
         created_micros INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS enrolments (
+        name TEXT PRIMARY KEY, sha256 BLOB NOT NULL UNIQUE, hosts TEXT NOT NULL,
+        created_micros INTEGER NOT NULL, expires_micros INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
-/// The version of the tables, kept in the file.
-const VERSION: i64 = 1;
+/// The version of the tables, kept in the file. 2 has `enrolments`.
+const VERSION: i64 = 2;
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -249,6 +252,78 @@ impl Database {
             .connection
             .execute("DELETE FROM tokens WHERE name = ?1", params![name])?
             == 1)
+    }
+}
+
+impl Database {
+    /// Adds a one-time token that is good until `expires`. `false` when there is one of that name.
+    ///
+    /// # Errors
+    /// When SQLite cannot write.
+    pub fn add_enrolment(&self, token: &Token, expires: Timestamp) -> Result<bool, DatabaseError> {
+        let added = self.connection.execute(
+            "INSERT OR IGNORE INTO enrolments (name, sha256, hosts, created_micros, expires_micros)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![
+                token.name,
+                token.sha256,
+                token.hosts,
+                token.created.micros(),
+                expires.micros()
+            ],
+        )?;
+        Ok(added == 1)
+    }
+
+    /// The one-time tokens that were not used, with the time until which they are good, by name.
+    ///
+    /// # Errors
+    /// When SQLite cannot read.
+    pub fn enrolments(&self) -> Result<Vec<(Token, Timestamp)>, DatabaseError> {
+        let mut enrolments = self.connection.prepare(
+            "SELECT name, sha256, hosts, created_micros, expires_micros FROM enrolments ORDER BY name",
+        )?;
+        let rows = enrolments.query_map([], |row| {
+            let token = Token {
+                name: row.get(0)?,
+                sha256: row.get(1)?,
+                hosts: row.get(2)?,
+                created: Timestamp::from_micros(row.get(3)?),
+            };
+            Ok((token, Timestamp::from_micros(row.get(4)?)))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Removes a one-time token by its name. `false` when there is none of that name.
+    ///
+    /// # Errors
+    /// When SQLite cannot write.
+    pub fn remove_enrolment(&self, name: &str) -> Result<bool, DatabaseError> {
+        let removed = self
+            .connection
+            .execute("DELETE FROM enrolments WHERE name = ?1", params![name])?;
+        Ok(removed == 1)
+    }
+
+    /// Uses up the one-time token of that hash and adds `token` in its place, both or neither. `false` when there is no
+    /// such one-time token any more, or a token of that name already.
+    ///
+    /// # Errors
+    /// When SQLite cannot write.
+    pub fn enroll(&mut self, once: &[u8; 32], token: &Token) -> Result<bool, DatabaseError> {
+        let transaction = self.connection.transaction()?;
+        let used =
+            transaction.execute("DELETE FROM enrolments WHERE sha256 = ?1", params![once])?;
+        let added = transaction.execute(
+            "INSERT OR IGNORE INTO tokens (name, sha256, hosts, created_micros) VALUES (?1, ?2, ?3, ?4)",
+            params![token.name, token.sha256, token.hosts, token.created.micros()],
+        )?;
+        let done = used == 1 && added == 1;
+        if done {
+            transaction.commit()?;
+        }
+        Ok(done)
     }
 }
 

@@ -6,6 +6,7 @@ pub mod admin;
 pub mod catalog;
 pub mod config;
 pub mod database;
+pub mod enroll;
 pub mod entry;
 pub mod health;
 pub mod http;

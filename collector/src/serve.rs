@@ -30,6 +30,7 @@ use crate::admin::{self, Admin};
 use crate::catalog::{Applied, Catalog};
 use crate::config::{self, Config};
 use crate::database::Database;
+use crate::enroll;
 use crate::health::Health;
 use crate::http;
 use crate::ingest::{self, Ingest, PushError};
@@ -285,7 +286,10 @@ impl Collector {
         let admin = Admin::new(&start.data, Arc::clone(&self.keeper))?;
         let source: Arc<dyn Source> = Arc::clone(&self.source) as Arc<dyn Source>;
         let pages = ravenry_web::router(source, ravenry_web::Options::default());
-        let ours = receive::router(receiver).merge(admin::router(admin));
+        let enrolments = Database::open(&start.data.join(DATABASE))?;
+        let ours = receive::router(receiver)
+            .merge(enroll::router(enrolments))
+            .merge(admin::router(admin));
         Ok(pages.merge(ours.layer(CatchPanicLayer::custom(panicked))))
     }
 

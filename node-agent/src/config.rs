@@ -34,8 +34,8 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 pub struct Config {
     /// Name under which this host's readings are sent. Default: the system's host name.
     pub host: HostName,
-    /// The collector's address; `None` only where an uplink is given otherwise.
-    pub collector: Option<Url>,
+    /// The collector's addresses, in the order in which they are tried; none where an uplink is given otherwise.
+    pub collectors: Vec<Url>,
     /// What the collector knows this agent by.
     pub token: Option<Token>,
     /// Where foreign plugins and links to `ravenry-plugin` are. `None`: [`PLUGIN_DIR`] where there is one.
@@ -161,7 +161,7 @@ impl Config {
     pub fn defaults(surroundings: &Surroundings) -> Self {
         Self {
             host: host_from(&surroundings.hostname),
-            collector: None,
+            collectors: Vec::new(),
             token: None,
             plugin_dir: None,
             check_dir: None,
@@ -266,7 +266,8 @@ fn read_addresses(root: &mut Section<'_, '_>, surroundings: &Surroundings, confi
             format_args!("not set, and the system's own is none: {error}"),
         );
     }
-    config.collector = root.parsed_by("collector", collector_url);
+    let collectors: Vec<Address> = root.list("collector").unwrap_or_default();
+    config.collectors = collectors.into_iter().map(|Address(url)| url).collect();
     config.token = root.parsed("token");
 }
 
@@ -313,7 +314,22 @@ fn put<T>(said: Option<T>, slot: &mut T) {
     }
 }
 
-fn collector_url(text: &str) -> Result<Url, String> {
+/// A collector's address.
+struct Address(Url);
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        collector_url(text).map(Self)
+    }
+}
+
+/// A collector's address: `http` or `https`, with a base path where wanted.
+///
+/// # Errors
+/// One sentence, when it is anything else.
+pub fn collector_url(text: &str) -> Result<Url, String> {
     let plain = |url: &Url| {
         matches!(url.scheme(), "http" | "https")
             && url.has_host()

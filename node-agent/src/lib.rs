@@ -14,6 +14,7 @@
 pub mod agent;
 pub mod config;
 pub mod directory;
+pub mod enrolment;
 pub mod environment;
 pub mod gather;
 pub mod identity;

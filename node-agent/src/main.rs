@@ -10,8 +10,9 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Parser, Subcommand};
 use ravenry_agent::agent;
-use ravenry_agent::config::{Config, Surroundings, load};
+use ravenry_agent::config::{Config, Surroundings, collector_url, load};
 use ravenry_agent::directory::{Directory, Kind, Plugin};
+use ravenry_agent::enrolment;
 use ravenry_agent::runner::Runner;
 use ravenry_agent::status::Status;
 use ravenry_agent::uplink::{HttpUplink, Uplink};
@@ -36,6 +37,15 @@ struct Cli {
 enum Command {
     /// Run plugins and push their readings, until told to stop
     Run(At),
+    /// Get a token of this agent's own from a collector, for a one-time token (`ravenry token new NAME --once`)
+    Enroll {
+        #[command(flatten)]
+        at: At,
+        /// The collector's address, such as http://collector.example.net:4950
+        url: String,
+        /// The one-time token
+        token: String,
+    },
     /// Run every plugin once and print what would be pushed
     Once {
         #[command(flatten)]
@@ -122,6 +132,7 @@ fn start_logging() {
 async fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(at) => run(&at).await,
+        Command::Enroll { at, url, token } => enroll(&at, &url, &token).await,
         Command::Once { at, json } => once::once(configuration(&at)?, json).await,
         Command::List(at) => list(&configuration(&at)?),
         Command::Config { at, plugin } => print(configuration(&at)?, &plugin, Some("config")).await,
@@ -140,24 +151,50 @@ fn configuration(at: &At) -> anyhow::Result<Config> {
     let file = match &at.file {
         Some(file) => file,
         None if default.exists() => &default,
-        None => return Ok(Config::defaults(&surroundings)),
+        None => return enrolled(Config::defaults(&surroundings)),
     };
-    load(file, &surroundings).map_err(|problems| {
+    let config = load(file, &surroundings).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         anyhow!("the configuration is refused:\n{}", lines.join("\n"))
-    })
+    })?;
+    enrolled(config)
+}
+
+/// With the collector of an enrolment, where none is configured. Who may not read it needs it only to push.
+fn enrolled(mut config: Config) -> anyhow::Result<Config> {
+    match enrolment::fill_in(&mut config) {
+        Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied => {
+            let dir = config.state_dir.display();
+            Err(error).with_context(|| format!("what enrolment left in {dir} cannot be read"))
+        }
+        Ok(()) | Err(_) => Ok(config),
+    }
+}
+
+async fn enroll(at: &At, url: &str, token: &str) -> anyhow::Result<ExitCode> {
+    let config = configuration(at)?;
+    let collector = collector_url(url).map_err(|why| anyhow!(why))?;
+    let token = token
+        .parse()
+        .map_err(|why: String| anyhow!("the token: {why}"))?;
+    enrolment::enroll(&config, &collector, &token).await?;
+    show(&format!(
+        "{} is enrolled at {collector}; its token is in {}\n",
+        config.host,
+        config.state_dir.display()
+    ))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn uplink_of(config: &Config) -> anyhow::Result<Uplink> {
-    let Some(collector) = &config.collector else {
+    if config.collectors.is_empty() {
         bail!(
-            "no collector is configured: expected collector = \"http://HOST:4950\" in {DEFAULT_FILE} or the file of -c"
+            "no collector is configured: expected collector = \"http://HOST:4950\" in {DEFAULT_FILE} or the file of -c, \
+             or `ravenry-agent enroll URL TOKEN` first"
         );
-    };
-    Ok(Uplink::Http(HttpUplink::new(
-        collector,
-        config.token.clone(),
-    )?))
+    }
+    let token = config.token.clone();
+    Ok(Uplink::Http(HttpUplink::new(&config.collectors, token)?))
 }
 
 /// Runs agents, one after the other: SIGHUP begins another with what the configuration says then.

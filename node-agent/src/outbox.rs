@@ -59,7 +59,7 @@ impl Outbox {
                 path: folder.display().to_string(),
                 source,
             };
-            let disk = FileDisk::new(&folder).map_err(failed)?;
+            let disk = FileDisk::private(&folder).map_err(failed)?;
             Ok::<_, OutboxError>(Queue::open(Arc::new(disk), bytes_max)?)
         });
         let (queue, problems) = opened.await??;

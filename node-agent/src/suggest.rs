@@ -79,10 +79,14 @@ pub(crate) async fn suggest(suggest: Suggest) -> anyhow::Result<ExitCode> {
     let (mut offers, broken) = ask_all(candidates, &config, &scan).await;
     // What is bundled needs no link: one row says so, unless somebody wants the other one.
     let bundled = bundled_offers(&suggest, &scan);
-    let runs = |name: &str| bundled.iter().any(|it| it.name == name && it.is_of_use());
+    let runs = |name: &str| {
+        bundled
+            .iter()
+            .any(|it| it.name == name && !it.used.is_empty())
+    };
     offers.retain(|offer| !offer.used.is_empty() || !runs(&offer.name));
     let others: BTreeSet<String> = offers.iter().map(|offer| offer.name.clone()).collect();
-    let is_shown = |offer: &Offer| offer.is_of_use() || !others.contains(&offer.name);
+    let is_shown = |offer: &Offer| !offer.used.is_empty() || !others.contains(&offer.name);
     offers.extend(bundled.into_iter().filter(is_shown));
     offers.sort_by(|a, b| (&a.name, a.is_bundled).cmp(&(&b.name, b.is_bundled)));
     let links = config
@@ -291,10 +295,6 @@ fn table(offers: &[Offer]) -> String {
 }
 
 impl Offer {
-    fn is_of_use(&self) -> bool {
-        !self.used.is_empty() || self.wanted.is_ok()
-    }
-
     fn used_in_words(&self) -> &'static str {
         match (self.used.is_empty(), self.is_bundled) {
             (true, _) => "no",

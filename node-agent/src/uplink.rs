@@ -3,6 +3,8 @@
 //! One batch in, one [`Reply`] out. When to send and what to do with the answer is [`crate::session`]'s part.
 
 use std::error::Error as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ravenry_plugins::wire::{self, Ack, Batch, Encoding, Limits};
@@ -126,11 +128,14 @@ async fn send_local(deliveries: &mpsc::Sender<Delivery>, packed: &[u8]) -> Reply
     }
 }
 
-/// A collector somewhere else.
+/// A collector somewhere else, by one or more addresses. The one that answered last is asked; the next ones in turn when
+/// it does not answer.
 #[derive(Clone, Debug)]
 pub struct HttpUplink {
     client: Client,
-    url: Url,
+    urls: Arc<[Url]>,
+    /// Index of the one that answered last.
+    current: Arc<AtomicUsize>,
     token: Option<Token>,
 }
 
@@ -140,30 +145,46 @@ pub struct HttpUplink {
 pub struct HttpUplinkError(#[from] reqwest::Error);
 
 impl HttpUplink {
-    /// The way to the collector at `collector`.
+    /// The way to the collector at `collectors`.
     ///
     /// # Errors
     /// When the system's certificates cannot be used.
-    pub fn new(collector: &Url, token: Option<Token>) -> Result<Self, HttpUplinkError> {
-        // Fails only when a provider is there already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
-            .connect_timeout(CONNECT_MAX)
-            .timeout(EXCHANGE_MAX)
-            .redirect(redirect::Policy::none())
-            .user_agent(concat!("ravenry-agent/", env!("CARGO_PKG_VERSION")))
-            .build()?;
+    pub fn new(collectors: &[Url], token: Option<Token>) -> Result<Self, HttpUplinkError> {
         Ok(Self {
-            client,
-            url: push_url(collector),
+            client: client()?,
+            urls: collectors.iter().map(push_url).collect(),
+            current: Arc::default(),
             token,
         })
     }
 
+    /// Sends to the collector that answered last, and to the others in turn for as long as none answers.
     async fn send(&self, packed: Vec<u8>) -> Reply {
+        let first = self.current.load(Ordering::Relaxed);
+        let mut whys = Vec::new();
+        for turn in 0..self.urls.len() {
+            let at = (first + turn) % self.urls.len();
+            match self.send_to(&self.urls[at], packed.clone()).await {
+                Reply::Unreachable { why } if self.urls.len() == 1 => whys.push(why),
+                Reply::Unreachable { why } => {
+                    let host = self.urls[at].authority();
+                    whys.push(format!("{host}: {why}"));
+                }
+                reply => {
+                    self.current.store(at, Ordering::Relaxed);
+                    return reply;
+                }
+            }
+        }
+        Reply::Unreachable {
+            why: whys.join("; "),
+        }
+    }
+
+    async fn send_to(&self, url: &Url, packed: Vec<u8>) -> Reply {
         let mut request = self
             .client
-            .post(self.url.clone())
+            .post(url.clone())
             .header(CONTENT_TYPE, Encoding::MessagePack.content_type())
             .header(CONTENT_ENCODING, "gzip")
             .body(packed);
@@ -191,10 +212,31 @@ impl HttpUplink {
     }
 }
 
+/// The client of every exchange with a collector: certificates checked, redirects not followed, limits on time.
+///
+/// # Errors
+/// When the system's certificates cannot be used.
+pub(crate) fn client() -> Result<Client, HttpUplinkError> {
+    // Fails only when a provider is there already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = Client::builder()
+        .connect_timeout(CONNECT_MAX)
+        .timeout(EXCHANGE_MAX)
+        .redirect(redirect::Policy::none())
+        .user_agent(concat!("ravenry-agent/", env!("CARGO_PKG_VERSION")))
+        .build()?;
+    Ok(client)
+}
+
 fn push_url(collector: &Url) -> Url {
+    address_of(collector, &["api", "v1", "push"])
+}
+
+/// An address below a collector's own, which may have a path.
+pub(crate) fn address_of(collector: &Url, segments: &[&str]) -> Url {
     let mut url = collector.clone();
     if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(["api", "v1", "push"]);
+        path.pop_if_empty().extend(segments);
     }
     url
 }
@@ -246,7 +288,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// The beginning of an answer, on one line and without control characters.
-fn first_words(body: &[u8]) -> String {
+pub(crate) fn first_words(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let words = text
         .split(|c: char| c.is_whitespace() || c.is_control())
@@ -256,7 +298,7 @@ fn first_words(body: &[u8]) -> String {
 }
 
 /// An error with what caused it: reqwest's own text names only the outermost.
-fn chain(error: &reqwest::Error) -> String {
+pub(crate) fn chain(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

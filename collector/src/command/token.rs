@@ -1,6 +1,7 @@
 //! `ravenry token`.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::bail;
 use clap::Subcommand;
@@ -8,6 +9,7 @@ use ravenry::database::{self, Database};
 use ravenry::serve::DATABASE;
 use ravenry::token::{draw, hash};
 use ravenry_plugins::clock;
+use ravenry_plugins::settings::parse_duration;
 
 use super::Data;
 
@@ -21,6 +23,12 @@ pub(crate) enum Token {
         /// A pattern: the hosts that it may speak for
         #[arg(long, default_value = "*", value_name = "PATTERN")]
         hosts: String,
+        /// Make a one-time token, for `ravenry-agent enroll`: an agent gets its own for it
+        #[arg(long)]
+        once: bool,
+        /// How long a one-time token is good
+        #[arg(long, default_value = "24h", value_name = "DURATION", value_parser = duration)]
+        expires: Duration,
         #[command(flatten)]
         data: Data,
     },
@@ -41,7 +49,13 @@ pub(crate) enum Token {
 impl Token {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self {
-            Self::New { name, hosts, data } => new(&name, hosts, &data),
+            Self::New {
+                name,
+                hosts,
+                once,
+                expires,
+                data,
+            } => new(&name, hosts, once.then_some(expires), &data),
             Self::List { data } => list(&data),
             Self::Remove { name, data } => remove(&name, &data),
         }
@@ -59,7 +73,13 @@ fn open(data: &Data) -> anyhow::Result<Database> {
     Ok(Database::open(&dir.join(DATABASE))?)
 }
 
-fn new(name: &str, hosts: String, data: &Data) -> anyhow::Result<ExitCode> {
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = parse_duration(text).filter(|duration| !duration.is_zero());
+    parsed.ok_or_else(|| "expected a duration such as 90s, 5m, 36h, 7d".to_owned())
+}
+
+/// Makes a token, or with `once` a one-time token that is good that long.
+fn new(name: &str, hosts: String, once: Option<Duration>, data: &Data) -> anyhow::Result<ExitCode> {
     let secret = draw()?;
     let token = database::Token {
         name: name.to_owned(),
@@ -67,7 +87,12 @@ fn new(name: &str, hosts: String, data: &Data) -> anyhow::Result<ExitCode> {
         hosts,
         created: clock::now(),
     };
-    if !open(data)?.add_token(&token)? {
+    let database = open(data)?;
+    let added = match once {
+        None => database.add_token(&token)?,
+        Some(good) => database.add_enrolment(&token, token.created + good)?,
+    };
+    if !added {
         bail!(
             "there is a token of the name {name:?} already: remove it first, or take another name"
         );
@@ -85,6 +110,15 @@ fn list(data: &Data) -> anyhow::Result<ExitCode> {
             utc(token.created)
         );
     }
+    for (token, expires) in open(data)?.enrolments()? {
+        println!(
+            "{:<24} hosts {:<24} made {}, one-time, good until {}",
+            token.name,
+            token.hosts,
+            utc(token.created),
+            utc(expires)
+        );
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -96,7 +130,12 @@ fn utc(time: ravenry_plugins::timestamp::Timestamp) -> String {
 }
 
 fn remove(name: &str, data: &Data) -> anyhow::Result<ExitCode> {
-    if !open(data)?.remove_token(name)? {
+    let database = open(data)?;
+    let (known, one_time) = (
+        database.remove_token(name)?,
+        database.remove_enrolment(name)?,
+    );
+    if !known && !one_time {
         bail!("there is no token of the name {name:?}: `ravenry token list` shows those there are");
     }
     Ok(ExitCode::SUCCESS)

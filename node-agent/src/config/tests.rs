@@ -34,7 +34,7 @@ fn nothing_said_is_an_agent_on_its_defaults() {
         expect![[r#"
             Config {
                 host: "web1",
-                collector: None,
+                collectors: [],
                 token: None,
                 plugin_dir: None,
                 check_dir: None,
@@ -69,7 +69,7 @@ fn everything_can_be_said() {
     let config = parse(text, "agent.toml", &surroundings()).unwrap().config;
     assert_eq!(config.host.as_str(), "db-1.example.net");
     assert_eq!(
-        config.collector.unwrap().as_str(),
+        config.collectors[0].as_str(),
         "https://ravenry.example.net/base"
     );
     assert_eq!(config.token, Some("s3cret".parse().unwrap()));

@@ -203,7 +203,8 @@ pub(crate) struct Agent {
 impl Agent {
     pub(crate) fn start(config: Config, collector: SocketAddr) -> Self {
         let url = format!("http://{collector}").parse().unwrap();
-        let uplink = Uplink::Http(HttpUplink::new(&url, Some("s3cret".parse().unwrap())).unwrap());
+        let uplink =
+            Uplink::Http(HttpUplink::new(&[url], Some("s3cret".parse().unwrap())).unwrap());
         let (stop, stopped) = watch::channel(false);
         Self {
             stop,

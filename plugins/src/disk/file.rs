@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -27,6 +27,8 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 pub struct FileDisk {
     root: PathBuf,
     folder: Arc<File>,
+    /// The mode of files that are made.
+    mode: u32,
 }
 
 impl FileDisk {
@@ -39,7 +41,20 @@ impl FileDisk {
         fs::create_dir_all(&root).map_err(|error| named(&root, error))?;
         let folder = File::open(&root).map_err(|error| named(&root, error))?;
         let folder = Arc::new(folder);
-        Ok(Self { root, folder })
+        let mode = 0o644;
+        Ok(Self { root, folder, mode })
+    }
+
+    /// The same, for nobody but this user: the folder is closed to others, files that are made are too.
+    ///
+    /// # Errors
+    /// When it cannot be made or closed.
+    pub fn private(root: impl Into<PathBuf>) -> io::Result<Self> {
+        let mut disk = Self::new(root)?;
+        disk.mode = 0o600;
+        let closed = fs::Permissions::from_mode(0o700);
+        fs::set_permissions(&disk.root, closed).map_err(|error| named(&disk.root, error))?;
+        Ok(disk)
     }
 
     fn place(&self, path: &Path) -> io::Result<PathBuf> {
@@ -55,7 +70,7 @@ impl Disk for FileDisk {
             .read(true)
             .write(true)
             .custom_flags(libc::O_NOFOLLOW)
-            .mode(0o644);
+            .mode(self.mode);
         if how == Open::OrCreate {
             if let Some(folder) = place.parent() {
                 fs::create_dir_all(folder).map_err(|error| named(folder, error))?;
