@@ -16,12 +16,11 @@ use std::time::Duration;
 
 use ravenry_plugins::disk::Disk;
 use ravenry_plugins::name::{GraphName, HostName};
-use ravenry_plugins::timestamp::Timestamp;
 
 use crate::catalog::{Applied, Catalog};
 use crate::config;
 use crate::entry::Entry;
-use crate::store::graph_file::GraphFile;
+use crate::store::graph_file::{GraphFile, last_update};
 
 pub mod checkpoint;
 pub mod fault;
@@ -78,14 +77,11 @@ impl Store {
     pub fn apply(&self, position: u64, entry: &Entry) -> Applied {
         let unknown = self.catalog().unknown_files(&entry.batch);
         for (host, graph) in unknown {
-            // A file that cannot be read is the next checkpoint's to report.
-            let file = GraphFile::open(&*self.disk, &Self::path(&host, &graph))
-                .ok()
-                .flatten();
-            let written = file.map(|file| {
-                let (seconds, micros) = file.header.last_update();
-                Timestamp::from_seconds(seconds) + Duration::from_micros(u64::from(micros))
-            });
+            // A file that cannot be read is the next checkpoint's to report, and is asked again.
+            let Ok(file) = GraphFile::open(&*self.disk, &Self::path(&host, &graph)) else {
+                continue;
+            };
+            let written = file.map(|file| last_update(&file.header));
             if let Some(stored) = self.catalog_mut().graph_mut(&host, &graph) {
                 stored.pending.written_until(written);
             }

@@ -152,7 +152,7 @@ impl Writes {
     }
 
     /// The writes, `(offset, bytes)`, to be carried out in this order.
-    pub fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (u64, &[u8])> {
         self.spans
             .iter()
             .map(|span| (span.offset, &self.bytes[span.from..span.from + span.len]))

@@ -29,6 +29,8 @@ use super::{Bounds, Journal, JournalError};
 /// The folder of the segments below the data directory.
 pub const FOLDER: &str = "journal";
 const SUFFIX: &str = ".segment";
+/// A segment whose first entry was not whole.
+const TORN: &str = "torn";
 const MAGIC: &[u8; 8] = b"RAVENJNL";
 const VERSION: u32 = 1;
 const HEADER: usize = 24;
@@ -89,25 +91,41 @@ impl SegmentJournal {
             buffer: Vec::new(),
         };
         let mut problems = Vec::new();
+        let mut firsts = Vec::new();
         for name in journal.disk.list(FOLDER.as_ref())? {
-            match first_of(&name) {
-                Some(first) => journal.adopt(first, &mut problems)?,
+match first_of(&name) {
+                Some(first) => firsts.push(first),
+                None if name == TORN => {}
                 None => problems.push(format!("{FOLDER}/{name}: not a segment, left alone")),
             }
+        }
+        for &first in &firsts {
+            journal.adopt(first, firsts.last() == Some(&first), &mut problems)?;
         }
         Ok((journal, problems))
     }
 
-    fn adopt(&mut self, first: u64, problems: &mut Vec<String>) -> Result<(), JournalError> {
+    fn adopt(
+        &mut self,
+        first: u64,
+        is_newest: bool,
+        problems: &mut Vec<String>,
+    ) -> Result<(), JournalError> {
         let bytes = self.read(first)?;
         let name = path(first);
         let read = records(first, &bytes, &mut |_, _| {});
         let holds_nothing = read.next == first;
         match read.problem {
             None if holds_nothing => self.disk.remove(&name)?,
-            // Another version's, or damaged: what it holds may have been acknowledged, so it is kept for a person.
+            // Another version's, or damaged: what it holds may have been acknowledged, so it is kept for a person. If its
+            // first entry was just being written when the power went, it was not, and the last such is kept.
             Some(problem) if holds_nothing => {
-                let aside = name.with_extension("damaged");
+                let is_torn = is_newest && bytes.get(..HEADER) == Some(&header(first));
+                let aside = if is_torn {
+                    name.with_file_name(TORN)
+                } else {
+                    name.with_extension("damaged")
+                };
                 self.disk.rename(&name, &aside)?;
                 let (name, aside) = (name.display(), aside.display());
                 problems.push(format!("{name}: {problem}; set aside as {aside}"));
@@ -272,8 +290,11 @@ impl Journal for SegmentJournal {
             if self.segments.is_empty() || next > position + 1 || is_open {
                 return Ok(());
             }
-            self.disk.remove(&path(self.segments[0].first))?;
-            self.segments.remove(0);
+            match self.disk.remove(&path(self.segments[0].first)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                // Also where somebody else, or a call that failed, has removed it.
+                Ok(()) | Err(_) => drop(self.segments.remove(0)),
+            }
         }
     }
 
@@ -324,8 +345,9 @@ pub fn first_of(name: &str) -> Option<u64> {
 /// Shows the entries in the bytes of a segment.
 pub fn records(first: u64, bytes: &[u8], visit: &mut dyn FnMut(u64, &[u8])) -> Read {
     if bytes.get(..HEADER) != Some(&header(first)) {
-        let problem =
-            (!bytes.is_empty()).then(|| "not a segment of this version, or cut short".to_owned());
+        // Nothing but zeroes: it was being made when the power went.
+        let is_blank = bytes.iter().all(|byte| *byte == 0);
+        let problem = (!is_blank).then(|| "not a segment of this version, or cut short".to_owned());
         return Read {
             next: first,
             problem,

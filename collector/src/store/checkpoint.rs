@@ -32,7 +32,7 @@ use ravenry_rrd::reshape::reshape;
 use ravenry_rrd::writes::Writes;
 
 use super::Store;
-use super::graph_file::{FILE_BYTES_MAX, FileError, GraphFile, advance};
+use super::graph_file::{FILE_BYTES_MAX, FileError, GraphFile, advance, last_update};
 use super::layout::{Decided, Shape};
 use super::pending::Row;
 use super::redo::{self, Redo};
@@ -120,8 +120,8 @@ impl Work {
 enum Plan {
     /// These bytes are written in place.
     InPlace(Box<GraphFile>, Writes),
-    /// This whole file takes its place.
-    Replace(Vec<u8>),
+    /// This whole file, updated until then, takes its place.
+    Replace(Vec<u8>, Timestamp),
     /// They cannot be kept.
     Drop,
     /// Not now.
@@ -282,16 +282,16 @@ impl Store {
         let mut in_place = Vec::new();
         for (index, work) in chunk.works.iter().enumerate() {
             match self.plan(work, run)? {
-                Plan::Replace(bytes) => {
+                Plan::Replace(bytes, written) => {
                     self.write_beside(&work.path, &bytes)?;
-                    replaced.push(index);
+                    replaced.push((index, written));
                 }
                 Plan::InPlace(file, writes) => {
                     run.redo.add(&work.path, file.header.file_len(), &writes);
                     in_place.push((index, file, writes));
                 }
                 Plan::Drop => {
-                    chunk.fates[index] = Fate::Settled;
+                    chunk.fates[index] = Fate::Settled(None);
                     run.report.unwritten += 1;
                 }
                 Plan::Wait => run.report.unwritten += 1,
@@ -300,17 +300,22 @@ impl Store {
         if !replaced.is_empty() {
             self.disk.sync_all()?;
         }
-        for index in replaced {
+        // From here on a call that fails may have done its work all the same: what is on its way stays on its way.
+        for (index, written) in replaced {
+            chunk.fates[index] = Fate::Sealed;
             let path = &chunk.works[index].path;
             self.disk.rename(&beside(path), path)?;
-            chunk.fates[index] = Fate::Settled;
+            chunk.fates[index] = Fate::Settled(Some(written));
             run.report.files += 1;
         }
         if !in_place.is_empty() {
+            in_place
+                .iter()
+                .for_each(|(index, ..)| chunk.fates[*index] = Fate::Sealed);
             run.redo.seal()?;
         }
-        for (index, ..) in &in_place {
-            chunk.fates[*index] = Fate::Settled;
+        for (index, file, _) in &in_place {
+            chunk.fates[*index] = Fate::Settled(Some(last_update(&file.header)));
         }
         Ok(in_place)
     }
@@ -321,8 +326,10 @@ impl Store {
                 .in_place
                 .write()
                 .unwrap_or_else(PoisonError::into_inner);
+            // The header last, as rrdtool does: until it is there, what was written counts for nothing.
             writes
                 .iter()
+                .rev()
                 .try_for_each(|(offset, bytes)| file.file.write_at(bytes, offset))
         })
     }
@@ -339,6 +346,10 @@ impl Store {
     /// # Errors
     /// When the disk is full or the process has no descriptor left: that is not this file's fault.
     fn plan(&self, work: &Work, run: &mut Run) -> Result<Plan, CheckpointError> {
+        if work.rows.iter().any(|row| row.position < run.fresh_from) {
+            // The power may have gone while a file was being replaced that is not replaced any more.
+            drop(self.disk.remove(&beside(&work.path)));
+        }
         let planned = match GraphFile::open(&*self.disk, &work.path) {
             Ok(Some(file)) => self.plan_existing(work, file, run),
             Ok(None) => {
@@ -433,7 +444,8 @@ impl Store {
     ) -> Result<Plan, FileError> {
         let (sources, shape) = {
             let catalog = self.catalog();
-            let sources = changed_sources(work, &file.header, &catalog);
+            let wanted = work.definition(&catalog, 0).sources;
+            let sources = changed_sources(wanted, &file.header);
             (sources, grown_shape(work, &file.header, &catalog))
         };
         let shape = shape.filter(|_| run.grown < GROWN_MAX);
@@ -485,7 +497,7 @@ fn replacement(work: &Work, mut bytes: Vec<u8>, run: &mut Run) -> Result<Plan, F
     let mut writes = Writes::new();
     run.advance(work, &mut header, &mut writes)?;
     writes.apply(&mut bytes);
-    Ok(Plan::Replace(bytes))
+    Ok(Plan::Replace(bytes, last_update(&header)))
 }
 
 fn new_file(work: &Work, catalog: &Catalog) -> Result<Vec<u8>, FileError> {
@@ -495,8 +507,7 @@ fn new_file(work: &Work, catalog: &Catalog) -> Result<Vec<u8>, FileError> {
 
 /// The data sources that the file should have, when they are not those it has. A source of a field that is not declared
 /// any more stays. For a file with computed sources these are the declared ones alone, and reshaping says no.
-fn changed_sources(work: &Work, header: &Header, catalog: &Catalog) -> Option<Vec<DataSource>> {
-    let wanted = work.definition(catalog, 0).sources;
+pub(super) fn changed_sources(wanted: Vec<DataSource>, header: &Header) -> Option<Vec<DataSource>> {
     let Some(have) = header.definition() else {
         let named = |name: &str| header.sources().iter().any(|source| source.name() == name);
         return (!wanted.iter().all(|wanted| named(&wanted.name))).then_some(wanted);
@@ -579,9 +590,9 @@ impl Run {
 /// What becomes of the rows of a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// They are in the file, or nowhere.
-    Settled,
-    /// They will be in the file; until then readers see them.
+    /// They are in the file, which was updated until then, or nowhere.
+    Settled(Option<Timestamp>),
+    /// They may be in the file already, or will be; until that is known readers see them.
     Sealed,
     /// They wait for the next checkpoint.
     Waiting,
@@ -613,8 +624,8 @@ impl Drop for Chunk<'_> {
                 continue;
             };
             match fate {
-                Fate::Settled => {
-                    stored.pending.settle();
+                Fate::Settled(written) => {
+                    stored.pending.settle(*written);
                     let readings: u64 = work.rows.iter().map(|row| row.readings.len() as u64).sum();
                     catalog.counts.pending = catalog.counts.pending.saturating_sub(readings);
                 }

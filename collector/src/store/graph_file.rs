@@ -7,6 +7,7 @@ use std::time::Duration;
 use ravenry_plugins::disk::{Disk, DiskFile, Open};
 use ravenry_plugins::name::FieldName;
 use ravenry_plugins::reading::Reading;
+use ravenry_plugins::timestamp::Timestamp;
 use ravenry_rrd::definition::DefinitionError;
 use ravenry_rrd::header::{Header, HeaderError, Outline};
 use ravenry_rrd::layout::STAT_HEAD;
@@ -69,6 +70,12 @@ fn read(file: &dyn DiskFile, len: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The time up to which a file has been updated: what is not later cannot be taken any more.
+pub fn last_update(header: &Header) -> Timestamp {
+    let (seconds, micros) = header.last_update();
+    Timestamp::from_seconds(seconds) + Duration::from_micros(u64::from(micros))
+}
+
 /// What became of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Advanced {
@@ -97,6 +104,15 @@ pub fn advance<'r>(
     let mut inputs = vec![Input::Unknown; header.sources().len()];
     let mut advanced = Advanced::default();
     let step = Duration::from_secs(header.step());
+    let written = last_update(header);
+    // Before rows are joined: one that the file has must not come again with a later one.
+    let rows = rows.filter(|row| {
+        let is_later = row.time > written;
+        if !is_later && row.position >= fresh_from {
+            advanced.late += row.readings.len() as u64;
+        }
+        is_later
+    });
     for row in merged(rows, step) {
         inputs.fill(Input::Unknown);
         for (column, reading) in &row.readings {

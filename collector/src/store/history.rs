@@ -1,11 +1,13 @@
 //! Reads history: a file's rows together with what waits to be written to it.
 
+use ravenry_plugins::disk::read_whole;
 use ravenry_plugins::name::{FieldName, GraphName, HostName};
 use ravenry_plugins::timestamp::Timestamp;
 use ravenry_rrd::create::create;
 use ravenry_rrd::definition::{Cf, Definition};
 use ravenry_rrd::fetch::{self, Fetched, Request};
 use ravenry_rrd::header::Header;
+use ravenry_rrd::reshape::reshape;
 use ravenry_rrd::writes::Writes;
 use ravenry_web::source::{Consolidation, FetchError, History, Query};
 
@@ -14,7 +16,8 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::Store;
-use super::graph_file::{FileError, GraphFile, advance, sources};
+use super::checkpoint::changed_sources;
+use super::graph_file::{FILE_BYTES_MAX, FileError, GraphFile, advance, sources};
 use super::pending::Row;
 
 /// A graph's rows that wait, and what is needed to make its file when there is none yet.
@@ -80,15 +83,11 @@ fn from_file(
     waiting: &Waiting,
     query: &Query,
 ) -> Result<(Fetched, Header), String> {
+    if let Some(reshaped) = reshaped(&file, waiting) {
+        return from_image(reshaped, waiting, query);
+    }
     let mut writes = Writes::new();
-    advance(
-        &mut file.header,
-        &waiting.columns,
-        waiting.rows.iter(),
-        0,
-        &mut writes,
-    )
-    .map_err(|error| error.to_string())?;
+    move_on(waiting, &mut file.header, &mut writes)?;
     let plan = fetch::plan(&file.header, &request(query, &file.header))
         .map_err(|error| error.to_string())?;
     let fetched = plan.read(&file.header, |offset, bytes| {
@@ -102,24 +101,42 @@ fn from_file(
     Ok((fetched.map_err(|error| error.to_string())?, file.header))
 }
 
+/// The whole file as the next checkpoint will have it, when readings wait for fields that it lacks, or that are of another
+/// type there. A file that cannot get them is read as it is.
+fn reshaped(file: &GraphFile, waiting: &Waiting) -> Option<Vec<u8>> {
+    if waiting.rows.is_empty() {
+        return None;
+    }
+    file.header.definition()?;
+    let sources = changed_sources(waiting.definition.sources.clone(), &file.header)?;
+    let bytes = read_whole(&*file.file, FILE_BYTES_MAX).ok()?;
+    reshape(&bytes, &sources).ok()
+}
+
 /// Before its first checkpoint a graph has no file: it is made in memory.
 fn from_memory(waiting: &Waiting, query: &Query) -> Result<(Fetched, Header), String> {
-    let mut image = create(&waiting.definition).map_err(|error| error.to_string())?;
+    let image = create(&waiting.definition).map_err(|error| error.to_string())?;
+    from_image(image, waiting, query)
+}
+
+fn from_image(
+    mut image: Vec<u8>,
+    waiting: &Waiting,
+    query: &Query,
+) -> Result<(Fetched, Header), String> {
     let mut header =
         Header::parse(&image, image.len() as u64).map_err(|error| error.to_string())?;
     let mut writes = Writes::new();
-    advance(
-        &mut header,
-        &waiting.columns,
-        waiting.rows.iter(),
-        0,
-        &mut writes,
-    )
-    .map_err(|error| error.to_string())?;
+    move_on(waiting, &mut header, &mut writes)?;
     writes.apply(&mut image);
     let plan = fetch::plan(&header, &request(query, &header)).map_err(|error| error.to_string())?;
     let fetched = plan.read(&header, |offset, bytes| fetch::slice(&image, offset, bytes));
     Ok((fetched.map_err(|error| error.to_string())?, header))
+}
+
+fn move_on(waiting: &Waiting, header: &mut Header, writes: &mut Writes) -> Result<(), String> {
+    let advanced = advance(header, &waiting.columns, waiting.rows.iter(), 0, writes);
+    advanced.map(drop).map_err(|error| error.to_string())
 }
 
 fn request(query: &Query, header: &Header) -> Request {

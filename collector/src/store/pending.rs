@@ -123,9 +123,10 @@ impl Pending {
         Arc::clone(&self.writing)
     }
 
-    /// The rows on their way are in the file.
-    pub fn settle(&mut self) {
-        self.written = self.horizon();
+    /// The rows on their way are in the file, whose last update is `written`: later than they are when all of them came from
+    /// the journal a second time.
+    pub fn settle(&mut self, written: Option<Timestamp>) {
+        self.written = self.horizon().max(written);
         self.is_known = true;
         self.writing = Arc::default();
     }
@@ -267,7 +268,7 @@ mod tests {
         assert_eq!(pending.begin_writing(Some(at(20)), STEP).len(), 2);
         assert_eq!(times(&pending), [10, 20, 30]);
         assert_eq!(take(&mut pending, 0, &[15]), [Taken::Late]);
-        pending.settle();
+        pending.settle(Some(at(20)));
         assert_eq!(times(&pending), [30]);
         assert_eq!(take(&mut pending, 0, &[20, 25]), [Taken::Late, Taken::New]);
     }

@@ -266,6 +266,7 @@ impl Image<'_> {
         let write = || {
             self.writes
                 .iter()
+                .rev()
                 .try_for_each(|(offset, bytes)| file.write_at(bytes, *offset))
         };
         match file.locked(&mut || write()) {

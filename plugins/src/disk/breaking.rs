@@ -6,7 +6,7 @@
 //! - A new length that was not synced survives or not, whatever happens to the bytes; what was never written reads as zero.
 //! - Names that were changed and not synced survive up to some point of their order (the file system's own log), or, with
 //!   other seeds, each change by itself. [`DiskFile::sync`] says nothing about the file's name.
-//! - A call that fails did nothing of what it should, a part, or all of it.
+//! - A call that fails did nothing of what it should, a part (of a write, whole pages), or all of it.
 //! - A sync that fails is the last word on what it should have written: each page is safe; or is lost and will not be
 //!   written by a later sync unless it is written to again, whether the cache still shows it or the old one.
 //!
@@ -246,6 +246,18 @@ impl Body {
     }
 }
 
+/// What a write that fails did: whole pages, about half.
+fn part(bytes: &[u8], offset: u64) -> &[u8] {
+    let half = offset + bytes.len() as u64 / 2;
+    let end = half.next_multiple_of(PAGE as u64) - offset;
+    let end = usize::try_from(end).unwrap_or(usize::MAX);
+    if end < bytes.len() {
+        &bytes[..end]
+    } else {
+        &[]
+    }
+}
+
 /// Numbers by chance, the same for the same seed (splitmix64).
 #[derive(Debug)]
 struct Chance(u64);
@@ -308,7 +320,7 @@ impl DiskFile for BreakingFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.disk.write(|extent| match extent {
             Extent::All | Extent::Nothing => self.file.write_at(bytes, offset),
-            Extent::Part => self.file.write_at(&bytes[..bytes.len() / 2], offset),
+            Extent::Part => self.file.write_at(part(bytes, offset), offset),
         })
     }
 

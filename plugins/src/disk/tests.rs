@@ -108,13 +108,16 @@ fn a_call_that_fails_may_have_done_nothing_a_part_or_all() {
             code: libc::EIO,
             seed,
         }));
-        file.write_at(b"1234", 0).unwrap();
-        let error = file.write_at(b"5678", 4).unwrap_err();
+        file.write_at(&[1; PAGE], 0).unwrap();
+        let error = file.write_at(&[2; 4 * PAGE], PAGE as u64).unwrap_err();
         assert_eq!(os_code(&error), Some(libc::EIO));
         lengths.insert(file.size_bytes().unwrap());
-        file.write_at(b"5678", 4).unwrap();
+        file.write_at(&[2; 4 * PAGE], PAGE as u64).unwrap();
     }
-    assert_eq!(lengths.into_iter().collect::<Vec<_>>(), [4, 6, 8]);
+    assert_eq!(
+        lengths.into_iter().collect::<Vec<_>>(),
+        [1, 3, 5].map(|pages| pages * PAGE as u64)
+    );
 }
 
 #[test]
