@@ -93,7 +93,7 @@ impl SegmentJournal {
         let mut problems = Vec::new();
         let mut firsts = Vec::new();
         for name in journal.disk.list(FOLDER.as_ref())? {
-match first_of(&name) {
+            match first_of(&name) {
                 Some(first) => firsts.push(first),
                 None if name == TORN => {}
                 None => problems.push(format!("{FOLDER}/{name}: not a segment, left alone")),
