@@ -259,3 +259,62 @@ fn a_file_that_its_owner_may_not_write_is_named() {
     assert_eq!(store(&collector, &["repair", "--yes"]).code, 0);
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o644);
 }
+
+#[test]
+fn a_configuration_that_keeps_less_takes_nothing_away_until_somebody_says_so() {
+    let (mut collector, by, now) = with_files();
+    let long_ago = push::gauge("web1", "sound", 60, &[(now - 40 * 86_400, 1.0)]);
+    let late = by.push(&long_ago).unwrap().json();
+    assert_eq!(late["refused"], 1, "{late}");
+    let old = push::gauge(
+        "web1",
+        "old",
+        60,
+        &[(now - 40 * 86_400, 1.0), (now - 120, 5.0), (now - 60, 5.0)],
+    );
+    assert_eq!(by.push(&old).unwrap().json()["accepted"], 3);
+    collector.flush();
+    assert!(collector.stop(Signal::SIGTERM).0.success());
+    collector.configure(&format!(
+        "{WITHOUT_AGENT}[store]\nlayout = \"custom 10h\"\n"
+    ));
+    let config = collector.config().display().to_string();
+    let verify = || store(&collector, &["verify", "-c", &config]);
+    let verified = verify();
+    assert_eq!(verified.code, 0, "{verified:?}");
+    let should = "should keep 1m for 11h";
+    assert!(
+        verified.stdout.contains("and 7 more: keeps 1m for 36h")
+            && verified.stdout.contains(should),
+        "{verified:?}"
+    );
+
+    collector.start();
+    let fresh = |graph: &str| push::gauge("web1", graph, 60, &[(now, 5.0)]);
+    for graph in ["old", "sound"] {
+        assert_eq!(by.push(&fresh(graph)).unwrap().json()["accepted"], 1);
+    }
+    collector.flush();
+    assert!(collector.stop(Signal::SIGTERM).0.success());
+    let size = |graph: &str| collector.rrd("web1", graph).metadata().unwrap().len();
+    assert!(size("old") > 150_000, "a history of 40 days stays");
+    assert!(size("sound") < 10_000, "one of an hour loses nothing");
+
+    let reshaped = store(&collector, &["reshape", "-c", &config, "--yes"]);
+    assert_eq!(reshaped.code, 0, "{reshaped:?}");
+    assert!(size("old") < 10_000);
+    assert!(
+        !store(&collector, &["verify", "-c", &config])
+            .stdout
+            .contains(should)
+    );
+    collector.start();
+    let rows = collector.rows("web1", "sound", now - 3600, now, 60);
+    assert!(rows.known("value").len() > 50, "{rows:?}");
+    assert!(
+        collector
+            .rows("web1", "old", now - 600, now, 60)
+            .known("value")
+            .contains_key(&now)
+    );
+}

@@ -107,10 +107,9 @@ impl Rig {
             .rrdtool
             .fetch(&file, 60, self.begin, self.begin + 60 * rows);
         for (source, values) in expect {
-            let found = fetched
-                .sources
-                .get(*source)
-                .unwrap_or_else(|| panic!("{graph}: {source} of {fetched:?}"));
+            let found = fetched.sources.get(*source);
+            assert!(found.is_some(), "{graph}: {source} of {fetched:?}");
+            let found = found.unwrap();
             let found: Vec<String> = (1..=rows)
                 .map(|minute| match found.get(&(self.begin + 60 * minute)) {
                     Some(Some(value)) => format!("{}", (value * 1000.0).round() / 1000.0),

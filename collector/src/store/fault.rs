@@ -220,7 +220,7 @@ impl fmt::Display for Fault {
             ),
             Self::OtherRows { have, want, .. } => write!(
                 f,
-                "keeps {have}, and should keep {want}: `ravenry store reshape` changes that"
+                "keeps {have}, and should keep {want} (`ravenry store reshape`)"
             ),
             Self::Unclaimed => {
                 f.write_str("no graph of that name is known; who pushes it continues this file")
@@ -249,7 +249,7 @@ impl fmt::Display for Fault {
                 f,
                 "{files} files were being written when the collector ended: its next start writes them again"
             ),
-            Self::State(why) => write!(f, "state database: {why}"),
+            Self::State(why) => f.write_str(why),
         }
     }
 }

@@ -226,7 +226,7 @@ impl Layouts {
                 };
             }
             problem = Some(format!(
-                "graph_data_size: expected at most {limit} bytes a field (store.series_bytes_max), found {found} bytes for {fields} fields"
+                "graph_data_size: expected at most {limit} bytes a field (store.series_bytes_max), found {found} bytes"
             ));
         }
         let layout = chosen.layout.unwrap_or(&self.default);

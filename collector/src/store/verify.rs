@@ -294,6 +294,10 @@ impl Known {
                 None
             })
         } else {
+            if scope.data.join(FOLDER).exists() {
+                let gone = "state database: it is not there; hosts and graphs come back with the next pushes, tokens and what alerts remembered do not";
+                known.find(DATABASE, Fault::State(gone.to_owned()));
+            }
             None
         };
         let journal = known.read_journal(scope, position);
@@ -319,7 +323,7 @@ impl Known {
     fn read_state(&mut self, path: &Path) -> Result<Option<u64>, DatabaseError> {
         let database = Database::look_at(path)?;
         for problem in database.integrity()? {
-            self.find(DATABASE, Fault::State(problem));
+            self.find(DATABASE, Fault::State(format!("state database: {problem}")));
         }
         let (graphs, problems) = database.graphs()?;
         for problem in problems {

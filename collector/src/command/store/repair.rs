@@ -12,6 +12,7 @@ use ravenry::store::repair::{carry_out, make_safe, plan, reshape_file};
 use ravenry::store::verify::{Finding, Scope};
 use ravenry_plugins::clock;
 
+use super::verify::alike;
 use super::{Files, count, progress};
 
 /// What both commands ask.
@@ -66,12 +67,20 @@ impl Repair {
         let verified = self.files.verify(&scope)?;
         let steps = plan(&verified.findings);
         let mended = |finding: &&Finding| steps.iter().any(|step| step.path == finding.path);
-        let left = verified.findings.iter().filter(|finding| !mended(finding));
-        let mut is_left = false;
-        for Finding { path, fault } in left {
-            is_left |= fault.is_wrong();
-            let verdict = if fault.is_wrong() { "left" } else { "note" };
-            println!("{verdict}: {path}: {fault}");
+        let left: Vec<&Finding> = verified
+            .findings
+            .iter()
+            .filter(|finding| !mended(finding))
+            .collect();
+        let (wrong, notes): (Vec<&Finding>, Vec<&Finding>) = left
+            .into_iter()
+            .partition(|finding| finding.fault.is_wrong());
+        let mut is_left = !wrong.is_empty();
+        for Finding { path, fault } in wrong {
+            println!("left: {path}: {fault}");
+        }
+        for (path, more, text) in alike(&notes) {
+            println!("note: {path}{more}: {text}");
         }
         for step in &steps {
             let found = verified
@@ -122,8 +131,9 @@ impl Reshape {
         let mut verified = self.files.verify(&scope)?;
         let is_other = |finding: &Finding| matches!(finding.fault, Fault::OtherRows { .. });
         verified.findings.retain(is_other);
-        for Finding { path, fault } in &verified.findings {
-            println!("{path}: {fault}");
+        let findings: Vec<&Finding> = verified.findings.iter().collect();
+        for (path, more, text) in alike(&findings) {
+            println!("{path}{more}: {text}");
         }
         let number = verified.findings.len() as u64;
         if number == 0 {

@@ -1,5 +1,6 @@
 //! `ravenry store verify`.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -48,9 +49,9 @@ fn print(verified: &Verified) {
             .map_or_else(String::new, |remedy| format!(" [repair would: {remedy}]"));
         println!("{path}: {fault}{remedy}");
     });
-    notes
-        .iter()
-        .for_each(|Finding { path, fault }| println!("note: {path}: {fault}"));
+    for (path, more, text) in alike(&notes) {
+        println!("note: {path}{more}: {text}");
+    }
     let megabytes = verified.bytes as f64 / 1e6;
     let files = count(verified.files, "history file");
     let verdict = match wrong.len() as u64 {
@@ -59,6 +60,22 @@ fn print(verified: &Verified) {
         many => format!("{many} things are wrong"),
     };
     println!("{files} read ({megabytes:.1} MB): {verdict}");
+}
+
+/// Findings of the same words as one: the first path, ` and N more`, the words.
+pub(super) fn alike(findings: &[&Finding]) -> Vec<(String, String, String)> {
+    let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for Finding { path, fault } in findings {
+        groups.entry(fault.to_string()).or_default().push(path);
+    }
+    let line = |(text, paths): (String, Vec<&str>)| {
+        let more = match paths.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (paths[0].to_owned(), more, text)
+    };
+    groups.into_iter().map(line).collect()
 }
 
 fn as_json(verified: &Verified) -> serde_json::Value {

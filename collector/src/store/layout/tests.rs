@@ -120,7 +120,7 @@ fn what_a_plugin_may_not_have_is_said_and_the_default_kept() {
             "graph_data_size=enormous",
         ],
         &expect![[r#"
-            1: 1x129600 300x2304 1800x1680 21600x1800 (graph_data_size: expected at most 16777216 bytes a field (store.series_bytes_max), found 276480000 bytes for 1 fields)
+            1: 1x129600 300x2304 1800x1680 21600x1800 (graph_data_size: expected at most 16777216 bytes a field (store.series_bytes_max), found 276480000 bytes)
             60: 1x2160 5x2304 30x1680 360x1800 (graph_data_size: expected after `custom` how many rows or how long single steps are kept, such as `576` or `2d`, found "18446744073709551615")
             60: 1x2160 5x2304 30x1680 360x1800 (graph_data_size: expected after `custom` how many rows or how long single steps are kept, such as `576` or `2d`, found "")
             60: 1x2160 5x2304 30x1680 360x1800 (graph_data_size: expected `normal`, `huge` or `custom ...`, found "enormous")

@@ -119,7 +119,7 @@ fn what_is_too_much_is_told_when_the_file_is_made() {
         problems,
         [
             "rrd/web1/load.rrd: graph_data_size: expected at most 16777216 bytes a field (store.series_bytes_max), \
-          found 276480000 bytes for 1 fields"
+          found 276480000 bytes"
         ]
     );
 }
