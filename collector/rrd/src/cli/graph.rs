@@ -448,5 +448,5 @@ fn colors(options: &Options<'_>) -> Result<Vec<(Part, Color)>, String> {
         };
         Ok((part, Color::parse(color).map_err(told)?))
     };
-    options.values("color").map(color).collect()
+    options.values("color").into_iter().map(color).collect()
 }

@@ -121,14 +121,6 @@ impl<'a> Options<'a> {
         &self.given
     }
 
-    /// All values given, in order.
-    pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.given
-            .iter()
-            .filter(move |(given, _)| *given == name)
-            .map(|(_, value)| *value)
-    }
-
     /// The value given last.
     pub(super) fn value(&self, name: &str) -> Option<&'a str> {
         self.given
