@@ -234,8 +234,7 @@ impl Life {
         for attempt in 0..STARTS_MAX {
             let soon = cuts && attempt + 1 < STARTS_MAX && self.chance.percent(50);
             self.draw_cut(soon);
-            let database = self.database.take().unwrap();
-            match self.start(database) {
+            match self.start() {
                 Ok(()) => {
                     if !soon {
                         return;
@@ -243,29 +242,25 @@ impl Life {
                     // The rest of the operations belongs to what it does then.
                     return self.say(|_| "started".to_owned());
                 }
-                Err((database, error)) => {
+                Err(error) => {
                     assert!(self.disk.is_cut(), "it does not start: {error}");
                     self.say(|_| format!("power cut while starting: {error}"));
-                    self.database = Some(database);
                     self.lose_power();
                 }
             }
         }
     }
 
-    fn start(&mut self, database: Database) -> Result<(), (Database, String)> {
+    fn start(&mut self) -> Result<(), String> {
         let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
         let journal_disk = Arc::clone(&disk);
-        let found = recovery::recover(&*disk, journal_disk, &database, &self.settings, LIMITS);
-        let (mut catalog, journal, problems) = match found {
-            Ok(found) => (found.catalog, found.journal, found.problems),
-            Err(error) => return Err((database, error.to_string())),
-        };
-        self.accept(&problems);
-        let problems = match recovery::replay(&journal, &mut catalog, |_, _| {}) {
-            Ok((_, problems)) => problems,
-            Err(error) => return Err((database, error.to_string())),
-        };
+        let database = self.database.as_ref().unwrap();
+        let found = recovery::recover(&*disk, journal_disk, database, &self.settings, LIMITS);
+        let found = found.map_err(|error| error.to_string())?;
+        let (mut catalog, journal) = (found.catalog, found.journal);
+        self.accept(&found.problems);
+        let replayed = recovery::replay(&journal, &mut catalog, |_, _| {});
+        let (_, problems) = replayed.map_err(|error| error.to_string())?;
         self.accept(&problems);
         let next = journal.bounds().next;
         assert!(
@@ -293,7 +288,7 @@ impl Life {
             Arc::<Health>::default(),
             |_, _| {},
         );
-        let database = Mutex::new(database);
+        let database = Mutex::new(self.database.take().unwrap());
         self.body = Some(Body {
             store,
             journal,

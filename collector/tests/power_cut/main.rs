@@ -56,7 +56,7 @@ fn live(trouble: Trouble) {
                     }
                     let life = Life::new(seed, trouble);
                     let ended = life.live();
-                    if seed % RRDTOOL_EVERY == 0 {
+                    if seed.is_multiple_of(RRDTOOL_EVERY) {
                         oracle::agrees(&ended);
                     }
                 }
