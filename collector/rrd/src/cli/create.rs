@@ -34,14 +34,14 @@ pub(super) fn run(args: &[String], now: i64, zone: Tz, output: &mut dyn Write) -
     if !replace && Path::new(path).exists() {
         return Err(format!("creating '{path}': File exists"));
     }
-    let templates: Vec<&str> = options.values("template").collect();
-    let template = match templates.as_slice() {
+    let template = match options.values("template").as_slice() {
         [] => None,
         [template] => Some(open("template", template)?),
         _ => return Err("template already set".to_owned()),
     };
     let sources = options
         .values("source")
+        .into_iter()
         .map(|source| open("source", source))
         .collect::<Result<Vec<_>, _>>()?;
     let mut definition = beginning(template.as_ref())?;

@@ -130,6 +130,12 @@ impl<'a> Options<'a> {
             .map(|(_, value)| *value)
     }
 
+    /// All values given, in order.
+    pub(super) fn values(&self, name: &str) -> Vec<&'a str> {
+        let given = self.given.iter().filter(|(given, _)| *given == name);
+        given.map(|(_, value)| *value).collect()
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.value(name).is_some()
     }
