@@ -2,6 +2,7 @@
 //! batches on disk, sends the oldest. It decides nothing itself and reads the clocks for those who do.
 
 use std::future::{Future, pending};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ravenry_plugins::clock;
@@ -16,6 +17,7 @@ use crate::directory::{Directory, Plugin, Scan};
 use crate::gather::{Gather, Run};
 use crate::identity::{Claim, ClaimError, claim};
 use crate::outbox::{Outbox, OutboxError};
+use crate::port::{self, Offer};
 use crate::runner::Runner;
 use crate::schedule::{Finished, Next, Schedule, Start};
 use crate::session::{Reply, Session, Tell, Verdict};
@@ -60,6 +62,7 @@ pub async fn run(
     let claim = tokio::task::spawn_blocking(move || claim(&state_dir)).await??;
     let outbox = Outbox::open(&config.state_dir.join("spool"), config.spool_bytes_max).await?;
     let mut agent = Agent::new(config, claim, outbox, clock::monotonic());
+    let _port = agent.serve_masters();
     info!(host = %agent.config.host, agent = agent.claim.agent, incarnation = agent.claim.incarnation, "agent starts");
     tokio::select! {
         () = stopped(&mut stop) => {}
@@ -148,6 +151,8 @@ struct Agent {
     status: Status,
     troubles: Troubles,
     troubles_due: Instant,
+    /// What Munin masters are told there is.
+    offer: watch::Sender<Arc<Offer>>,
 }
 
 impl Agent {
@@ -168,6 +173,7 @@ impl Agent {
             status: Status::default(),
             troubles: Troubles::default(),
             troubles_due: now,
+            offer: watch::Sender::default(),
             config,
             claim,
         }
@@ -191,6 +197,16 @@ impl Agent {
                 () = sleep_until(timeout) => {}
             }
         }
+    }
+
+    /// Opens the port for Munin masters, where one is wanted; it closes when what is returned is dropped.
+    fn serve_masters(&self) -> JoinSet<()> {
+        let mut port = JoinSet::new();
+        if let Some(config) = self.config.munin_node.clone() {
+            let (host, runner) = (self.config.host.clone(), self.runner.clone());
+            port.spawn(port::serve(config, host, runner, self.offer.subscribe()));
+        }
+        port
     }
 
     async fn look_for_plugins(&mut self) {
@@ -228,6 +244,12 @@ impl Agent {
         let is_there = |name: &str| plugins.iter().any(|plugin| *plugin.name == *name);
         self.gather.handle_plugins(is_there);
         self.status.keep(is_there);
+        if self.config.munin_node.is_some() {
+            self.offer.send_replace(Arc::new(Offer {
+                plugins: self.plugins.clone(),
+                hosts: self.gather.other_hosts(),
+            }));
+        }
         let problems: Vec<String> = scan.problems.iter().map(ToString::to_string).collect();
         self.tell(
             Kind::Plugins,

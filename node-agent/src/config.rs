@@ -14,8 +14,10 @@ use ravenry_plugins::settings::{Document, Section};
 use reqwest::Url;
 
 pub mod check;
+pub mod munin_node;
 
 use check::CheckEntry;
+use munin_node::MuninNode;
 
 #[cfg(test)]
 mod tests;
@@ -58,6 +60,8 @@ pub struct Config {
     pub bundled: Bundled,
     /// Bytes that wait on disk for the collector at most; beyond it the oldest are dropped and counted.
     pub spool_bytes_max: u64,
+    /// The port at which Munin masters ask; none where nothing is said.
+    pub munin_node: Option<MuninNode>,
     /// The program that becomes a plugin: one whose `main` begins with [`ravenry_plugins::exec::dispatch`]. Not in the
     /// file; the running program itself unless a test says otherwise.
     pub exec_helper: PathBuf,
@@ -173,6 +177,7 @@ impl Config {
             concurrency_max: 16,
             bundled: Bundled::Auto,
             spool_bytes_max: 256 << 20,
+            munin_node: None,
             exec_helper: PathBuf::from("/proc/self/exe"),
         }
     }
@@ -247,6 +252,9 @@ pub fn parse(text: &str, source: &str, surroundings: &Surroundings) -> Result<Dr
     }
     read_directories(&mut root, &mut config);
     read_limits(&mut root, &mut config);
+    let mut section = root.section("munin_node");
+    config.munin_node = munin_node::read(&mut section);
+    section.end();
     root.end();
     let problems = document.into_problems();
     if problems.is_empty() {

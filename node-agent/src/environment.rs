@@ -22,6 +22,26 @@ const DEFAULT_USER: &str = "nobody";
 /// Where Munin, if it is installed, has what its plugins share.
 const MUNIN_LIB_DIR: &str = "/usr/share/munin";
 
+/// Who asks a plugin, as far as plugins are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asker {
+    /// Its address, or `-`: a plugin remembers for each.
+    pub master: String,
+    /// Whether it takes values from `config`.
+    pub dirtyconfig: bool,
+}
+
+impl Asker {
+    /// This agent itself.
+    #[must_use]
+    pub fn agent() -> Self {
+        Self {
+            master: "-".to_owned(),
+            dirtyconfig: true,
+        }
+    }
+}
+
 /// What is the same for every plugin.
 #[derive(Debug)]
 pub struct Base {
@@ -54,6 +74,7 @@ impl Base {
         &self,
         plugin: &Plugin,
         word: Option<&str>,
+        asker: &Asker,
         helper: &Path,
     ) -> Result<RunSpec, String> {
         let (path, rest) = program(&plugin.kind)?;
@@ -65,7 +86,7 @@ impl Base {
         let mut words = words.chain(rest.iter().cloned());
         let mut spec = RunSpec::new(words.next().ok_or("expected a command, found none")?);
         spec.args = words.map(Into::into).collect();
-        spec.env = self.variables(plugin, &owner, library);
+        spec.env = self.variables(plugin, asker, &owner, library);
         spec.user = user;
         spec.groups = plugin.settings.groups.clone().unwrap_or_default();
         helper.clone_into(&mut spec.helper);
@@ -103,7 +124,13 @@ impl Base {
         Ok(self.library.get_or_init(|| library))
     }
 
-    fn variables(&self, plugin: &Plugin, owner: &str, library: &Library) -> Vec<(String, String)> {
+    fn variables(
+        &self,
+        plugin: &Plugin,
+        asker: &Asker,
+        owner: &str,
+        library: &Library,
+    ) -> Vec<(String, String)> {
         let surroundings = Surroundings {
             host: self.host.as_str(),
             plugin: &plugin.name,
@@ -111,8 +138,8 @@ impl Base {
             state_dir: &self.state_dir.display().to_string(),
             lib_dir: &library.shell_dir.display().to_string(),
             perl_dir: &library.perl_dir.display().to_string(),
-            dirtyconfig: true,
-            master: "-",
+            dirtyconfig: asker.dirtyconfig,
+            master: &asker.master,
         };
         let mut variables = surroundings.variables(&plugin.settings.env);
         if let Kind::Check { .. } = plugin.kind {

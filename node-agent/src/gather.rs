@@ -6,7 +6,7 @@
 //! - Of a plugin that prints its history at each fetch, only what was not sent yet travels.
 //! - A graph of a host belongs to the plugin that declared it first; another one's is a problem of that other's run.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use ravenry_plugins::declaration::Declaration;
@@ -174,6 +174,21 @@ impl Gather {
             .sum::<usize>();
         self.pending.runs.push(report);
         self.touch(now);
+    }
+
+    /// The hosts that plugins declare graphs of, where it is not this one.
+    #[must_use]
+    pub fn other_hosts(&self) -> BTreeMap<PluginName, BTreeSet<HostName>> {
+        let mut hosts: BTreeMap<PluginName, BTreeSet<HostName>> = BTreeMap::new();
+        for ((plugin, _), (host, _)) in &self.meant {
+            if let Some(host) = host {
+                hosts
+                    .entry(plugin.clone())
+                    .or_default()
+                    .insert(host.clone());
+            }
+        }
+        hosts
     }
 
     /// Plugins that are gone free their graphs for others.

@@ -20,6 +20,7 @@ pub mod gather;
 pub mod identity;
 pub mod library;
 pub mod outbox;
+pub mod port;
 pub mod runner;
 pub mod schedule;
 pub mod session;

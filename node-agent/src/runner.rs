@@ -28,7 +28,7 @@ use tokio::sync::oneshot;
 
 use crate::config::Config;
 use crate::directory::{Kind, Plugin};
-use crate::environment::Base;
+use crate::environment::{Asker, Base};
 use crate::gather::Run;
 use crate::schedule::PluginName;
 
@@ -79,15 +79,21 @@ impl Runner {
 
     /// What a foreign plugin prints for `word` (`config`, or nothing for its values).
     pub async fn print(&self, plugin: &Plugin, word: Option<&str>) -> RunResult {
+        self.print_for(plugin, word, &Asker::agent()).await
+    }
+
+    /// The same, asked by somebody else.
+    pub async fn print_for(&self, plugin: &Plugin, word: Option<&str>, asker: &Asker) -> RunResult {
         let limits = RunLimits {
             timeout: plugin.settings.timeout.unwrap_or(self.timeout),
             ..RunLimits::default()
         };
         let (base, helper, asked) = (self.base.clone(), self.helper.clone(), plugin.clone());
-        let argument = word.map(str::to_owned);
-        let spec =
-            tokio::task::spawn_blocking(move || base.spec(&asked, argument.as_deref(), &helper))
-                .await;
+        let (argument, asker) = (word.map(str::to_owned), asker.clone());
+        let spec = tokio::task::spawn_blocking(move || {
+            base.spec(&asked, argument.as_deref(), &asker, &helper)
+        })
+        .await;
         match spec.unwrap_or_else(|error| Err(error.to_string())) {
             Ok(spec) => run::run(&spec, &limits).await,
             Err(why) => RunResult {
