@@ -108,7 +108,7 @@ a = 1
 "#,
         expect![[r#"
             agent.toml:2: host: host name "../etc": expected 1 to 253 letters, digits, '.', '-', '_', beginning with a letter or digit, without '..'
-            agent.toml:3: colector: unknown key; expected one of: host, collector, token, token_file, plugin_dir, check_dir, check, plugin_conf_dir, state_dir, interval, timeout, concurrency, bundled, spool_size
+            agent.toml:3: colector: unknown key; expected one of: host, collector, token, token_file, plugin_dir, check_dir, check, plugin_conf_dir, state_dir, interval, timeout, concurrency, bundled, spool_size, munin_node
             agent.toml:4: collector: expected an address like https://ravenry.example.net:4950, found "ftp://x"
             agent.toml:5: interval: expected a duration such as 30, "90s", "5m", "36h", "7d", found the text "5 years"
             agent.toml:6: timeout: expected a duration from 1s to 1h, found 0s
@@ -116,7 +116,7 @@ a = 1
             agent.toml:8: bundled: expected a text or a list of texts, found the integer 3
             agent.toml:9: spool_size: expected a size such as 4096, "64 KB", "16 MB", found the integer -1
             agent.toml:10: state_dir: expected an absolute path, found "here"
-            agent.toml:11: groups: unknown key; expected one of: host, collector, token, token_file, plugin_dir, check_dir, check, plugin_conf_dir, state_dir, interval, timeout, concurrency, bundled, spool_size
+            agent.toml:11: groups: unknown key; expected one of: host, collector, token, token_file, plugin_dir, check_dir, check, plugin_conf_dir, state_dir, interval, timeout, concurrency, bundled, spool_size, munin_node
         "#]],
     );
 }
