@@ -128,6 +128,25 @@ impl Formula {
             })
     }
 
+    /// The formula with other numbers for the sources that it speaks of; `None` when one of them has none.
+    pub(crate) fn renumbered(self, number: impl Fn(i16) -> Option<i16>) -> Option<Self> {
+        let mut words = self.0;
+        for at in 0..WORDS {
+            let shift = 32 * (at % 2);
+            let half = (words[at / 2] >> shift) as u32;
+            let [code, pad, low, high] = half.to_le_bytes();
+            if code == END {
+                break;
+            }
+            if code == SOURCE || code == PREVIOUS {
+                let [low, high] = number(i16::from_le_bytes([low, high]))?.to_le_bytes();
+                let other = u32::from_le_bytes([code, pad, low, high]);
+                words[at / 2] ^= u64::from(half ^ other) << shift;
+            }
+        }
+        Some(Self(words))
+    }
+
     /// Whether all sources that it speaks of come before number `own`.
     pub(crate) fn check(self, own: usize) -> Result<(), FormulaError> {
         for word in self.words() {

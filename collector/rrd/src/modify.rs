@@ -7,8 +7,9 @@
 
 use crate::UNKNOWN;
 use crate::consolidate::continue_row;
-use crate::create::{create, new_archive_state};
-use crate::definition::{Cf, Definition, DefinitionError};
+use crate::create::{FILE_SIZE_MAX, new_archive_state};
+use crate::definition::{self, Cf, Definition, DefinitionError, Forecast, Kind};
+use crate::formula::Formula;
 use crate::image::{Archive, Image, Source};
 use crate::layout::{CDP_PRIMARY, CDP_SECONDARY, CDP_WORDS, PDP_UNKNOWN, PDP_WORDS};
 
@@ -42,9 +43,17 @@ pub enum ModifyError {
     /// A new source or archive that cannot be.
     #[error(transparent)]
     Definition(#[from] DefinitionError),
-    /// A new source with the name of one that stays.
-    #[error("Duplicate DS name: {0}")]
-    Duplicate(String),
+    /// A formula that speaks of a source that would go.
+    #[error("data source {0} is computed from one that would go")]
+    Computed(String),
+    /// A forecast whose other half would go.
+    #[error("RRA {own} depends on RRA {before}, which would go")]
+    Forecast {
+        /// The number of the one that stays.
+        own: usize,
+        /// The number of the one that it needs.
+        before: u64,
+    },
     /// A step that does not divide the present one.
     #[error(
         "the new step must divide the old one, {old} seconds, without a remainder, found {new}"
@@ -129,45 +138,83 @@ impl<'a> Changes<'a> {
     }
 }
 
-/// The changed file. Names and numbers of sources and archives that are not there are passed over, as rrdtool does.
+/// The changed file. Names and numbers of sources and archives that are not there are passed over, as rrdtool does. The
+/// file's name, as its user writes it, decides when the seasons of a new forecast are smoothed.
 ///
 /// # Errors
 /// See [`ModifyError`].
-pub(crate) fn modify(old: &Image, changes: &Changes<'_>) -> Result<Image, ModifyError> {
+pub(crate) fn modify(
+    old: &Image,
+    changes: &Changes<'_>,
+    file_name: &str,
+) -> Result<Image, ModifyError> {
     let stretched = changes.step.map(|step| stretch(old, step)).transpose()?;
     let old = stretched.as_ref().unwrap_or(old);
-    let added = added(old, changes)?;
-    let kept = (0..old.sources.len()).filter(|&index| stays(&old.sources[index], changes));
-    // Which column of the old file each new one is.
-    let columns: Vec<Option<usize>> = kept
-        .map(Some)
-        .chain(added.sources.iter().map(|_| None))
+    let width = old.sources.len();
+    let kept: Vec<usize> = (0..width)
+        .filter(|&index| stays(&old.sources[index], changes))
         .collect();
-    let new_sources = added.sources.into_iter().map(|source| Source {
-        state: unseen(old),
-        ..source
-    });
-    let sources = columns
+    let resized: Vec<(usize, usize)> = old
+        .archives
         .iter()
-        .flatten()
-        .map(|&index| old.sources[index].clone())
-        .chain(new_sources);
+        .enumerate()
+        .map(|(index, archive)| (index, changes.rows_of(index, archive.rows(width))))
+        .filter(|(_, rows)| *rows > 0)
+        .collect();
+    let kept_archives: Vec<usize> = resized.iter().map(|(index, _)| *index).collect();
+
     let mut new = Image {
-        sources: sources.collect(),
+        sources: kept_sources(old, &kept)?,
         archives: Vec::new(),
         ..*old
     };
-    for (index, archive) in old.archives.iter().enumerate() {
-        let rows = changes.rows_of(index, archive.rows(old.sources.len()));
-        if rows > 0 {
-            let archive = resized(old, archive, &columns, rows)?;
-            new.archives.push(archive);
-        }
+    let added = added(&new, old, &kept_archives, changes, file_name)?;
+    // Which column of the old file each new one is.
+    let mut columns: Vec<Option<usize>> = kept.into_iter().map(Some).collect();
+    columns.resize(columns.len() + added.sources.len(), None);
+    new.sources.extend(added.sources);
+    for (index, rows) in resized {
+        let mut archive = resized_archive(old, &old.archives[index], &columns, rows)?;
+        refer(&mut archive, index, &kept_archives)?;
+        new.archives.push(archive);
     }
-    for archive in added.archives {
-        add_archive(old, &mut new, &columns, archive);
+    for archive in &added.archives {
+        add_archive(old, &mut new, &columns, archive)?;
     }
     Ok(new)
+}
+
+/// The sources that stay; their formulas know the others by their new numbers.
+fn kept_sources(old: &Image, kept: &[usize]) -> Result<Vec<Source>, ModifyError> {
+    let number = |before: i16| {
+        let before = usize::try_from(before).ok()?;
+        let now = kept.iter().position(|&index| index == before)?;
+        i16::try_from(now).ok()
+    };
+    let renumbered = |source: &Source| {
+        let mut source = source.clone();
+        if source.kind == Kind::Compute && kept.len() < old.sources.len() {
+            let formula = Formula::from_words(source.parameters).renumbered(number);
+            let formula = formula.ok_or_else(|| ModifyError::Computed(source.name.clone()))?;
+            source.parameters = formula.to_words();
+        }
+        Ok(source)
+    };
+    kept.iter()
+        .map(|&index| renumbered(&old.sources[index]))
+        .collect()
+}
+
+/// Lets a forecasting archive, number `own` before, know the one that it depends on by its new number.
+fn refer(archive: &mut Archive, own: usize, kept: &[usize]) -> Result<(), ModifyError> {
+    let before = archive.parameters[3];
+    if archive.cf.is_plain() || before == Forecast::NOTHING {
+        return Ok(());
+    }
+    let now = kept.iter().position(|&index| index as u64 == before);
+    let now = now.ok_or(ModifyError::Forecast { own, before })?;
+    archive.parameters[3] = now as u64;
+    Ok(())
 }
 
 fn stays(source: &Source, changes: &Changes<'_>) -> bool {
@@ -198,48 +245,91 @@ fn stretch(old: &Image, step: u64) -> Result<Image, ModifyError> {
     Ok(new)
 }
 
-/// The new sources and archives as parts of a file, as they are when created behind those that stay.
-fn added(old: &Image, changes: &Changes<'_>) -> Result<Image, ModifyError> {
-    let kept: Vec<&Source> = old
-        .sources
-        .iter()
-        .filter(|source| stays(source, changes))
-        .collect();
-    // Formulas know the sources before them by name, forecasts other archives by number.
-    let mut lines: Vec<String> = kept
-        .iter()
-        .map(|source| format!("DS:{}:GAUGE:1:U:U", source.name))
-        .collect();
-    for line in &changes.sources {
-        let name = line.split(':').nth(1).unwrap_or_default();
-        if kept.iter().any(|source| source.name == name) {
-            return Err(ModifyError::Duplicate(name.to_owned()));
+/// What comes to a file.
+struct Added {
+    sources: Vec<Source>,
+    archives: Vec<definition::Archive>,
+}
+
+/// The sources and archives that are asked for, behind the sources of `new` and the archives of `old` that stay: formulas
+/// know sources by their names, forecasts archives by their numbers.
+fn added(
+    new: &Image,
+    old: &Image,
+    kept_archives: &[usize],
+    changes: &Changes<'_>,
+    file_name: &str,
+) -> Result<Added, ModifyError> {
+    let width = old.sources.len();
+    let archive = |index: &usize| {
+        let archive = &old.archives[*index];
+        definition::Archive {
+            cf: archive.cf,
+            xff: f64::from_bits(archive.parameters[0]),
+            steps: archive.steps,
+            rows: archive.rows(width) as u64,
+            forecast: Forecast::from_words(archive.cf, &archive.parameters),
         }
-    }
-    lines.extend(changes.sources.iter().map(|line| (*line).to_owned()));
-    if lines.is_empty() {
+    };
+    let mut definition = Definition {
+        step: old.step,
+        start: old.last_update,
+        version: old.version,
+        sources: new.sources.iter().map(definition_of).collect(),
+        archives: kept_archives.iter().map(archive).collect(),
+    };
+    definition.extend(&changes.sources, file_name)?;
+    definition.extend(&changes.archives, file_name)?;
+    if definition.sources.is_empty() {
         return Err(ModifyError::Nothing("data source"));
     }
-    let stay = |(index, archive): (usize, &Archive)| {
-        changes.rows_of(index, archive.rows(old.sources.len())) > 0
-    };
-    let archives = old
-        .archives
-        .iter()
-        .enumerate()
-        .filter(|&pair| stay(pair))
-        .count();
-    if archives + changes.archives.len() == 0 {
+    if definition.archives.is_empty() {
         return Err(ModifyError::Nothing("archive"));
     }
-    lines.extend((0..archives).map(|_| "RRA:LAST:0:1:1".to_owned()));
-    lines.extend(changes.archives.iter().map(|line| (*line).to_owned()));
-    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    let file = create(&Definition::parse(old.step, old.last_update, &lines)?)?;
-    let mut parts = Image::parse(&file).map_err(|_| DefinitionError::TooLarge)?;
-    parts.sources.drain(..kept.len());
-    parts.archives.drain(..archives);
-    Ok(parts)
+    // What is there is not judged by what create would allow.
+    if !changes.sources.is_empty() || !changes.archives.is_empty() {
+        definition.check()?;
+    }
+    let source = |source: definition::DataSource| Source {
+        parameters: parameters(&source),
+        name: source.name,
+        kind: source.kind,
+        state: unseen(old),
+    };
+    Ok(Added {
+        sources: definition
+            .sources
+            .drain(new.sources.len()..)
+            .map(source)
+            .collect(),
+        archives: definition.archives.drain(kept_archives.len()..).collect(),
+    })
+}
+
+fn definition_of(source: &Source) -> definition::DataSource {
+    let [heartbeat, min, max, ..] = source.parameters;
+    let formula = (source.kind == Kind::Compute).then(|| Formula::from_words(source.parameters));
+    definition::DataSource {
+        name: source.name.clone(),
+        kind: source.kind,
+        heartbeat,
+        min: f64::from_bits(min),
+        max: f64::from_bits(max),
+        formula,
+    }
+}
+
+fn parameters(source: &definition::DataSource) -> [u64; 10] {
+    if let Some(formula) = source.formula {
+        return formula.to_words();
+    }
+    let mut parameters = [0; 10];
+    parameters[..3].copy_from_slice(&[
+        source.heartbeat,
+        source.min.to_bits(),
+        source.max.to_bits(),
+    ]);
+    parameters
 }
 
 /// The state that rrdtool gives to a source that appears.
@@ -257,7 +347,7 @@ fn unseen_in(old: &Image, archive: &Archive) -> [u64; CDP_WORDS] {
 }
 
 /// An archive of the old file with the columns of the new one and so many rows: the oldest go, or older ones come.
-fn resized(
+fn resized_archive(
     old: &Image,
     archive: &Archive,
     columns: &[Option<usize>],
@@ -265,10 +355,7 @@ fn resized(
 ) -> Result<Archive, ModifyError> {
     let width = old.sources.len();
     let before = archive.rows(width);
-    let fits = rows
-        .checked_mul(columns.len())
-        .filter(|cells| *cells as u64 <= crate::create::FILE_SIZE_MAX / 8);
-    fits.ok_or(DefinitionError::TooLarge)?;
+    cells(rows, columns.len())?;
     let (grown, dropped) = (rows.saturating_sub(before), before.saturating_sub(rows));
     let mut new = Archive {
         states: columns
@@ -427,10 +514,21 @@ fn consolidated(cf: Cf, values: impl Iterator<Item = f64>, seconds: i64) -> f64 
 }
 
 /// Adds an archive, fills it, and makes the state that it would have, had it been there before.
-fn add_archive(old: &Image, new: &mut Image, columns: &[Option<usize>], mut archive: Archive) {
-    archive.cells.fill(UNKNOWN);
-    let rows = archive.rows(columns.len());
-    archive.unroll(columns.len());
+fn add_archive(
+    old: &Image,
+    new: &mut Image,
+    columns: &[Option<usize>],
+    wanted: &definition::Archive,
+) -> Result<(), ModifyError> {
+    let rows = wanted.rows as usize;
+    let mut archive = Archive {
+        cf: wanted.cf,
+        steps: wanted.steps,
+        parameters: wanted.parameters(),
+        states: Vec::new(),
+        cells: vec![UNKNOWN; cells(rows, columns.len())?],
+        current_row: rows - 1,
+    };
     populate(old, &mut archive, columns, rows);
     archive.states = columns.iter().map(|_| unseen_in(old, &archive)).collect();
     let cf = archive.cf;
@@ -441,14 +539,14 @@ fn add_archive(old: &Image, new: &mut Image, columns: &[Option<usize>], mut arch
         .sum();
     new.archives.push(archive);
     if !cf.is_plain() {
-        return;
+        return Ok(());
     }
     let candidates = candidates(old, cf);
     let fine = |candidate: &&Candidate<'_>| {
         candidate.archive.steps == 1 || candidate.archive.cf == Cf::Average
     };
     let Some(candidate) = candidates.iter().find(fine) else {
-        return;
+        return Ok(());
     };
     for (index, column) in columns.iter().enumerate() {
         if let Some(column) = *column {
@@ -461,6 +559,14 @@ fn add_archive(old: &Image, new: &mut Image, columns: &[Option<usize>], mut arch
             }
         }
     }
+    Ok(())
+}
+
+/// How many values so many rows are.
+fn cells(rows: usize, width: usize) -> Result<usize, DefinitionError> {
+    let cells = rows.checked_mul(width);
+    let fits = cells.filter(|cells| *cells as u64 <= FILE_SIZE_MAX / 8);
+    fits.ok_or(DefinitionError::TooLarge)
 }
 
 /// A value by its number among all values of the file.
@@ -526,23 +632,20 @@ pub(crate) fn resize(
         .get(index)
         .ok_or(ModifyError::NoArchive(index))?;
     let rows = archive.rows(width);
-    let mut cells = Vec::new();
+    let mut values = Vec::new();
     let mut current_row = archive.current_row;
     if grow {
-        let room = count
-            .checked_mul(width)
-            .filter(|cells| *cells as u64 <= crate::create::FILE_SIZE_MAX / 8);
-        cells.resize(room.ok_or(DefinitionError::TooLarge)?, UNKNOWN);
-        cells.extend(&archive.cells);
+        values.resize(cells(count, width)?, UNKNOWN);
+        values.extend(&archive.cells);
     } else if count >= rows {
         return Err(ModifyError::TooFewRows { rows });
     } else {
-        cells.extend(archive.cells.iter().skip(count * width));
+        values.extend(archive.cells.iter().skip(count * width));
         let behind = rows - 1 - current_row;
         current_row -= count.saturating_sub(behind);
     }
     let mut new = old.clone();
-    new.archives[index].cells = cells;
+    new.archives[index].cells = values;
     new.archives[index].current_row = current_row;
     Ok(new)
 }
@@ -561,7 +664,8 @@ mod tests {
 
     /// Every value is the number of its place in the file.
     fn image() -> Image {
-        let file = create(&Definition::parse(300, 1_000_000_200, &LINES).unwrap()).unwrap();
+        let file =
+            crate::create::create(&Definition::parse(300, 1_000_000_200, &LINES).unwrap()).unwrap();
         let mut image = Image::parse(&file).unwrap();
         let cells = image
             .archives
@@ -574,7 +678,7 @@ mod tests {
     }
 
     fn modified(words: &[&str]) -> Result<Image, ModifyError> {
-        modify(&image(), &Changes::parse(words)?)
+        modify(&image(), &Changes::parse(words)?, "file.rrd")
     }
 
     #[track_caller]
@@ -613,11 +717,95 @@ mod tests {
         );
     }
 
+    const FORECAST: [&str; 7] = [
+        "DS:a:GAUGE:600:U:U",
+        "DS:b:GAUGE:600:U:U",
+        "DS:c:COMPUTE:b,2,*",
+        "DS:d:COMPUTE:c,b,+",
+        "RRA:AVERAGE:0.5:1:4",
+        "RRA:AVERAGE:0.5:2:4",
+        "RRA:HWPREDICT:10:0.1:0.2:5",
+    ];
+
+    fn forecast(words: &[&str]) -> Result<Image, ModifyError> {
+        let file =
+            crate::create::create(&Definition::parse(300, 1_000_000_200, &FORECAST).unwrap())
+                .unwrap();
+        modify(
+            &Image::parse(&file).unwrap(),
+            &Changes::parse(words)?,
+            "file.rrd",
+        )
+    }
+
+    #[test]
+    fn formulas_know_the_sources_that_stay_by_their_new_numbers() {
+        let image = forecast(&["DEL:a"]).unwrap();
+        let names = ["b", "c", "d"];
+        let texts =
+            [1, 2].map(|index| crate::rpn::packed_text(&image.sources[index].parameters, &names));
+        assert_eq!(texts, ["b,2,*", "c,b,+"]);
+        let error = forecast(&["DEL:b"]).unwrap_err().to_string();
+        assert_eq!(error, "data source c is computed from one that would go");
+        assert_eq!(
+            forecast(&["DEL:b", "DEL:c", "DEL:d"])
+                .unwrap()
+                .sources
+                .len(),
+            1
+        );
+    }
+
+    #[test]
+    fn forecasts_know_the_archives_that_stay_by_their_new_numbers() {
+        let needs = |image: &Image| -> Vec<u64> {
+            let forecasts = image
+                .archives
+                .iter()
+                .filter(|archive| !archive.cf.is_plain());
+            forecasts.map(|archive| archive.parameters[3]).collect()
+        };
+        let before = needs(&forecast(&["RRA#0:+1"]).unwrap());
+        let after = needs(&forecast(&["DELRRA:1"]).unwrap());
+        assert_eq!(
+            after,
+            before.iter().map(|number| number - 1).collect::<Vec<_>>()
+        );
+        let error = forecast(&["DELRRA:3"]).unwrap_err().to_string();
+        assert_eq!(error, "RRA 2 depends on RRA 3, which would go");
+        let all = ["DELRRA:2", "DELRRA:3", "DELRRA:4", "DELRRA:5", "DELRRA:6"];
+        assert_eq!(forecast(&all).unwrap().archives.len(), 2);
+    }
+
+    #[test]
+    fn a_forecast_is_added_with_all_that_it_needs() {
+        let image = modified(&["RRA:HWPREDICT:10:0.1:0.2:5"]).unwrap();
+        let cfs: Vec<&str> = image.archives[3..]
+            .iter()
+            .map(|archive| archive.cf.name())
+            .collect();
+        assert_eq!(
+            cfs,
+            [
+                "HWPREDICT",
+                "SEASONAL",
+                "DEVSEASONAL",
+                "DEVPREDICT",
+                "FAILURES"
+            ]
+        );
+        assert!(
+            image
+                .bytes()
+                .is_some_and(|file| Image::parse(&file).is_ok())
+        );
+    }
+
     #[test]
     fn a_shorter_step_keeps_the_time_of_the_rows() {
         let mut changes = Changes::parse(&["RRA#0:+1"]).unwrap();
         changes.step = Some(60);
-        let image = modify(&image(), &changes).unwrap();
+        let image = modify(&image(), &changes, "file.rrd").unwrap();
         assert_eq!(image.step, 60);
         assert_eq!(
             image
@@ -640,7 +828,7 @@ mod tests {
             &["DELRRA:0", "DELRRA:1", "DELRRA:2"],
             "a file needs at least one archive",
         );
-        refused(&["DS:a:GAUGE:600:U:U"], "Duplicate DS name: a");
+        refused(&["DS:a:GAUGE:600:U:U"], "duplicate data source name \"a\"");
         refused(
             &["RRA#0:+999999999999"],
             "the file would be larger than 1073741824 bytes",
@@ -651,7 +839,9 @@ mod tests {
         }
         let mut changes = Changes::parse(&["RRA#0:+1"]).unwrap();
         changes.step = Some(7);
-        let error = modify(&image(), &changes).unwrap_err().to_string();
+        let error = modify(&image(), &changes, "file.rrd")
+            .unwrap_err()
+            .to_string();
         assert_eq!(
             error,
             "the new step must divide the old one, 300 seconds, without a remainder, found 7"

@@ -10,9 +10,10 @@ use std::io::{self, BufRead, Read};
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-use crate::create::{FILE_SIZE_MAX, create};
+use crate::create::FILE_SIZE_MAX;
 use crate::decimal;
-use crate::definition::{Cf, Definition, DefinitionError, Kind};
+use crate::definition::{Cf, DefinitionError, Kind};
+use crate::formula::Formula;
 use crate::header::{Header, HeaderError};
 use crate::image::{Archive, Image, Source};
 use crate::layout::{
@@ -310,8 +311,13 @@ impl<R: BufRead> Dump<R> {
             }
         }
         if source.kind == Kind::Compute {
-            let parameters = compiled(before, &source.name, &formula.unwrap_or_default());
-            source.parameters = self.defined(parameters)?;
+            let names: Vec<&str> = before.iter().map(|source| source.name.as_str()).collect();
+            let text = formula.unwrap_or_default();
+            let formula = Formula::parse(&text, &names).map_err(|error| DefinitionError::Formula {
+                name: source.name.clone(),
+                source: error,
+            });
+            source.parameters = self.defined(formula)?.to_words();
         }
         Ok(source)
     }
@@ -447,22 +453,6 @@ impl Source {
         let outside = self.kind != Kind::Compute && (value < min || value > max);
         if outside { UNKNOWN } else { value }
     }
-}
-
-/// The parameters of a COMPUTE source: those of one that is created behind the same sources.
-fn compiled(before: &[Source], name: &str, formula: &str) -> Result<[u64; 10], DefinitionError> {
-    let mut lines: Vec<String> = before
-        .iter()
-        .map(|source| format!("DS:{}:GAUGE:1:U:U", source.name))
-        .collect();
-    lines.push(format!("DS:{name}:COMPUTE:{formula}"));
-    lines.push("RRA:LAST:0:1:1".to_owned());
-    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    let file = create(&Definition::parse(1, 0, &lines)?)?;
-    let at = layout::STAT_HEAD + layout::SOURCE_DEF * before.len() + layout::AT_PARAMETERS;
-    Ok(std::array::from_fn(|index| {
-        layout::word(&file, at + 8 * index)
-    }))
 }
 
 /// Counts the lines that were consumed and the bytes of the current tag or text.

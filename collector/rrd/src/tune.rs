@@ -5,7 +5,7 @@ use std::ops::{Bound, RangeBounds};
 
 use crate::definition::{Cf, Kind, duration};
 use crate::image::{Archive, Image};
-use crate::layout::{HISTORY_MAX, NAME, PDP_WORDS};
+use crate::layout::{CDP_WORDS, HISTORY_MAX, NAME, PDP_WORDS};
 use crate::{UNKNOWN, decimal};
 
 /// Something to turn.
@@ -228,7 +228,10 @@ fn window(image: &mut Image, knob: Knob, text: &str, index: usize) -> Result<(),
     let count = count.ok_or_else(|| knob.form("a number from 1 to 28", text))?;
     let failures = archive(image, knob, &[Cf::Failures])?;
     failures.parameters[index] = count;
-    failures.states.iter_mut().for_each(forget_violations);
+    let window = failures.parameters[4];
+    for state in &mut failures.states {
+        forget_violations(state, window);
+    }
     Ok(())
 }
 
@@ -263,10 +266,11 @@ fn forget_input(state: &mut [u64; PDP_WORDS]) {
     state[0] = u64::from_le_bytes(*b"UNKN\0\0\0\0") | (state[0] & 0xffff_ff00_0000_0000);
 }
 
-fn forget_violations(state: &mut [u64; crate::layout::CDP_WORDS]) {
-    // Twenty-eight flags of one byte.
-    state[..3].fill(0);
-    state[3] &= 0xffff_ffff_0000_0000;
+/// Clears the flags of a FAILURES archive, a byte each, as far as they are looked at.
+fn forget_violations(state: &mut [u64; CDP_WORDS], window: u64) {
+    for at in 0..window.min(HISTORY_MAX as u64) as usize {
+        state[at / 8] &= !(0xff << (at % 8 * 8));
+    }
 }
 
 /// Lets the forecasts of a source begin anew. Whether its seasons are settled is kept: all sources are smoothed at once.
@@ -285,7 +289,7 @@ fn reset(image: &mut Image, index: usize) {
                 let column = archive.cells.iter_mut().skip(index).step_by(width);
                 column.for_each(|cell| *cell = UNKNOWN);
             }
-            Cf::Failures => forget_violations(state),
+            Cf::Failures => forget_violations(state, archive.parameters[4]),
             Cf::Average | Cf::Min | Cf::Max | Cf::Last | Cf::DevPredict => {}
         }
     }

@@ -48,7 +48,7 @@ pub(super) fn run(args: &[String], output: &mut dyn Write) -> Outcome {
             Ok(Rewrite::InPlace(checked(&image)?))
         } else {
             Ok(Rewrite::Replace(checked(
-                &modify(&image, &changes).map_err(told)?,
+                &modify(&image, &changes, path).map_err(told)?,
             )?))
         }
     };
