@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ravenry_plugins::bundled::{self, System};
-use ravenry_plugins::munin::plugin_conf::PluginSettings;
+use ravenry_plugins::munin::plugin_conf::{PluginSettings, is_leftover};
 use ravenry_plugins::name::GraphName;
 use ravenry_plugins::problem::Problem;
 
@@ -348,6 +348,8 @@ fn name_refused(name: &str) -> Option<&'static str> {
         Some("its name begins with a dot")
     } else if Path::new(name).extension().is_some_and(|end| end == "conf") {
         Some("its name ends in .conf")
+    } else if is_leftover(name) {
+        Some("it is what an editor or a package manager leaves")
     } else if name.is_empty() || name.len() > 150 || !name.bytes().all(word) {
         Some("its name holds other characters than letters, digits and - _ @ . :")
     } else {
@@ -417,6 +419,7 @@ mod tests {
             ("plain", 0o644),
             (".swp", 0o755),
             ("a.conf", 0o755),
+            ("df.dpkg-old", 0o755),
             ("a b", 0o755),
         ] {
             put(dir.path(), name, mode);
@@ -443,6 +446,7 @@ mod tests {
             .swp: its name begins with a dot
             a b: its name holds other characters than letters, digits and - _ @ . :
             a.conf: its name ends in .conf
+            df.dpkg-old: it is what an editor or a package manager leaves
             lib: it is no file
             lost: it cannot be read, or its link leads nowhere
             plain: it is not executable

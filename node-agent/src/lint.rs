@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
-use ravenry_agent::config::{Bundled, Config, Surroundings};
+use ravenry_agent::config::{Bundled, Config};
 use ravenry_agent::directory::{Directory, Plugin};
-use ravenry_agent::runner::Runner;
+use ravenry_agent::runner::{Runner, complaint};
 use ravenry_plugins::clock;
 use ravenry_plugins::declaration::{Attributes, Declaration};
 use ravenry_plugins::graph as resolve;
@@ -20,7 +20,7 @@ use ravenry_plugins::problem::Problem;
 use ravenry_plugins::timestamp::Timestamp;
 use serde::{Serialize, Serializer};
 
-use crate::show;
+use crate::{At, configuration, show};
 
 #[derive(Debug, Args)]
 pub(crate) struct Lint {
@@ -36,6 +36,10 @@ pub(crate) struct Lint {
     /// The plugin's name, which names its graph [default: the file's, without .config or .fetch]
     #[arg(long, conflicts_with = "plugins")]
     name: Option<String>,
+    /// The agent's configuration file, whose settings count for plugins that are run [default:
+    /// /etc/ravenry/agent.toml where there is one]
+    #[arg(short = 'c', long = "agent-config", value_name = "FILE")]
+    agent: Option<PathBuf>,
     /// Print JSON, one document a plugin
     #[arg(long)]
     json: bool,
@@ -66,9 +70,12 @@ async fn reports(lint: &Lint) -> anyhow::Result<Vec<Report>> {
     if lint.plugins.is_empty() {
         return Ok(vec![recorded(lint)?]);
     }
+    let agent = configuration(&At {
+        file: lint.agent.clone(),
+    })?;
     let mut reports = Vec::with_capacity(lint.plugins.len());
     for path in &lint.plugins {
-        reports.push(live(path).await?);
+        reports.push(live(path, agent.clone()).await?);
     }
     Ok(reports)
 }
@@ -101,14 +108,13 @@ fn read(file: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 /// Runs the plugin at `path` as the agent would, with what `plugin-conf.d` says.
-async fn live(path: &Path) -> anyhow::Result<Report> {
+async fn live(path: &Path, mut config: Config) -> anyhow::Result<Report> {
     let absolute = std::path::absolute(path)?;
     let name = absolute
         .file_name()
         .and_then(|name| name.to_str())
         .context("expected a plugin's path")?
         .to_owned();
-    let mut config = Config::defaults(&Surroundings::of_this_process());
     config.bundled = Bundled::Off;
     config.plugin_dir = absolute.parent().map(Path::to_owned);
     let scan = Directory::new(&config).scan(clock::monotonic());
@@ -147,10 +153,9 @@ async fn output(
     }
     let result = runner.print(plugin, word).await;
     let failed = !result.outcome.succeeded() || result.outcome.notice().is_some();
-    (
-        result.stdout,
-        failed.then(|| Problem::new(source, 0, result.outcome.to_string())),
-    )
+    let why = || format!("{}{}", result.outcome, complaint(&result.stderr));
+    let problem = failed.then(|| Problem::new(source, 0, why()));
+    (result.stdout, problem)
 }
 
 #[derive(Debug, Serialize)]

@@ -375,7 +375,8 @@ fn words_of(said: &NagiosResult, stderr: &[u8]) -> String {
 }
 
 /// The first thing that a plugin complained about, as the end of a sentence. Lines beginning with `#` are notes.
-fn complaint(stderr: &[u8]) -> String {
+#[must_use]
+pub fn complaint(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
     let line = text
         .lines()

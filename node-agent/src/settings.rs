@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use ravenry_plugins::munin::plugin_conf::{PluginConf, PluginSettings};
+use ravenry_plugins::munin::plugin_conf::{PluginConf, PluginSettings, is_leftover};
 use ravenry_plugins::problem::Problem;
 
 use crate::config::{Config, PLUGIN_CONF_DIR};
@@ -80,7 +80,8 @@ fn list(dir: &Path) -> io::Result<Vec<(PathBuf, Option<SystemTime>, u64)>> {
         let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
         let counts = name
             .to_str()
-            .is_some_and(|name| !name.starts_with('.') && name.bytes().all(legal));
+            .is_some_and(|name| !name.starts_with('.') && name.bytes().all(legal))
+            && !name.to_str().is_some_and(is_leftover);
         let Some(meta) = fs::metadata(entry.path())
             .ok()
             .filter(|meta| counts && meta.is_file())

@@ -1,14 +1,17 @@
-//! What plugins share, ours beside Munin's: every plugin of Debian's packages that uses it answers alike with both.
+//! What plugins share, ours beside Munin's: every plugin of Debian's packages that uses it answers alike with both. And what
+//! `lint` says of those that offer themselves for every host.
 //!
 //! Needs munin-plugins-core. Without it the tests say so and pass, unless `RAVENRY_TESTS_STRICT` is set.
 
 #![expect(clippy::unwrap_used, reason = "in a test, panicking is reporting")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use ravenry_agent::library::{Library, SHELL_FILE};
+use ravenry_plugins::munin::offer::parse_markers;
 
 const MUNIN: &str = "/usr/share/munin";
 
@@ -117,6 +120,71 @@ fn plugins_answer_alike_with_our_library_and_with_munins() {
     assert!(different.is_empty(), "{}", different.join("\n"));
 }
 
+/// Plugins that offer themselves for every host, whatever they find on this one.
+fn automatic() -> Vec<PathBuf> {
+    let mut plugins: Vec<PathBuf> = fs::read_dir(Path::new(MUNIN).join("plugins"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+            !LEFT_OUT.contains(&name)
+                && !name.ends_with('_')
+                && parse_markers(&text).family == "auto"
+        })
+        .collect();
+    plugins.sort();
+    plugins
+}
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the program under test is started"
+)]
+fn lint_understands_every_automatic_plugin_of_the_packages() {
+    if !munin_is_installed() {
+        return;
+    }
+    let plugins = automatic();
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("agent.toml");
+    // Plugins of other users pass through it.
+    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(
+        &file,
+        format!("state_dir = {:?}\n", home.path().join("state")),
+    )
+    .unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_ravenry-agent"))
+        .args(["lint", "--json", "-c"])
+        .arg(file)
+        .args(&plugins)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let reports: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(reports.len(), plugins.len());
+    let mut clean = 0;
+    for (plugin, report) in plugins.iter().zip(&reports) {
+        let part = |name: &str| report[name].as_array().unwrap();
+        for problem in part("problems") {
+            // Without a line are the end of a run and what is missing in it.
+            let text = problem["text"].as_str().unwrap();
+            let whole = ["exited with", "timed out", "was ", "field "];
+            let has_line = problem["line"].as_u64().unwrap() > 0
+                || whole.iter().any(|begin| text.starts_with(begin));
+            assert!(has_line, "{plugin:?} {problem}");
+        }
+        let has_all = !part("graphs").is_empty() && !part("samples").is_empty();
+        clean += usize::from(has_all && part("problems").is_empty());
+    }
+    assert!(clean >= 20, "only {clean} are clean: {text}");
+}
+
 #[test]
 fn each_function_answers_as_munins() {
     if !munin_is_installed() {
@@ -146,7 +214,6 @@ fn each_function_answers_as_munins() {
 }
 
 fn write_program(path: &Path, text: &str) {
-    use std::os::unix::fs::PermissionsExt;
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }

@@ -5,7 +5,8 @@
 //! ORDER PROGRAM ARGS...` without any of that, which is a `posix_spawn`, and the helper does it and executes the plugin.
 //!
 //! What the plugin finds: its own session and process group, the user and groups of the order, no open file but 0, 1
-//! and 2, at most the order's number of them, no core dumps, umask 0002, `/` as its folder, and death when the thread
+//! and 2, at most the order's number of them, no core dumps, umask 0002, `/` as its folder, the
+//! first place among those that go when memory runs out, and death when the thread
 //! that started it is gone. Where that is not possible the plugin is not run: the helper says why on stderr, in one line
 //! beginning with [`REFUSAL`], and exits with [`REFUSED`].
 
@@ -121,6 +122,7 @@ fn prepare(order: &Order) -> Result<(), Refusal> {
     close_inherited();
     setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(step("forbidding core dumps"))?;
     limit_open_files(order.open_files).map_err(step("limiting open files"))?;
+    go_first_when_memory_runs_out();
     umask(Mode::S_IWOTH);
     nix::unistd::chdir("/").map_err(step("going to /"))?;
     switch_user(order)?;
@@ -130,6 +132,16 @@ fn prepare(order: &Order) -> Result<(), Refusal> {
         return Err(Refusal::Orphaned);
     }
     Ok(())
+}
+
+/// Before any service of the host. Where the kernel does not let us, the plugin runs all the same.
+fn go_first_when_memory_runs_out() {
+    const LIKELY: i32 = 500;
+    let path = "/proc/self/oom_score_adj";
+    let now = std::fs::read_to_string(path).unwrap_or_default();
+    if now.trim().parse::<i32>().is_ok_and(|now| now < LIKELY) {
+        let _ = std::fs::write(path, LIKELY.to_string());
+    }
 }
 
 /// Closes everything beyond stderr. What cannot be listed or closed was not open.

@@ -1,8 +1,9 @@
 //! Runs a plugin and brings back what it printed, whatever the plugin does.
 //!
 //! A run ends in one of the ways of [`RunOutcome`] and within time-out + grace + a second. Its memory is limited by
-//! [`RunLimits`]. No process of its group survives a run that is cut short, also when the future is dropped; a process
-//! that left the group, and what a plugin left behind after it closed its output, are its own business.
+//! [`RunLimits`]. Nothing that it started survives a run that is cut short, also when the future is dropped: processes of
+//! its group, and those that left the group, which are known by a variable of their environment, [`MARK`]. What a plugin
+//! left behind after it closed its output, and what hides from us by emptying its environment, is its own business.
 //!
 //! The plugin's process dies with the thread that started it (see [`crate::exec`]): call [`run`] on the runtime's own
 //! threads, not under `spawn_blocking` or `block_in_place`.
@@ -24,6 +25,10 @@ use tokio::time::timeout;
 use crate::clock;
 use crate::exec::{self, GroupWanted, Order};
 use crate::timestamp::Timestamp;
+
+mod sweep;
+
+pub use sweep::MARK;
 
 /// What to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,8 +206,9 @@ pub async fn run(spec: &RunSpec, limits: &RunLimits) -> RunResult {
     let started = clock::now();
     let began = clock::monotonic();
     let mut output = Output::default();
-    let outcome = match start(spec, limits) {
-        Ok(child) => follow(child, limits, &mut output).await,
+    let mark = sweep::mark(started);
+    let outcome = match start(spec, limits, &mark) {
+        Ok(child) => follow(child, mark, limits, &mut output).await,
         Err(why) => RunOutcome::NotStarted { why },
     };
     let outcome = refusal(outcome, &output);
@@ -215,7 +221,7 @@ pub async fn run(spec: &RunSpec, limits: &RunLimits) -> RunResult {
     }
 }
 
-fn start(spec: &RunSpec, limits: &RunLimits) -> Result<Child, String> {
+fn start(spec: &RunSpec, limits: &RunLimits, mark: &str) -> Result<Child, String> {
     let order = Order {
         user: spec.user.clone(),
         groups: spec.groups.clone(),
@@ -234,6 +240,7 @@ fn start(spec: &RunSpec, limits: &RunLimits) -> Result<Child, String> {
         .args(&spec.args)
         .env_clear()
         .envs(spec.env.iter().map(|(name, value)| (name, value)))
+        .env(MARK, mark)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -265,13 +272,15 @@ struct Output {
 /// The processes of a run; killed when this is dropped before [`Self::leave`].
 struct ProcessGroup {
     leader: Option<Pid>,
+    mark: String,
 }
 
 impl ProcessGroup {
-    fn of(child: &Child) -> Self {
+    fn of(child: &Child, mark: String) -> Self {
         let leader = child.id().and_then(|id| i32::try_from(id).ok());
         Self {
             leader: leader.map(Pid::from_raw),
+            mark,
         }
     }
 
@@ -282,10 +291,14 @@ impl ProcessGroup {
         }
     }
 
-    /// To those that outlived their leader. Its number still names the group, for they are in it.
-    fn kill_rest(&mut self) {
+    /// To those that outlived their leader: its number still names the group, for they are in it. And to those that left
+    /// the group.
+    async fn kill_rest(&mut self) {
         if let Some(leader) = self.leader.take() {
             let _ = killpg(leader, Signal::SIGKILL);
+            let mark = std::mem::take(&mut self.mark);
+            // Reads /proc, which takes some milliseconds.
+            let _ = tokio::task::spawn_blocking(move || sweep::kill(&mark)).await;
         }
     }
 
@@ -296,7 +309,16 @@ impl ProcessGroup {
 
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
+        if self.leader.is_none() {
+            return;
+        }
         self.signal(Signal::SIGKILL);
+        let mark = std::mem::take(&mut self.mark);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn_blocking(move || sweep::kill(&mark));
+        } else {
+            sweep::kill(&mark);
+        }
     }
 }
 
@@ -308,8 +330,13 @@ enum Ending {
     Failed(std::io::Error),
 }
 
-async fn follow(mut child: Child, limits: &RunLimits, output: &mut Output) -> RunOutcome {
-    let mut group = ProcessGroup::of(&child);
+async fn follow(
+    mut child: Child,
+    mark: String,
+    limits: &RunLimits,
+    output: &mut Output,
+) -> RunOutcome {
+    let mut group = ProcessGroup::of(&child, mark);
     let ending = timeout(limits.timeout, read(&mut child, limits, output)).await;
     match ending {
         Ok(Ending::Exited(status)) => {
@@ -317,7 +344,7 @@ async fn follow(mut child: Child, limits: &RunLimits, output: &mut Output) -> Ru
             ended(status, |code| RunOutcome::Exited { code })
         }
         Ok(Ending::Held(status)) => {
-            group.kill_rest();
+            group.kill_rest().await;
             ended(status, |code| RunOutcome::HeldOutput { code })
         }
         Ok(Ending::TooLong) => {
@@ -430,5 +457,5 @@ async fn stop(child: &mut Child, group: &mut ProcessGroup, grace: Duration) {
         let _ = child.start_kill();
         let _ = timeout(DEATH, child.wait()).await;
     }
-    group.kill_rest();
+    group.kill_rest().await;
 }

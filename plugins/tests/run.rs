@@ -121,6 +121,16 @@ fn a_chatty_child_that_holds_the_output_does_not_prolong_the_run() {
 #[test]
 fn nothing_of_a_stopped_run_survives() {
     for (script, limits) in [
+        // Out of the session, and out of everything as a daemon.
+        (
+            "setsid sh -c 'echo $$; sleep 1000' & sleep 1000",
+            &IMPATIENT,
+        ),
+        ("setsid sh -c 'echo $$; sleep 1000' &", &LIMITS),
+        (
+            "(setsid sh -c '(trap \"\" HUP TERM; sh -c \"echo \\$\\$; exec sleep 1000\") &' &); sleep 1000",
+            &IMPATIENT,
+        ),
         ("sleep 1000 & echo $!; echo $$; sleep 1000", &IMPATIENT),
         ("sleep 1000 & echo $!", &LIMITS),
     ] {
@@ -151,7 +161,12 @@ fn eventually(condition: impl Fn() -> bool) -> bool {
 
 #[test]
 fn a_run_that_is_dropped_leaves_nothing() {
-    let (folder, spec) = plugin("#!/bin/sh\nsleep 1000 & echo $! > \"$1\"; wait\n");
+    drop_run("sleep 1000 & echo $! > \"$1\"; wait");
+    drop_run("setsid sh -c 'echo $$ > \"$0\"; exec sleep 1000' \"$1\" & wait");
+}
+
+fn drop_run(script: &str) {
+    let (folder, spec) = plugin(&format!("#!/bin/sh\n{script}\n"));
     let file = folder.path().join("pid");
     let spec = RunSpec {
         args: vec![file.clone().into()],
@@ -249,6 +264,35 @@ fn what_cannot_be_run_says_why() {
 fn a_script_without_an_interpreter_is_run_by_sh() {
     let (_folder, spec) = plugin("echo a.value 1\n");
     assert_eq!(text(&run_now(&spec, &LIMITS).stdout), "a.value 1\n");
+}
+
+#[test]
+fn a_daemon_that_closed_its_output_is_left_alone() {
+    let (folder, spec) = plugin(
+        "#!/bin/sh\nsetsid sh -c 'echo $$ > \"$0\"; exec sleep 1000' \"$1\" </dev/null >/dev/null 2>&1 &\n\
+         while [ ! -s \"$1\" ]; do :; done\necho a.value 1\n",
+    );
+    let file = folder.path().join("pid");
+    let spec = RunSpec {
+        args: vec![file.clone().into()],
+        ..spec
+    };
+    let outcome = run_now(&spec, &LIMITS).outcome;
+    assert_eq!(outcome, RunOutcome::Exited { code: 0 });
+    let pid = fs::read_to_string(&file).unwrap().trim().to_owned();
+    assert!(!gone(&pid), "{pid}");
+    let pid = nix::unistd::Pid::from_raw(pid.parse().unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+}
+
+#[test]
+fn a_plugin_is_the_first_to_go_when_memory_runs_out() {
+    let (_folder, spec) = plugin("#!/bin/sh\ncat /proc/self/oom_score_adj\n");
+    let score: i32 = text(&run_now(&spec, &LIMITS).stdout)
+        .trim()
+        .parse()
+        .unwrap();
+    assert!(score >= 500, "{score}");
 }
 
 #[test]

@@ -42,6 +42,25 @@ pub struct PluginSettings {
     pub disable_autoconf: Option<bool>,
 }
 
+/// Whether a file is one that editors and package managers leave beside another, which Debian's munin-node leaves out.
+#[must_use]
+pub fn is_leftover(name: &str) -> bool {
+    const ENDS: [&str; 11] = [
+        "~",
+        "%",
+        ".bak",
+        ".dpkg-tmp",
+        ".dpkg-new",
+        ".dpkg-old",
+        ".dpkg-dist",
+        ".rpmsave",
+        ".rpmnew",
+        ".swp",
+        ".pod",
+    ];
+    ENDS.iter().any(|end| name.ends_with(end))
+}
+
 impl PluginConf {
     /// Takes in a file. Files come in the order of their names; `source` is the file's name in problems.
     #[must_use]
@@ -353,6 +372,16 @@ mod tests {
         assert_eq!(settings.host_name, Some(HostName::new("sw1").unwrap()));
         assert_eq!(settings.update_rate, Some(Duration::from_secs(300)));
         assert_eq!(settings.disable_autoconf, Some(true));
+    }
+
+    #[test]
+    fn what_editors_and_packages_leave_is_known() {
+        for name in ["df~", "df.bak", "munin-node.dpkg-old", "x.rpmnew"] {
+            assert!(is_leftover(name), "{name}");
+        }
+        for name in ["df", "munin-node", "bak", "zpool.status"] {
+            assert!(!is_leftover(name), "{name}");
+        }
     }
 
     #[test]
