@@ -27,7 +27,7 @@ use crate::print;
 const START_MIN: i64 = 315_360_000;
 
 /// Commands of rrdtool's that are not here.
-const MISSING: [&str; 5] = ["flushcached", "pwd", "cd", "mkdir", "ls"];
+const MISSING: [&str; 4] = ["pwd", "cd", "mkdir", "ls"];
 
 /// What went wrong: the text behind `ERROR: `.
 type Outcome = Result<(), String>;
@@ -108,6 +108,7 @@ fn run(args: &[String], around: &mut Surroundings<'_>, draw: &mut graph::Draw<'_
         "xport" => xport::run(args, now.0, zone, output),
         "graph" => graph::run(args, around, draw),
         "graphv" => graph::run_verbose(args, around, draw),
+        "flushcached" => Err(options::NO_DAEMON.to_owned()),
         missing if MISSING.contains(&missing) => Err(format!("{missing} is not supported yet")),
         unknown => Err(format!("unknown function '{unknown}'")),
     }

@@ -38,7 +38,8 @@ impl Flag {
     }
 }
 
-const NO_DAEMON: &str = "--daemon: rrdcached is not supported, commands work on the files themselves; values that wait in \
+/// The answer to whoever asks for rrdcached.
+pub(super) const NO_DAEMON: &str = "rrdcached is not supported, commands work on the files themselves; values that wait in \
                          an rrdcached have to be flushed by it first";
 
 /// The options given and the words that are none.
@@ -183,7 +184,7 @@ mod tests {
     fn what_asks_for_rrdcached_is_refused() {
         let args = ["-d", "unix:/run/rrdcached.sock"].map(str::to_owned);
         let refused = Options::parse(&args, &[Flag::daemon('d')]).unwrap_err();
-        assert!(refused.starts_with("--daemon: rrdcached is not supported"));
+        assert!(refused.starts_with("rrdcached is not supported"));
     }
 
     #[test]
