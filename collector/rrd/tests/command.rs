@@ -200,7 +200,8 @@ fn what_is_missing_says_so() {
     let Some(sides) = Sides::start() else { return };
     assert_eq!(
         sides.ours("flushcached x.rrd").unwrap_err(),
-        "ERROR: flushcached is not supported yet\n"
+        "ERROR: rrdcached is not supported, commands work on the files themselves; values that wait in an rrdcached have to \
+         be flushed by it first\n"
     );
     assert_eq!(
         sides.ours("bogus").unwrap_err(),
