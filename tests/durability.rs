@@ -22,6 +22,8 @@ use serde_json::Value;
 const PUSHERS: u64 = 4;
 /// Seconds that a batch covers.
 const BATCH: i64 = 5;
+/// Fewer rows than the API refuses to give at once.
+const ROWS_AT_ONCE: i64 = 40_000;
 /// A reconnect that fails is tried again after this.
 const BREATH: Duration = Duration::from_millis(5);
 
@@ -130,10 +132,19 @@ fn end(run: &Run, pusher: u64) -> i64 {
     run.begin + i64::try_from(batches).unwrap() * BATCH - 1
 }
 
+/// The rows that the API has, asked for in as many parts as it gives at once.
 fn known(collector: &Collector, run: &Run, pusher: u64) -> BTreeMap<i64, f64> {
-    let rows = collector.rows(&host(pusher), "count", run.begin - 1, end(run, pusher), 1);
-    assert_eq!(rows.step, 1);
-    rows.known("value")
+    let end = end(run, pusher);
+    let mut known = BTreeMap::new();
+    let mut from = run.begin - 1;
+    while from < end {
+        let to = end.min(from + ROWS_AT_ONCE);
+        let rows = collector.rows(&host(pusher), "count", from, to, 1);
+        assert_eq!(rows.step, 1);
+        known.extend(rows.known("value"));
+        from = to;
+    }
+    known
 }
 
 fn every_acknowledged_reading_is_there(collector: &Collector, run: &Run) {

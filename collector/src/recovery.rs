@@ -13,7 +13,7 @@ use crate::database::{Database, DatabaseError};
 use crate::entry::Entry;
 use crate::journal::segment::{Limits, SegmentJournal};
 use crate::journal::{Journal, JournalError};
-use crate::store::redo;
+use crate::store::redo::{self, Stubborn};
 
 /// What was found.
 pub struct Recovered {
@@ -53,7 +53,7 @@ pub fn recover(
     settings: &config::store::Store,
     limits: Limits,
 ) -> Result<Recovered, RecoveryError> {
-    let again = redo::carry_out_again(disk)?;
+    let again = redo::carry_out_again(disk, Stubborn::SetAside)?;
     let mut problems = again.problems;
     let mut catalog = Catalog::new(settings);
     problems.extend(database.load(&mut catalog)?);

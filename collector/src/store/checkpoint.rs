@@ -35,7 +35,7 @@ use super::Store;
 use super::graph_file::{FILE_BYTES_MAX, FileError, GraphFile, advance, last_update};
 use super::layout::{Decided, Shape};
 use super::pending::Row;
-use super::redo::{self, Redo};
+use super::redo::{self, Redo, Stubborn};
 use crate::catalog::Catalog;
 use crate::database::{Changes, Database, DatabaseError};
 use crate::journal::{Journal, JournalError};
@@ -147,8 +147,8 @@ impl Store {
             Flush::All | Flush::AllUntil(_) => None,
         };
         let mut report = Report::default();
-        self.finish_last(&mut report)?;
         let pressed = lock(journal).is_pressed();
+        self.finish_last(pressed, &mut report)?;
         let mut run = Run {
             now,
             pressed,
@@ -181,12 +181,20 @@ impl Store {
     }
 
     /// Writes again what the last checkpoint sealed, when it could not make all of it safe.
-    fn finish_last(&self, report: &mut Report) -> io::Result<()> {
+    ///
+    /// What was sealed is in memory no more. A file that cannot be written now holds everything back, until the journal
+    /// grows too large for that.
+    fn finish_last(&self, pressed: bool, report: &mut Report) -> io::Result<()> {
+        let stubborn = if pressed {
+            Stubborn::SetAside
+        } else {
+            Stubborn::WaitsFor
+        };
         let _alone = self
             .in_place
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        let again = redo::carry_out_again(&*self.disk)?;
+        let again = redo::carry_out_again(&*self.disk, stubborn)?;
         report.files += again.files;
         report.problems.extend(again.problems);
         Ok(())
@@ -484,7 +492,7 @@ impl Store {
 }
 
 /// Whether there is something else where the file should be: a link, a folder.
-fn is_no_file(error: &io::Error) -> bool {
+pub(super) fn is_no_file(error: &io::Error) -> bool {
     use nix::libc::{EISDIR, ELOOP, ENOTDIR};
     matches!(os_code(error), Some(EISDIR | ELOOP | ENOTDIR))
 }

@@ -25,6 +25,8 @@ use std::path::{Path, PathBuf};
 use ravenry_plugins::disk::{Disk, DiskFile, Open, concerns_all_files};
 use ravenry_rrd::writes::Writes;
 
+use super::checkpoint::is_no_file;
+
 /// The redo file below the data directory.
 pub const NAME: &str = "redo";
 const HEADER: usize = 16;
@@ -119,6 +121,15 @@ fn empty(file: &dyn DiskFile, generation: u64) -> io::Result<()> {
     file.sync()
 }
 
+/// What is done about a file that cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stubborn {
+    /// Nothing is, and the redo file stays: it may hold the only copy of what was acknowledged.
+    WaitsFor,
+    /// It is set aside.
+    SetAside,
+}
+
 /// What carrying out again came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Again {
@@ -130,12 +141,13 @@ pub struct Again {
 
 /// Carries out again what the last checkpoint may have left half done, makes it safe, and empties the redo file.
 ///
-/// A file that cannot be written is set aside under a name that ends in `.damaged`: it may be half written, and the rows
-/// that belong into it begin a new one.
+/// A file that cannot be written is, as `stubborn` says, waited for, or set aside under a name that ends in `.damaged`: it
+/// may be half written, and the rows that belong into it begin a new one.
 ///
 /// # Errors
-/// When the redo file itself cannot be read or emptied, the rest not be made safe, or no descriptor is left.
-pub fn carry_out_again(disk: &dyn Disk) -> io::Result<Again> {
+/// When the redo file itself cannot be read or emptied, the rest not be made safe, no descriptor is left, or a file is
+/// waited for: then all of it is done again the next time.
+pub fn carry_out_again(disk: &dyn Disk, stubborn: Stubborn) -> io::Result<Again> {
     let mut again = Again::default();
     let file = match disk.open(Path::new(NAME), Open::Existing) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(again),
@@ -147,7 +159,7 @@ pub fn carry_out_again(disk: &dyn Disk) -> io::Result<Again> {
     let mut at = 0;
     while let Some(body) = chunk(&*file, at, first.generation)? {
         for image in images(&body) {
-            image.carry_out(disk, &mut again)?;
+            image.carry_out(disk, stubborn, &mut again)?;
         }
         at += (HEADER + body.len()) as u64;
     }
@@ -227,13 +239,16 @@ struct Image<'b> {
 
 impl Image<'_> {
     /// Writes it, unless the file is another one by now, or gone: then the journal has what belongs in it.
-    fn carry_out(&self, disk: &dyn Disk, again: &mut Again) -> io::Result<()> {
+    fn carry_out(&self, disk: &dyn Disk, stubborn: Stubborn, again: &mut Again) -> io::Result<()> {
         let path = self.path.display();
         match self.write(disk) {
             Ok(None) => again.files += 1,
             Ok(Some(problem)) => again.problems.push(format!("{path}: {problem}")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) if concerns_all_files(&error) => return Err(error),
+            Err(error) if stubborn == Stubborn::WaitsFor && !is_no_file(&error) => {
+                return Err(error);
+            }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 let problem =
                     format!("{error}: it could not be written again, and may be half written");
@@ -341,7 +356,7 @@ mod tests {
         seal(&mut redo, "rrd/a", b'x');
         seal(&mut redo, "rrd/gone", b'y');
         assert_eq!(
-            carry_out_again(&disk).unwrap(),
+            carry_out_again(&disk, Stubborn::SetAside).unwrap(),
             Again {
                 files: 1,
                 problems: Vec::new()
@@ -349,7 +364,7 @@ mod tests {
         );
         assert_eq!(found(&disk), b'x');
         assert_eq!(
-            carry_out_again(&disk).unwrap(),
+            carry_out_again(&disk, Stubborn::SetAside).unwrap(),
             Again::default(),
             "only once"
         );
@@ -364,7 +379,7 @@ mod tests {
         redo.end().unwrap();
         let mut redo = begin(&disk);
         seal(&mut redo, "rrd/a", b'z');
-        carry_out_again(&disk).unwrap();
+        carry_out_again(&disk, Stubborn::SetAside).unwrap();
         assert_eq!(
             found(&disk),
             b'z',
@@ -378,14 +393,17 @@ mod tests {
         seal(&mut begin(&disk), "rrd/a", b'x');
         let file = disk.open(Path::new(NAME), Open::Existing).unwrap();
         file.write_at(b"?", HEADER as u64 + 4).unwrap();
-        assert_eq!(carry_out_again(&disk).unwrap(), Again::default());
+        assert_eq!(
+            carry_out_again(&disk, Stubborn::SetAside).unwrap(),
+            Again::default()
+        );
 
         seal(&mut begin(&disk), "rrd/a", b'x');
         disk.open(Path::new("rrd/a"), Open::Existing)
             .unwrap()
             .set_size(11)
             .unwrap();
-        let again = carry_out_again(&disk).unwrap();
+        let again = carry_out_again(&disk, Stubborn::SetAside).unwrap();
         assert_eq!(
             again.problems,
             ["rrd/a: expected 10 bytes, found 11: left alone"]

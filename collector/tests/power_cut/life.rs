@@ -347,6 +347,7 @@ impl Life {
         let failures = Failures {
             after: self.chance.below(60),
             times: times[self.chance.index(times.len())],
+            one_in: [1, 1, 4, 12][self.chance.index(4)],
             code: codes[self.chance.index(codes.len())],
             seed: self.chance.below(u64::MAX),
         };

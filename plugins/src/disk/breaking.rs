@@ -36,6 +36,8 @@ pub struct Failures {
     pub after: u64,
     /// So many fail then.
     pub times: u64,
+    /// One in so many of those, by chance: 1 is each of them.
+    pub one_in: u64,
     /// The operating system's number of the error.
     pub code: i32,
     /// Decides what a call that fails did all the same.
@@ -153,6 +155,7 @@ impl Plan {
                 failures.after = after;
                 None
             }
+            None if self.chance.below(failures.one_in as usize) > 0 => None,
             None => {
                 failures.times = failures.times.checked_sub(1)?;
                 Some(io::Error::from_raw_os_error(failures.code))

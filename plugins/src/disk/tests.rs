@@ -105,6 +105,7 @@ fn a_call_that_fails_may_have_done_nothing_a_part_or_all() {
         disk.fail(Some(Failures {
             after: 1,
             times: 1,
+            one_in: 1,
             code: libc::EIO,
             seed,
         }));
@@ -131,6 +132,7 @@ fn what_a_failed_sync_lost_is_not_saved_by_the_next_one() {
         disk.fail(Some(Failures {
             after: 0,
             times: 1,
+            one_in: 1,
             code: libc::EIO,
             seed,
         }));
