@@ -55,7 +55,7 @@ pub enum FileError {
 }
 
 /// The text of a system error without its number.
-fn plain(error: &io::Error) -> String {
+pub(crate) fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error")
         .next()

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 
 use super::options::{Flag, Options};
 use super::{Outcome, help, told};
-use crate::file::Reader;
+use crate::file::{Reader, plain};
 use crate::print::{self, Head};
 
 pub(super) fn run(args: &[String], zone: Tz, output: &mut dyn Write) -> Outcome {
@@ -37,8 +37,8 @@ pub(super) fn run(args: &[String], zone: Tz, output: &mut dyn Write) -> Outcome 
     let Some(target) = target else {
         return to(&reader, head, zone, output);
     };
-    let failed = |error: &dyn std::fmt::Display| format!("creating '{target}': {error}");
-    let mut xml = std::fs::File::create(target).map_err(|error| failed(&error))?;
+    let mut xml = std::fs::File::create(target)
+        .map_err(|error| format!("creating '{target}': {}", plain(&error)))?;
     to(&reader, head, zone, &mut xml).inspect_err(|_| {
         // Half a dump is none; the error that is told is the first.
         let _ = std::fs::remove_file(target);

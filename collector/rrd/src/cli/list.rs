@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::options::{Flag, Options};
 use super::{Outcome, help, told};
+use crate::file::plain;
 
 pub(super) fn run(args: &[String], output: &mut dyn Write) -> Outcome {
     let flags = [
@@ -23,7 +24,8 @@ pub(super) fn run(args: &[String], output: &mut dyn Write) -> Outcome {
         return Err(help::usage("list"));
     };
     let recursive = options.has("recursive");
-    let names = names(place, recursive).map_err(|error| format!("listing '{place}': {error}"))?;
+    let names =
+        names(place, recursive).map_err(|error| format!("listing '{place}': {}", plain(&error)))?;
     for name in names {
         output
             .write_all(name.as_os_str().as_bytes())

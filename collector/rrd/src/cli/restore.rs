@@ -31,7 +31,8 @@ pub(super) fn run(args: &[String], input: &mut dyn BufRead, output: &mut dyn Wri
             range_check,
         )
     } else {
-        let file = File::open(xml).map_err(|error| format!("opening '{xml}': {error}"))?;
+        let file =
+            File::open(xml).map_err(|error| format!("opening '{xml}': {}", file::plain(&error)))?;
         restore(BufReader::new(file), range_check)
     };
     let bytes = bytes.map_err(|error| format!("{xml}: {error}"))?;
