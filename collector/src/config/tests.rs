@@ -124,3 +124,18 @@ fn what_waits_for_the_next_start_is_named() {
         &["data", "http.listen", "store.layout", "agent.enabled"],
     );
 }
+
+#[test]
+fn layouts_are_refused_with_what_is_wrong_in_them() {
+    problems(
+        "[store]\nlayout = 'custom 2x'\nstep = '0s'\nseries_bytes_max = '1 TB'\n[[layout]]\nhost = 'db*'\n\
+         [[layout]]\nlayout = 'custom 2d, 30m 9d'\n[[layout]]\nlayout = 'custom 2d, 30m for 9d, 24 540'\nstep = '10s'\n",
+        &expect![[r#"
+            ravenry.toml:2: store.layout: expected after `custom` how many rows or how long single steps are kept, such as `576` or `2d`, found "2x"
+            ravenry.toml:3: store.step: expected a duration from 1s to 1d, found 0s
+            ravenry.toml:4: store.series_bytes_max: expected 1024 to 1073741824 bytes, found 1099511627776
+            ravenry.toml:5: layout.layout: expected layout or step, found neither
+            ravenry.toml:8: layout.layout: expected `STEPS ROWS` or `TIME for TIME`, such as `6 432` or `30m for 9d`, found "30m 9d"
+        "#]],
+    );
+}

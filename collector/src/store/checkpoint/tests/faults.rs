@@ -297,3 +297,25 @@ fn a_file_that_is_gone_is_told_and_begun_anew() {
     );
     assert_eq!(rig.rows("web1", "load", "a")[..2], [None, Some(2.0)]);
 }
+
+/// At a stop there is so much time; what is not reached is not lost.
+#[test]
+fn a_last_flush_whose_time_is_over_leaves_all_to_the_journal() {
+    let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.sqlite");
+    let rig = Rig::start(&disk, Database::open(&path).unwrap()).unwrap();
+    rig.push(&batch("web1", "load", &["load"], 1, 1.0)).unwrap();
+    let flush = Flush::AllUntil(clock::monotonic());
+    let now = Timestamp::from_seconds(START);
+    let report = rig
+        .store
+        .checkpoint(now, flush, &rig.journal, &rig.database);
+    assert_eq!(report.unwrap().files, 0);
+    assert_eq!(rig.store.catalog().counts.pending, 1);
+    drop(rig);
+
+    let again = Rig::start(&disk, Database::open(&path).unwrap()).unwrap();
+    assert_eq!(again.rows("web1", "load", "load")[0], Some(1.0));
+    assert_eq!(again.checkpoint().unwrap().files, 1);
+}
