@@ -1,5 +1,7 @@
 //! `ravenry rrd`: rrdtool's command line.
 
+mod picture;
+
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -24,7 +26,7 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
         output: &mut out,
         errors: &mut io::stderr().lock(),
     };
-    let code = cli::main(arguments, &mut around);
+    let code = cli::main_drawing(arguments, &mut around, &mut picture::draw);
     match out.flush() {
         Ok(()) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         Err(_) => ExitCode::FAILURE,

@@ -72,13 +72,8 @@ fn ticked_step(low: f64, high: f64, pixels: f32, base: Base) -> f64 {
 }
 
 /// The ticks of a linear axis from `low` to `high`.
-pub(super) fn value_ticks(
-    low: f64,
-    high: f64,
-    pixels: f32,
-    prefixed: bool,
-    base: Base,
-) -> Vec<ValueTick> {
+#[must_use]
+pub fn value_ticks(low: f64, high: f64, pixels: f32, prefixed: bool, base: Base) -> Vec<ValueTick> {
     const TICKS_MAX: usize = 100;
     let step = ticked_step(low, high, pixels, base);
     let largest = low.abs().max(high.abs());
@@ -95,13 +90,8 @@ pub(super) fn value_ticks(
 }
 
 /// The ticks of a logarithmic axis from 10^`low` to 10^`high`: decades with labels, and their parts.
-pub(super) fn log_ticks(
-    low: f64,
-    high: f64,
-    pixels: f32,
-    prefixed: bool,
-    base: Base,
-) -> Vec<ValueTick> {
+#[must_use]
+pub fn log_ticks(low: f64, high: f64, pixels: f32, prefixed: bool, base: Base) -> Vec<ValueTick> {
     const PIXELS_BETWEEN: f64 = 24.0;
     let decades = (high - low).max(1e-9);
     let pixels_per_decade = f64::from(pixels) / decades;
@@ -189,7 +179,8 @@ const SCALES: [Scale; 20] = [
 ];
 
 /// The ticks of the period from `start` to `end` (UTC seconds) shown on `pixels`, round in the local time of `zone`.
-pub(super) fn time_ticks(start: i64, end: i64, pixels: f32, zone: Tz) -> Vec<TimeTick> {
+#[must_use]
+pub fn time_ticks(start: i64, end: i64, pixels: f32, zone: Tz) -> Vec<TimeTick> {
     let span = end.saturating_sub(start).max(1);
     let room = |scale: &Scale| scale.seconds as f32 / span as f32 * pixels >= scale.label_px;
     let Some(scale) = SCALES.iter().find(|scale| room(scale)).or(SCALES.last()) else {

@@ -23,7 +23,7 @@ mod svg;
 #[cfg(test)]
 mod tests;
 
-pub use axis::{TimeTick, ValueTick};
+pub use axis::{TimeTick, ValueTick, log_ticks, time_ticks, value_ticks};
 pub use legend::{COLUMNS, Legend, Row, Side};
 pub use model::{Anchor, Input, Mark, Model, Options, Outline, Plot, Scale, Shape, Size, Text};
 pub use number::{Base, Cell, Format};

@@ -28,6 +28,8 @@ pub(super) enum Unit {
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Number {
     flag: Option<char>,
+    /// Zeros in front instead of blanks.
+    zeros: bool,
     width: usize,
     decimals: Option<usize>,
     conversion: char,
@@ -89,6 +91,7 @@ fn read(text: &str) -> Option<Format> {
         before,
         number: Number {
             flag,
+            zeros: flag == Some('0') || width.starts_with('0'),
             width: if width.is_empty() { 0 } else { limited(width)? },
             decimals: match decimals {
                 Some(decimals) => Some(limited(decimals)?),
@@ -140,7 +143,7 @@ impl Number {
         let missing = self.width.saturating_sub(sign.len() + body.len());
         match self.flag {
             Some('-') => format!("{sign}{body}{}", " ".repeat(missing)),
-            Some('0') if value.is_finite() => format!("{sign}{}{body}", "0".repeat(missing)),
+            _ if self.zeros && value.is_finite() => format!("{sign}{}{body}", "0".repeat(missing)),
             _ => format!("{}{sign}{body}", " ".repeat(missing)),
         }
     }
@@ -282,7 +285,8 @@ pub(super) fn duration(format: &str, milliseconds: f64) -> Result<String, GraphE
         };
         let scale = 10.0_f64.powi(decimals as i32);
         let number = Number {
-            flag: zeros.then_some('0'),
+            flag: None,
+            zeros,
             width,
             decimals: Some(decimals),
             conversion: 'f',
@@ -351,6 +355,7 @@ mod tests {
         check("%08.3lf", -1.5, "-001.500");
         check("%#lg", 1.0, "1.00000");
         check("% lg", 100.0, " 100");
+        check("% 08.1lf", 100.0, " 00100.0");
         check("%5.1lf", f64::NAN, "  nan");
         check("%05lE", f64::NEG_INFINITY, " -INF");
         check("%.0lf%s", 1e30, "1?");

@@ -12,7 +12,7 @@ const SIZE: f64 = 8.0;
 /// Pixels of a letter.
 pub(super) const LETTER: i64 = 7;
 /// Pixels of a letter's height.
-pub(super) const HEIGHT: i64 = 13;
+pub(super) const HEIGHT: i64 = 14;
 
 /// Words for the legend.
 #[derive(Clone, Debug)]
@@ -71,11 +71,15 @@ pub(super) fn place(items: Vec<Item>, width: i64) -> Result<(Vec<Placed>, i64), 
     };
     let last = items.len();
     for (index, item) in items.into_iter().enumerate() {
-        match item {
-            Item::Align(align) => placer.align = align,
+        let ended = match item {
+            Item::Align(align) => {
+                placer.align = align;
+                false
+            }
             Item::Words(element, text) => placer.words(element, &text)?,
-        }
-        if index + 1 == last && !placer.line.is_empty() {
+        };
+        if index + 1 == last && !ended {
+            // Even without words: what would stand at the right or in the middle has a line of its own.
             let align = placer.own_align();
             placer.end_line(Code::Align(align));
         }
@@ -119,7 +123,8 @@ fn code(text: &str) -> Result<(&str, Code), GraphError> {
 }
 
 impl Placer {
-    fn words(&mut self, element: usize, text: &str) -> Result<(), GraphError> {
+    /// True when a code at its end has ended the line.
+    fn words(&mut self, element: usize, text: &str) -> Result<bool, GraphError> {
         let text = text.replace("\\t", "\t");
         let (text, code) = code(&text)?;
         let before = self.fill;
@@ -143,22 +148,28 @@ impl Placer {
                 self.end_line(Code::Align(self.own_align()));
                 if let Some(over) = over {
                     self.fill = width(&over.text);
-                    self.line.push(over);
+                    self.line.push(Words {
+                        gap: BORDER,
+                        ..over
+                    });
                 }
             }
             Code::None | Code::Glued if self.fill > self.width => {
                 self.end_line(Code::Align(self.own_align()));
             }
             Code::None | Code::Glued => {}
-            Code::Align(_) | Code::HalfLine | Code::Up => self.end_line(code),
+            Code::Align(_) | Code::HalfLine | Code::Up => {
+                self.end_line(code);
+                return Ok(true);
+            }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// A word alone cannot be spread.
     fn own_align(&self) -> Align {
         match self.align {
-            Align::Justified if self.line.len() < 2 => Align::Left,
+            Align::Justified if self.line.len() == 1 => Align::Left,
             align => align,
         }
     }

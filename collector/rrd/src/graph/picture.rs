@@ -311,12 +311,12 @@ impl Calculated {
                     });
                 }
                 Kind::Tick(tick) => {
-                    let shown = |column: &usize| {
-                        let value = self.at_column(tick.source, *column, columns);
-                        !value.is_nan() && value != 0.0
-                    };
+                    // What is stacked on it stands on its values, as in rrdtool.
+                    let values = self.stacked(tick.source, false, &mut below);
+                    let columns = values.iter().enumerate();
+                    let shown = columns.filter(|(_, value)| !value.is_nan() && **value != 0.0);
                     layers.push(Layer::Ticks {
-                        columns: (0..columns).filter(shown).collect(),
+                        columns: shown.map(|(column, _)| column).collect(),
                         color: tick.color.unwrap_or(none),
                         fraction: tick.fraction,
                     });
@@ -386,6 +386,58 @@ struct Layout {
     legend: Vec<legend::Placed>,
 }
 
+/// Pixels around the plot, the legend apart.
+struct Margins {
+    left: i64,
+    right: i64,
+    top: i64,
+    /// For the time labels.
+    times: i64,
+    below: i64,
+}
+
+impl Margins {
+    fn of(settings: &Settings) -> Self {
+        let (value_labels, time_labels) = settings.axes;
+        let letters = settings.units_length.unwrap_or(6).clamp(0, 100);
+        let labelled = value_labels || settings.units_length.is_some();
+        let left = if labelled { AXIS_LETTER * letters } else { 0 } + SPACE;
+        let vertical = if settings.vertical_label.is_empty() {
+            0
+        } else {
+            (UNIT_SIZE * 2.0) as i64
+        };
+        let right = SPACE + if settings.no_tag { 0 } else { SPACE };
+        let top = match settings.title.lines().count() {
+            0 => SPACE,
+            lines => (TITLE_SIZE * (lines + 1) as f64 * 1.6) as i64,
+        };
+        let times = if time_labels {
+            (AXIS_SIZE * 2.5) as i64
+        } else {
+            0
+        };
+        let mark = if settings.watermark.is_empty() {
+            0
+        } else {
+            (WATERMARK_SIZE * 2.0) as i64
+        };
+        // Half of it, cut to whole pixels on the way to the whole height or from it.
+        let foot = match (settings.no_legend, settings.full_size) {
+            (false, _) => 0,
+            (true, false) => SPACE / 2,
+            (true, true) => SPACE / 2 + 1,
+        };
+        Self {
+            left: vertical + left,
+            right,
+            top,
+            times,
+            below: mark + foot,
+        }
+    }
+}
+
 /// Title on top, labels left of the plot and below it, then the legend, then the watermark.
 fn layout(settings: &Settings, items: Vec<Item>) -> Result<Layout, GraphError> {
     let (width, height) = settings.size;
@@ -396,32 +448,14 @@ fn layout(settings: &Settings, items: Vec<Item>) -> Result<Layout, GraphError> {
             legend: Vec::new(),
         });
     }
-    let (value_labels, time_labels) = settings.axes;
-    let letters = settings.units_length.unwrap_or(6).clamp(0, 100);
-    let labelled = value_labels || settings.units_length.is_some();
-    let left = if labelled { AXIS_LETTER * letters } else { 0 } + SPACE;
-    let vertical = if settings.vertical_label.is_empty() {
-        0
-    } else {
-        (UNIT_SIZE * 2.0) as i64
-    };
-    let right = SPACE + if settings.no_tag { 0 } else { SPACE };
-    let top = match settings.title.lines().count() {
-        0 => SPACE,
-        lines => (TITLE_SIZE * (lines + 1) as f64 * 1.6) as i64,
-    };
-    let times = if time_labels {
-        (AXIS_SIZE * 2.5) as i64
-    } else {
-        0
-    };
-    let mark = if settings.watermark.is_empty() {
-        0
-    } else {
-        (WATERMARK_SIZE * 2.0) as i64
-    };
-    let foot = if settings.no_legend { SPACE / 2 } else { 0 };
-    let beside = left + vertical + right;
+    let Margins {
+        left,
+        right,
+        top,
+        times,
+        below,
+    } = Margins::of(settings);
+    let beside = left + right;
     let whole_width = if settings.full_size {
         width
     } else {
@@ -432,7 +466,7 @@ fn layout(settings: &Settings, items: Vec<Item>) -> Result<Layout, GraphError> {
     } else {
         legend::place(items, whole_width)?
     };
-    let around = top + times + legend_height + mark + foot;
+    let around = top + times + legend_height + below;
     let (plot, size) = if settings.full_size {
         (
             ((width - beside).max(1), (height - around).max(1)),
@@ -452,7 +486,7 @@ fn layout(settings: &Settings, items: Vec<Item>) -> Result<Layout, GraphError> {
     }
     Ok(Layout {
         size,
-        plot: [vertical + left, top, plot.0, plot.1],
+        plot: [left, top, plot.0, plot.1],
         legend,
     })
 }

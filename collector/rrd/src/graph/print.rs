@@ -93,7 +93,7 @@ impl Printer<'_> {
         match printed.formatter {
             Formatter::Numeric => self.number(&printed.format, value),
             Formatter::Timestamp if value.is_finite() && value.abs() < TIMESTAMP_MAX => Ok(
-                strftime::format(or("%Y-%m-%d %H:%M:%S"), value as i64, Tz::UTC),
+                strftime::format(or("%Y-%m-%d %H:%M:%S"), value as i64, Tz::GMT),
             ),
             Formatter::Timestamp => Format::parse("%.0lf").map(|format| format.write(value, "")),
             Formatter::Duration if value.is_finite() => format::duration(or("%H:%02m:%02s"), value),
