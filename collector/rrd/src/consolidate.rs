@@ -203,7 +203,6 @@ pub(crate) fn write_rows(
     pairs: &[u64],
     rows: u64,
     current: &mut u64,
-    label: Label,
     writes: &mut Writes,
 ) {
     for number in 0..rows {
@@ -214,7 +213,6 @@ pub(crate) fn write_rows(
         };
         advance_row(archive, current);
         write_row(archive, pairs, slot, *current, writes);
-        writes.describe(archive, label, rows, number, pairs);
     }
 }
 

@@ -294,7 +294,8 @@ impl Forecaster {
     ) {
         let (rows, passed_over) = self.rows[label.archive];
         let Some(season) = self.roles[label.archive].season() else {
-            write_rows(archive, pairs, rows, current_row, label, writes);
+            write_rows(archive, pairs, rows, current_row, writes);
+            writes.describe(archive, label, rows, pairs);
             return;
         };
         if passed_over {
@@ -302,7 +303,7 @@ impl Forecaster {
         } else if rows == 1 {
             advance_row(archive, current_row);
             write_row(archive, pairs, CDP_PRIMARY, *current_row, writes);
-            writes.describe(archive, label, 1, 0, pairs);
+            writes.describe(archive, label, 1, pairs);
             let at = *current_row as usize * self.width;
             let cells = &mut self.seasons[season].cells[at..at + self.width];
             for (cell, pair) in cells.iter_mut().zip(pairs.chunks_exact(CDP_WORDS)) {

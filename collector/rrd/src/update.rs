@@ -544,14 +544,18 @@ impl Header {
         }
         let pairs = pairs.chunks_exact_mut(CDP_WORDS * width);
         let archives = self.archives.iter().zip(pairs).zip(current_rows);
+        let describes = writes.describes_rows();
         for (index, ((archive, pairs), row)) in archives.enumerate() {
             let rows = consolidate(archive, pairs, &self.rates, span);
-            let label = Label {
-                archive: index,
-                end: span.end,
-                step: self.step,
-            };
-            write_rows(archive, pairs, rows, row, label, writes);
+            write_rows(archive, pairs, rows, row, writes);
+            if describes {
+                let label = Label {
+                    archive: index,
+                    end: span.end,
+                    step: self.step,
+                };
+                writes.describe(archive, label, rows, pairs);
+            }
         }
         Ok(())
     }

@@ -118,18 +118,15 @@ impl Writes {
         self.rows.as_deref().unwrap_or_default()
     }
 
-    /// Describes row `number` of `count` that a span completed.
-    #[inline]
-    pub(crate) fn describe(
-        &mut self,
-        archive: &Archive,
-        label: Label,
-        count: u64,
-        number: u64,
-        pairs: &[u64],
-    ) {
+    /// Whether rows are to be described.
+    pub(crate) fn describes_rows(&self) -> bool {
+        self.rows.is_some()
+    }
+
+    /// Describes the `count` rows of an archive that a span completed.
+    pub(crate) fn describe(&mut self, archive: &Archive, label: Label, count: u64, pairs: &[u64]) {
         if let Some(rows) = &mut self.rows {
-            rows.push(described(archive, label, count, number, pairs));
+            rows.extend((0..count).map(|number| described(archive, label, count, number, pairs)));
         }
     }
 
