@@ -67,6 +67,7 @@ struct Counts {
     updates: u64,
     refused: u64,
     smoothings: u64,
+    version_1: u64,
 }
 
 impl Pair<'_> {
@@ -77,7 +78,13 @@ impl Pair<'_> {
         header
             .load_seasons(|offset, bytes| fetch::slice(&file, offset, bytes))
             .unwrap();
-        let mut writes = Writes::new();
+        // Half of the time theirs is asked what it writes, and ours describes it.
+        let told = random.below(2) == 0;
+        let (command, mut writes) = if told {
+            ("updatev", Writes::describing_rows())
+        } else {
+            ("update", Writes::new())
+        };
         for _ in 0..=random.below(4) {
             let arguments: Vec<(String, Vec<String>)> = (0..=random.below(4))
                 .map(|_| self.invention.argument(random, now, totals))
@@ -88,11 +95,12 @@ impl Pair<'_> {
                 .collect();
             writeln!(log, "update {}", words.join(" ")).unwrap();
             let call = [
-                vec!["update", &self.path],
+                vec![command, &self.path],
                 words.iter().map(String::as_str).collect(),
             ]
             .concat();
             let theirs = self.oracle.run(&call);
+            let described = writes.rows().len();
             let ours = arguments
                 .iter()
                 .try_for_each(|(time, values)| {
@@ -122,6 +130,10 @@ impl Pair<'_> {
                 ours.is_ok(),
                 "theirs {theirs:?}, ours {ours:?} after\n{log}"
             );
+            if let (true, Ok(theirs)) = (told, theirs) {
+                let rows = ravenry_rrd::print::rows_written(&header, &writes.rows()[described..]);
+                assert_eq!(theirs, format!("return_value = 0\n{rows}"), "after\n{log}");
+            }
         }
         header.live_write(&mut writes);
         if random.below(2) == 0 {
@@ -251,6 +263,20 @@ fn created_alike(invention: &Invention, path: &str, theirs: &[u8], log: &str) {
     );
 }
 
+/// Makes a file of version 0003 one of version 0001, which has no microseconds of the last update. Others stay.
+fn make_version_1(path: &str) -> bool {
+    let mut file = std::fs::read(path).unwrap();
+    let header = Header::parse(&file, file.len() as u64).unwrap();
+    if header.version() != 3 {
+        return false;
+    }
+    let micros = header.live_offset() as usize + 8;
+    file.drain(micros..micros + 8);
+    file[4..8].copy_from_slice(b"0001");
+    std::fs::write(path, file).unwrap();
+    true
+}
+
 #[test]
 fn random_histories_give_rrdtools_bytes_and_answers() {
     let Some(mut oracle) = Oracle::start("UTC") else {
@@ -293,6 +319,10 @@ fn one_file(
     oracle.run(&words).unwrap();
     created_alike(&invention, path, &std::fs::read(path).unwrap(), &log);
     counts.files += 1;
+    if random.below(6) == 0 && make_version_1(path) {
+        log += "now of version 0001\n";
+        counts.version_1 += 1;
+    }
     let mut totals = vec![0; invention.kinds.len()];
     let mut now = invention.start as f64;
     let rounds = if invention.calm { 20 } else { 5 };

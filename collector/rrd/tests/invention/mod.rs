@@ -153,6 +153,24 @@ fn formula(random: &mut Random, inputs: usize, computed: u64) -> String {
         }
         trees = trees.saturating_sub(1);
         match depth {
+            _ if depth < 4 && random.below(10) == 0 => {
+                words.push(random.pick(&["DUP", "DEPTH"]).to_owned());
+                depth += 1;
+            }
+            _ if depth > 1 && random.below(10) == 0 => words.push("EXC".to_owned()),
+            _ if depth > 1 && random.below(10) == 0 && words.len() < 13 => {
+                let percent = random.pick(&["50", "95", "100"]);
+                words.extend([percent, &depth.to_string(), "PERCENT"].map(str::to_owned));
+                depth = 1;
+            }
+            _ if depth < 3 && random.below(10) == 0 && words.len() < 14 => {
+                words.extend([depth.to_string(), "COPY".to_owned()]);
+                depth *= 2;
+            }
+            _ if depth > 1 && random.below(10) == 0 && words.len() < 14 => {
+                words.extend([depth.to_string(), "INDEX".to_owned()]);
+                depth += 1;
+            }
             1 => words.push(
                 random
                     .pick(&[
@@ -165,7 +183,7 @@ fn formula(random: &mut Random, inputs: usize, computed: u64) -> String {
                 words.push(random.pick(&["IF", "LIMIT"]).to_owned());
                 depth -= 2;
             }
-            2..=4 if random.below(4) == 0 && words.len() < 14 => {
+            _ if depth > 1 && random.below(4) == 0 && words.len() < 14 => {
                 words.push(depth.to_string());
                 words.push(
                     random
