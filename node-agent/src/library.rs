@@ -14,11 +14,15 @@ pub const SHELL_FILE: &str = "plugins/plugin.sh";
 const PERL: &str = "perl5";
 
 /// Each file and its text.
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
     (SHELL_FILE, include_str!("../lib/plugin.sh")),
     (
         "perl5/Munin/Plugin.pm",
         include_str!("../lib/perl5/Munin/Plugin.pm"),
+    ),
+    (
+        "perl5/Munin/Plugin/SNMP.pm",
+        include_str!("../lib/perl5/Munin/Plugin/SNMP.pm"),
     ),
     (
         "perl5/Munin/Common/Defaults.pm",

@@ -213,6 +213,72 @@ fn each_function_answers_as_munins() {
     }
 }
 
+#[test]
+fn snmp_sessions_are_set_up_and_read_as_with_munins() {
+    if !Path::new("/usr/share/perl5/Munin/Plugin/SNMP.pm").exists() {
+        println!("left out: munin-plugins-core is not installed");
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let ours = Library::lay_out(&home.path().join("lib")).unwrap();
+    let fake = home.path().join("fake");
+    fs::create_dir_all(fake.join("Net")).unwrap();
+    fs::write(fake.join("Net/SNMP.pm"), NET_SNMP).unwrap();
+    let with_fake = |perl: &Path| Library {
+        shell_dir: PathBuf::from(MUNIN),
+        perl_dir: PathBuf::from(format!("{}:{}", fake.display(), perl.display())),
+    };
+    for name in ["snmp_sw1_if_7", "snmpv3_sw1:1161_load", "plain"] {
+        let program = home.path().join(name);
+        write_program(&program, SNMP);
+        let [one, other] = [ours.perl_dir.as_path(), Path::new("/nowhere")].map(|perl| {
+            let output = spawn(&program, &[], &with_fake(perl), home.path());
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        });
+        assert_eq!(one, other, "{name}");
+        assert!(one.lines().count() > 20, "{one}");
+    }
+}
+
+/// In the place of Net::SNMP: says what it is asked, and has a small table.
+const NET_SNMP: &str = r#"package Net::SNMP;
+sub show { my %o = @_; join ' ', map { "$_=" . (ref $o{$_} ? join(',', sort @{$o{$_}}) : $o{$_}) } sort keys %o }
+sub session { my ($class, @o) = @_; print "session ", show(@o), "\n"; return (bless({}, $class), '') }
+my %table = ('1.3.1.1' => 'a', '1.3.1.2' => 'b', '1.3.11.1' => 'c', '1.3.2.1.4' => 0, '1.30.1.1' => 'd');
+sub get_entries { my ($s, @o) = @_; print "entries ", show(@o), "\n"; return {%table} }
+sub get_table { my ($s, @o) = @_; print "table ", show(@o), "\n"; return {%table{grep { /^1\.3\./ } keys %table}} }
+sub get_request { my ($s, $oid) = @_; return { $oid => $oid eq '1.9' ? 'noSuchObject' : $table{$oid} } }
+sub error_status { 0 }
+sub error { 'error' }
+1;
+"#;
+
+const SNMP: &str = r#"#!/usr/bin/perl
+use strict; use warnings;
+use Munin::Plugin::SNMP;
+for my $set ({}, {version => 1, community => 'c', timeout => 9}, {version => 'snmpv2c', port => 7, domain => 'udp6'},
+    {version => 3, v3username => 'u', v3authpassword => 'a'}, {version => 'snmpv3', v3privpassword => 'p', v3privprotocol => 'aes'}) {
+    local %ENV = (%ENV, host => 'h', %$set);
+    print join('|', map { defined $_ ? $_ : 'none' } Munin::Plugin::SNMP->config_session()), "\n";
+    Munin::Plugin::SNMP->session(-retries => 1);
+}
+delete $ENV{host};
+print join('|', map { defined $_ ? $_ : 'none' } eval { Munin::Plugin::SNMP->config_session() }), "\n";
+$ENV{host} = 'h';
+my $session = Munin::Plugin::SNMP->session();
+my $rows = $session->get_hash(-baseoid => '1.3', -cols => {1 => 'one', 11 => 'eleven', 2 => 'two'});
+for my $row (sort keys %$rows) {
+    print "$row: ", join(' ', map { "$_=$rows->{$row}{$_}" } sort keys %{$rows->{$row}}), "\n";
+}
+print defined $session->get_hash(-baseoid => '1.3') ? 'some' : 'none', "\n";
+print $session->get_single('1.3.1.1'), "\n";
+print defined $session->get_single($_) ? 'some' : 'none', "\n" for '1.9', '1.8';
+my $found = $session->get_by_regex('1.3.', '[a-c]');
+print join(' ', map { "$_=$found->{$_}" } sort keys %$found), "\n";
+print "$_\n" for 1 .. 5;
+"#;
+
 fn write_program(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
