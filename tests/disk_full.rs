@@ -173,3 +173,98 @@ impl Pushes {
         }
     }
 }
+
+/// A batch of a reading for each of `fields` fields, with `bytes` of text.
+fn large(time: i64, fields: usize, bytes: usize) -> serde_json::Value {
+    let names: Vec<String> = (0..fields).map(|field| format!("f{field}")).collect();
+    let declared: Vec<_> = names
+        .iter()
+        .map(|name| serde_json::json!({"field": name}))
+        .collect();
+    let text = "x".repeat(4000);
+    let attributes: Vec<_> = (0..bytes / 4000)
+        .map(|index| serde_json::json!([format!("x_{index}"), text]))
+        .collect();
+    serde_json::json!({
+        "version": 1, "host": "host",
+        "graphs": [{"graph": "graph", "attributes": attributes, "fields": declared}],
+        "series": {"graph": vec!["graph"; fields], "field": names},
+        "samples": {
+            "series": (0..fields).collect::<Vec<_>>(),
+            "time": vec![time; fields],
+            "value": vec![time; fields],
+        },
+    })
+}
+
+/// History cannot be written, since something else is where its folder should be. Pushes are taken until a limit is met,
+/// then told to wait, and taken again when somebody has mended it; what was acknowledged is there.
+fn is_told_to_wait(setting: &str, fields: usize, bytes: usize, sentence: &str) {
+    let mut collector = Collector::new(&format!(
+        "{WITHOUT_AGENT}[store]\nflush_interval = \"1s\"\nreorder_window = \"0s\"\n{setting}\n"
+    ));
+    fs::create_dir(collector.data()).unwrap();
+    let in_the_way = collector.data().join("rrd");
+    File::create(&in_the_way).unwrap();
+    collector.start();
+    let by = collector.pusher("test");
+    let begin = (wait::utc_seconds() - 50_000) / 60 * 60;
+    let mut taken = 0;
+    let refused = wait::value("a push is refused", || {
+        let answer = by.push(&large(begin + 60 * taken, fields, bytes)).unwrap();
+        match answer.status {
+            200 => {
+                taken += 1;
+                None
+            }
+            _ => Some(answer),
+        }
+    });
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(refused.text().contains(sentence), "{}", refused.text());
+    assert_eq!(collector.get("/").status, 200, "pages are still served");
+    let all_there = |collector: &Collector, taken: i64| {
+        let end = begin + 60 * (taken - 1);
+        let known = collector
+            .rows("host", "graph", begin - 60, end, 60)
+            .known("f1");
+        let expect: Vec<i64> = (0..taken).map(|nth| begin + 60 * nth).collect();
+        let found: Vec<i64> = known.keys().copied().collect();
+        assert_eq!(found, expect);
+    };
+    fs::remove_file(&in_the_way).unwrap();
+    all_there(&collector, taken);
+    wait::until("pushes are taken again", || {
+        by.push(&large(begin + 60 * taken, fields, bytes))
+            .unwrap()
+            .status
+            == 200
+    });
+    taken += 1;
+    all_there(&collector, taken);
+    collector.kill();
+    collector.start();
+    all_there(&collector, taken);
+    collector.flush();
+    all_there(&collector, taken);
+}
+
+#[test]
+fn a_journal_that_has_its_largest_size_lets_pushes_wait() {
+    is_told_to_wait(
+        "journal_bytes_max = \"16 MB\"",
+        2,
+        300_000,
+        "bytes wait to be written",
+    );
+}
+
+#[test]
+fn too_many_readings_that_wait_for_the_history_let_pushes_wait() {
+    is_told_to_wait(
+        "pending_samples_max = 1000",
+        100,
+        0,
+        "readings wait to be written",
+    );
+}

@@ -412,6 +412,23 @@ fn every_dependency_has_a_reason() {
     );
 }
 
+/// What others may truncate would end the long-running process when it is touched through a map.
+#[test]
+fn the_collector_maps_no_file() {
+    let sources = sources();
+    let library = sources.iter().filter(|source| {
+        let path = source.path.as_str();
+        path.starts_with("collector/src/") || path.starts_with("web/src/")
+    });
+    let found: Vec<String> = library
+        .flat_map(|source| {
+            ["memmap", "Mmap", "file::Reader", "file::Writer"].map(|word| source.lines_with(word))
+        })
+        .flatten()
+        .collect();
+    none_of("the collector reads files through Disk", &found);
+}
+
 #[test]
 fn unsafe_is_where_maps_are() {
     let sources = sources();

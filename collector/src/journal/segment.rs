@@ -55,6 +55,8 @@ pub struct SegmentJournal {
     segments: Vec<Segment>,
     open: Option<Tail>,
     next: u64,
+    /// Up to here no entry is needed any more.
+    forgotten: u64,
     buffer: Vec<u8>,
 }
 
@@ -88,6 +90,7 @@ impl SegmentJournal {
             segments: Vec::new(),
             open: None,
             next: applied + 1,
+            forgotten: 0,
             buffer: Vec::new(),
         };
         let mut problems = Vec::new();
@@ -177,6 +180,9 @@ impl SegmentJournal {
 
     fn begin(&mut self, wanted: u64) -> Result<Tail, JournalError> {
         let room = self.limits.segment_bytes.max(HEADER as u64 + wanted);
+        if self.size_bytes() + room > self.limits.journal_bytes_max {
+            self.let_go_of_the_last()?;
+        }
         let size_bytes = self.size_bytes();
         if size_bytes + room > self.limits.journal_bytes_max {
             return Err(JournalError::Limit {
@@ -200,6 +206,26 @@ impl SegmentJournal {
             end: HEADER as u64,
             room,
         })
+    }
+
+    /// The segment that is being written stays when nothing of it is needed, for what comes next; unless it is in the way.
+    fn let_go_of_the_last(&mut self) -> io::Result<()> {
+        if self.segments.len() == 1 && self.forgotten + 1 >= self.next {
+            self.open = None;
+            self.remove_oldest()?;
+        }
+        Ok(())
+    }
+
+    fn remove_oldest(&mut self) -> io::Result<()> {
+        match self.disk.remove(&path(self.segments[0].first)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            // Also where somebody else, or a call that failed, has removed it.
+            Ok(()) | Err(_) => {
+                self.segments.remove(0);
+                Ok(())
+            }
+        }
     }
 
     fn make(&self, path: &std::path::Path, room: u64) -> io::Result<Box<dyn DiskFile>> {
@@ -284,17 +310,14 @@ impl Journal for SegmentJournal {
     }
 
     fn forget_until(&mut self, position: u64) -> Result<(), JournalError> {
+        self.forgotten = self.forgotten.max(position);
         loop {
             let next = self.segments.get(1).map_or(self.next, |next| next.first);
             let is_open = self.segments.len() == 1 && self.open.is_some();
             if self.segments.is_empty() || next > position + 1 || is_open {
                 return Ok(());
             }
-            match self.disk.remove(&path(self.segments[0].first)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-                // Also where somebody else, or a call that failed, has removed it.
-                Ok(()) | Err(_) => drop(self.segments.remove(0)),
-            }
+            self.remove_oldest()?;
         }
     }
 
@@ -474,6 +497,58 @@ mod tests {
         memory.set_capacity(None);
         assert_eq!(journal.append(&[entry(1)]).unwrap(), position + 1);
         assert_eq!(read(&open(&disk), position + 1).len(), 1);
+    }
+
+    #[test]
+    fn a_journal_of_one_segment_goes_on_when_nothing_of_it_is_needed() {
+        let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
+        let limits = Limits {
+            journal_bytes_max: 200,
+            ..SMALL
+        };
+        let (mut journal, _) = SegmentJournal::open(Arc::clone(&disk), limits, 0).unwrap();
+        let mut position = 0;
+        while let Ok(first) = journal.append(&[entry(1)]) {
+            position = first;
+        }
+        journal.forget_until(position - 1).unwrap();
+        assert!(matches!(
+            journal.append(&[entry(1)]),
+            Err(JournalError::Limit { .. })
+        ));
+        journal.forget_until(position).unwrap();
+        assert_eq!(journal.append(&[entry(2)]).unwrap(), position + 1);
+        assert_eq!(read(&journal, 1), [(position + 1, entry(2))]);
+    }
+
+    #[test]
+    fn a_segment_that_somebody_removed_is_no_reason_to_stop() {
+        let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
+        let mut journal = open(&disk);
+        for byte in 0..9 {
+            journal.append(&[entry(byte)]).unwrap();
+        }
+        disk.remove(&path(1)).unwrap();
+        journal.forget_until(9).unwrap();
+        assert_eq!(journal.append(&[entry(9)]).unwrap(), 10);
+    }
+
+    #[test]
+    fn a_segment_that_was_being_made_or_begun_leaves_one_file_at_most() {
+        let memory = MemoryDisk::new();
+        let disk: Arc<dyn Disk> = Arc::new(memory.clone());
+        for (torn, problems) in [(&b""[..], 0), (b"torn", 1), (b"torn", 1)] {
+            let file = disk.open(&path(1), Open::OrCreate).unwrap();
+            file.set_size(200).unwrap();
+            if !torn.is_empty() {
+                file.write_at(&header(1), 0).unwrap();
+                file.write_at(torn, HEADER as u64).unwrap();
+            }
+            let (_, said) = SegmentJournal::open(Arc::clone(&disk), SMALL, 0).unwrap();
+            assert_eq!(said.len(), problems, "{said:?}");
+            let left = memory.list(FOLDER.as_ref()).unwrap();
+            assert_eq!(left, vec![TORN; problems]);
+        }
     }
 
     #[test]
