@@ -374,6 +374,40 @@ mod tests {
         assert_eq!(settings.disable_autoconf, Some(true));
     }
 
+    /// What munin-run 2.0.73 made of these files, seen by a plugin that prints its environment.
+    #[test]
+    fn settings_are_resolved_as_munin_run_does() {
+        let first = "# comment\n[probe_*]\nuser daemon\nenv.a wild\nenv.b wild   \nenv.c wild # trailing comment\n\
+            [probe_eth0]\nenv.a own\nenv.d \"quoted value\"\nenv.e with \\# hash\n  env.f   indented\n\
+            [probe_e*]\nenv.b longer\nenv.h from_e\nuser root\n[*eth0]\nenv.i end\nenv.a end\n\
+            [*]\nenv.j all\nenv.h all\n";
+        let second = "[probe_eth0]\nenv.a second\nenv.k a=b\n[other_x]\ncommand env WRAPPED=1 a1=x %c\nuser games\n";
+        let (conf, problems) = conf(&[("10-a", first), ("20-b", second)]);
+        assert_eq!(problems, Vec::<String>::new());
+        let check = |plugin: &str, user: Option<&str>, env: &str| {
+            let settings = conf.resolve(plugin);
+            let found: Vec<String> = settings
+                .env
+                .iter()
+                .map(|(name, value)| format!("{name}={value}|"))
+                .collect();
+            assert_eq!(found.concat(), env, "{plugin}");
+            assert_eq!(settings.user.as_deref(), user, "{plugin}");
+        };
+        check(
+            "probe_eth0",
+            Some("root"),
+            "a=second|b=longer|c=wild|d=\"quoted value\"|e=with # hash|f=indented|h=from_e|i=end|j=all|k=a=b|",
+        );
+        check(
+            "probe_eth1",
+            Some("root"),
+            "a=wild|b=longer|c=wild|h=from_e|j=all|",
+        );
+        check("other_x", Some("games"), "h=all|j=all|");
+        check("aprobe_eth0", None, "a=end|h=all|i=end|j=all|");
+    }
+
     #[test]
     fn what_editors_and_packages_leave_is_known() {
         for name in ["df~", "df.bak", "munin-node.dpkg-old", "x.rpmnew"] {
