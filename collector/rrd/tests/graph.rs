@@ -1,4 +1,4 @@
-//! `graph` and `graphv` with random definitions and options, put to rrdtool and to us without drawing: prints, sizes, the
+//! `xport` and `graphv` against what rrdtool answered once (`golden/graphs.sh`), and `graphv` with random definitions and options, put to rrdtool and to us without drawing: prints, sizes, the
 //! range of the axis, the legend and its places are equal.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -226,6 +226,22 @@ fn ours(words: &[String]) -> Result<String, String> {
         0 => Ok(String::from_utf8(output).unwrap()),
         _ => Err(String::from_utf8(errors).unwrap()),
     }
+}
+
+#[test]
+fn what_rrdtool_answered_is_kept() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/graphs.rrd");
+    let mut commands = 0;
+    for command in include_str!("golden/graphs.txt").split("$ ").skip(1) {
+        let (words, answer) = command.split_once('\n').unwrap();
+        let words: Vec<String> = words
+            .split('\t')
+            .map(|word| word.replace("graphs.rrd", file))
+            .collect();
+        assert_eq!(ours(&words).as_deref(), Ok(answer), "{words:?}");
+        commands += 1;
+    }
+    assert_eq!(commands, 7);
 }
 
 #[test]

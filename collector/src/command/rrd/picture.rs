@@ -372,7 +372,8 @@ impl<'a> Painter<'a> {
                 .collect()
         };
         if settings.logarithmic {
-            return labels(log_ticks(low, high, height, true, base));
+            // Decades are decimal, whatever a kilo is.
+            return labels(log_ticks(low, high, height, true, Base::Thousand));
         }
         let Some((step, factor)) = settings.grid else {
             return labels(value_ticks(low, high, height, true, base));
