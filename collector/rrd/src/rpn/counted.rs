@@ -124,10 +124,11 @@ fn median(values: &mut [f64]) -> f64 {
             good += 1;
         }
     }
+    let all_unknown = values.first().copied().unwrap_or(UNKNOWN);
     let values = &mut values[..known];
     sort(values);
     match known {
-        0 => UNKNOWN,
+        0 => all_unknown,
         odd if odd % 2 == 1 => values[odd / 2],
         even => 0.5 * (values[even / 2] + values[even / 2 - 1]),
     }
