@@ -1,4 +1,5 @@
-//! Beside Munin: a real Munin master polls the agent's munin-node port and writes its files.
+//! Beside Munin: a real Munin master polls the agent's munin-node port and writes its files; the collector polls a real
+//! munin-node.
 
 #![expect(
     clippy::unwrap_used,
@@ -13,6 +14,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ravenry_tests::agent::Agent;
+use ravenry_tests::collector::{Collector, WITHOUT_AGENT};
+use ravenry_tests::plugin::Folder;
+use ravenry_tests::program::Running;
 use ravenry_tests::rrdtool::Rrdtool;
 use ravenry_tests::{program, tool, wait};
 
@@ -223,4 +227,196 @@ fn a_munin_master_polls_the_agent_and_writes_its_files() {
     }
     let files = fs::read_dir(&master.db).unwrap().count();
     assert!(files > 20, "{files} files");
+}
+
+/// Debian's munin-node with plugins of its own, in the foreground.
+struct MuninNode {
+    running: Option<Running>,
+    address: SocketAddr,
+    folder: tempfile::TempDir,
+}
+
+impl MuninNode {
+    fn new(plugins: &[(&str, &str)], conf: &str) -> Self {
+        let folder = tempfile::TempDir::new().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let address = tool::free_address();
+        let links = Folder::new(folder.path().join("plugins"));
+        for (name, target) in plugins {
+            links.link(name, &format!("{PLUGINS}/{target}"));
+        }
+        let settings = Folder::new(folder.path().join("plugin-conf.d"));
+        fs::write(settings.path().join("test"), conf).unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let text = format!(
+            "log_level 2\nlog_file {}\npid_file {}\nbackground 0\nsetsid 0\nuser root\ngroup root\n\
+             host_name old.example.net\nhost {}\nport {}\nallow ^127\\.0\\.0\\.1$\n",
+            at("node.log"),
+            at("node.pid"),
+            address.ip(),
+            address.port()
+        );
+        fs::write(folder.path().join("munin-node.conf"), text).unwrap();
+        Self {
+            running: None,
+            address,
+            folder,
+        }
+    }
+
+    fn start(&mut self) {
+        let at = |name: &str| self.folder.path().join(name);
+        // It has no option for where its plugins are.
+        let script = "use Munin::Common::Defaults; $Munin::Common::Defaults::MUNIN_CONFDIR = shift; \
+                      $0 = '/usr/sbin/munin-node'; do $0; die $@ if $@; exit main();";
+        let mut command = program::command("perl");
+        command.arg("-e").arg(script).arg(self.folder.path());
+        self.running = Some(Running::start(&mut command, &at("log")));
+        wait::until("munin-node answers", || {
+            ask(self.address, "quit\n").is_some_and(|text| text.contains("munin node at"))
+        });
+    }
+}
+
+fn polling(address: SocketAddr, more: &str) -> String {
+    format!(
+        "{WITHOUT_AGENT}[[munin_node]]\nhost = \"old\"\naddress = \"{}\"\nport = {}\ninterval = \"1s\"\n{more}",
+        address.ip(),
+        address.port()
+    )
+}
+
+fn latest(collector: &Collector, host: &str, graph: &str) -> Vec<(String, f64)> {
+    let Some(detail) = collector.api_if_there(&format!("/hosts/{host}/graphs/{graph}")) else {
+        return Vec::new();
+    };
+    let latest = detail["latest"].as_array().unwrap().iter();
+    latest
+        .filter_map(|it| Some((it["field"].as_str()?.to_owned(), it["value"].as_f64()?)))
+        .collect()
+}
+
+#[test]
+fn the_collector_polls_debians_munin_node() {
+    if !tool::is_there("/usr/sbin/munin-node") || !tool::is_there(PLUGINS) {
+        return;
+    }
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("left out: only root can run munin-node");
+        return;
+    }
+    let plugins = [
+        ("load", "load"),
+        ("cpu", "cpu"),
+        ("if_lo", "if_"),
+        ("meminfo", "meminfo"),
+        ("uptime", "uptime"),
+    ];
+    let mut node = MuninNode::new(&plugins, "[uptime]\nhost_name sw1\n");
+    node.start();
+    let mut collector = Collector::started(&polling(node.address, "hosts = [\"sw*\"]\n"));
+    wait::until(
+        "plain, counted, wildcard and multigraph plugins have values",
+        || {
+            ["load", "cpu", "if_lo", "meminfo_phisical"]
+                .iter()
+                .all(|graph| !latest(&collector, "old", graph).is_empty())
+        },
+    );
+    wait::until("so has the plugin that speaks for another host", || {
+        !latest(&collector, "sw1", "uptime").is_empty()
+    });
+    let old = collector.api("/hosts/old");
+    assert_eq!(old["host"]["state"], "up", "{old}");
+    let runs = old["runs"].as_array().unwrap();
+    assert!(runs.iter().all(|run| run["error"].is_null()), "{runs:?}");
+
+    // A start of the collector is a new start of the poller: nothing is taken for a batch that was seen.
+    let before = old["host"]["last_contact"].as_f64().unwrap();
+    collector.kill();
+    collector.start();
+    wait::until("polling goes on after a crash", || {
+        let host = collector.api_if_there("/hosts/old");
+        host.is_some_and(|host| host["host"]["last_contact"].as_f64() > Some(before + 2.0))
+    });
+
+    node.running.take().unwrap().kill();
+    wait::until("the log says that it is gone", || {
+        collector.log().contains("munin-node of old, 127.0.0.1:")
+    });
+    node.start();
+    wait::until("and that it is back", || {
+        collector.log().contains("munin-node of old answers again")
+    });
+}
+
+/// Answers one connection after the other with `replies`, by the first word of the request.
+fn fake_node(replies: fn(&str) -> String) -> SocketAddr {
+    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut lines = BufReader::new(stream.try_clone().unwrap());
+            let mut reply = "# munin node at spooling\n".to_owned();
+            loop {
+                let mut line = String::new();
+                let sent = (&stream).write_all(reply.as_bytes());
+                let read = lines.read_line(&mut line);
+                if sent.is_err() || !read.is_ok_and(|read| read > 0) || line.starts_with("quit") {
+                    break;
+                }
+                reply = replies(line.trim());
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn a_spool_is_asked_once_for_what_is_new_and_keeps_its_times() {
+    let address = fake_node(|line| match line.split_once(' ') {
+        Some(("cap", _)) => "cap spool\n".to_owned(),
+        Some(("spoolfetch", since)) => {
+            let since: i64 = since.parse().unwrap();
+            let newest = wait::utc_seconds() / 10 * 10;
+            let times = (newest - 100..=newest)
+                .step_by(10)
+                .filter(|time| *time > since);
+            let values: String = times
+                .map(|time| format!("now.value {time}:{time}\n"))
+                .collect();
+            format!(
+                "multigraph clock\ngraph_title Clock\nupdate_rate 10\nnow.label now\n{values}.\n"
+            )
+        }
+        _ => "# Unknown command\n".to_owned(),
+    });
+    let collector = Collector::started(&format!(
+        "[store]\nreorder_window = \"1s\"\n{}",
+        polling(address, "")
+    ));
+    let began = wait::utc_seconds();
+    let rows = wait::value("spooled and new values have arrived", || {
+        collector.api_if_there("/hosts/old/graphs/clock")?;
+        let rows = collector
+            .rows("old", "clock", began - 120, wait::utc_seconds(), 10)
+            .known("now");
+        (!rows.is_empty()).then_some(rows)
+    });
+    assert!(!rows.is_empty());
+    let detail = wait::value("the newest stamp is that of now", || {
+        let detail = collector.api("/hosts/old/graphs/clock");
+        (detail["last_update"].as_f64()? > (began + 5) as f64).then_some(detail)
+    });
+    let latest = &detail["latest"][0];
+    assert_eq!(
+        latest["time"].as_f64(),
+        latest["value"].as_f64(),
+        "each value is its own time"
+    );
+    assert!(
+        !collector.log().contains("late"),
+        "nothing is asked twice: {}",
+        collector.log()
+    );
 }

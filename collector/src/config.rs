@@ -8,6 +8,7 @@ pub mod alerts;
 pub mod group;
 pub mod http;
 pub mod layout;
+pub mod munin_node;
 pub mod store;
 
 #[cfg(test)]
@@ -38,6 +39,8 @@ pub struct Config {
     pub store: store::Store,
     /// `[agent]`: the local agent.
     pub agent: agent::LocalAgent,
+    /// `[[munin_node]]`
+    pub polled: Vec<munin_node::PolledHost>,
     /// `[group.NAME]`
     pub groups: Vec<group::Group>,
     /// `[alerts]`, `[[threshold]]`, `[[host]]`, `[contact.NAME]`, `[mail]`
@@ -100,6 +103,7 @@ impl Config {
             http,
             store,
             agent,
+            polled,
             groups: _,
             alerts: _,
         } = self;
@@ -109,7 +113,9 @@ impl Config {
             store.waits_for_start(&running.store),
             agent.waits_for_start(&running.agent),
         ];
+        let polled = (*polled != running.polled).then_some("munin_node");
         data.into_iter()
+            .chain(polled)
             .chain(parts.into_iter().flatten())
             .collect()
     }
@@ -124,6 +130,7 @@ impl Config {
         given.once(root, "store", |section| self.store.read(section));
         self.store.layouts.read_rules(root);
         given.once(root, "agent", |section| self.agent.read(section));
+        munin_node::read(root, given, &mut self.polled);
         group::read(root, given, &mut self.groups);
         self.alerts.read(root, given, source);
     }

@@ -16,6 +16,7 @@ pub mod judge;
 pub mod keeper;
 pub mod lock;
 pub mod own_graphs;
+pub mod poll;
 pub mod port;
 pub mod receive;
 pub mod recovery;

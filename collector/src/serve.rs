@@ -40,6 +40,7 @@ use crate::judge::{self, JudgeHandle};
 use crate::keeper::{Keeper, Parts};
 use crate::lock::DataLock;
 use crate::own_graphs;
+use crate::poll;
 use crate::receive::{self, Receiver};
 use crate::recovery;
 use crate::source::LocalSource;
@@ -191,6 +192,7 @@ impl Collector {
         let router = self.router(start)?;
         let served = tokio::spawn(http::serve(listener, router, stopped.clone()));
         let agent = self.start_agent(start, &stopped);
+        let pollers = poll::start(&start.config.polled, &self.ingest, &self.store);
         let own_graphs = self.start_own_graphs(start, &stopped);
         let mut start = start.clone();
         start.file_must_exist |= start.file.exists();
@@ -213,6 +215,7 @@ impl Collector {
             }
         };
         stop.send_replace(true);
+        drop(pollers);
         let (served, ()) = tokio::join!(served, end_agent(agent));
         served?;
         if let Some(own_graphs) = own_graphs {

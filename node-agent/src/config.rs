@@ -17,7 +17,7 @@ pub mod check;
 pub mod munin_node;
 
 use check::CheckEntry;
-use munin_node::MuninNode;
+use munin_node::MuninPort;
 
 #[cfg(test)]
 mod tests;
@@ -61,7 +61,7 @@ pub struct Config {
     /// Bytes that wait on disk for the collector at most; beyond it the oldest are dropped and counted.
     pub spool_bytes_max: u64,
     /// The port at which Munin masters ask; none where nothing is said.
-    pub munin_node: Option<MuninNode>,
+    pub munin_node: Option<MuninPort>,
     /// The program that becomes a plugin: one whose `main` begins with [`ravenry_plugins::exec::dispatch`]. Not in the
     /// file; the running program itself unless a test says otherwise.
     pub exec_helper: PathBuf,

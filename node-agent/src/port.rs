@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
-use crate::config::munin_node::MuninNode;
+use crate::config::munin_node::MuninPort;
 use crate::directory::{Kind, Plugin};
 use crate::environment::Asker;
 use crate::runner::Runner;
@@ -50,7 +50,7 @@ pub struct Offer {
 
 /// Answers masters until it is dropped.
 pub async fn serve(
-    config: MuninNode,
+    config: MuninPort,
     host: HostName,
     runner: Runner,
     offer: watch::Receiver<Arc<Offer>>,
@@ -161,9 +161,11 @@ impl Port {
             }
             Request::Config(name) => self.output(&offer, &name, Some("config"), asker).await,
             Request::Fetch(name) => self.output(&offer, &name, None, asker).await,
-            Request::Cap(_) | Request::Version | Request::Quit | Request::Unknown => {
-                output_reply(Err(Failure::UnknownService))
-            }
+            Request::Cap(_)
+            | Request::Spoolfetch(_)
+            | Request::Version
+            | Request::Quit
+            | Request::Unknown => output_reply(Err(Failure::UnknownService)),
         }
     }
 

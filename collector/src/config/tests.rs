@@ -139,3 +139,28 @@ fn layouts_are_refused_with_what_is_wrong_in_them() {
         "#]],
     );
 }
+
+#[test]
+fn a_polled_host_needs_a_name_and_is_there_once() {
+    problems(
+        r#"
+[[munin_node]]
+host = "old1"
+[[munin_node]]
+address = "10.0.0.7"
+[[munin_node]]
+host = "old1"
+port = 70000
+"#,
+        &expect![[r#"
+            ravenry.toml:4: munin_node.host: expected one, found none
+            ravenry.toml:7: munin_node old1: expected once in all files, found again
+            ravenry.toml:8: munin_node.port: expected a whole number from 1 to 65535, found 70000
+        "#]],
+    );
+    let text = "[[munin_node]]\nhost = \"old1\"\ninterval = 60\nhosts = \"sw*\"\n";
+    let (config, _) = parse(&[("ravenry.toml".to_owned(), text.to_owned())]);
+    let polled = &config.polled[0];
+    assert_eq!((polled.address.as_str(), polled.port), ("old1", 4949));
+    assert!(polled.hosts[0].matches("sw7"));
+}

@@ -7,7 +7,7 @@ use ravenry_plugins::settings::Section;
 
 /// The port and who may ask there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MuninNode {
+pub struct MuninPort {
     /// Where to listen.
     pub listen: SocketAddr,
     /// Who may ask.
@@ -64,7 +64,7 @@ impl FromStr for Network {
 }
 
 /// Takes what the section says.
-pub fn read(section: &mut Section<'_, '_>) -> Option<MuninNode> {
+pub fn read(section: &mut Section<'_, '_>) -> Option<MuninPort> {
     if !section.is_present() {
         return None;
     }
@@ -81,7 +81,7 @@ pub fn read(section: &mut Section<'_, '_>) -> Option<MuninNode> {
     if listen.is_none() && !section.has_problems() {
         section.report(&section.span(), "listen", "expected one, found none");
     }
-    Some(MuninNode {
+    Some(MuninPort {
         listen: listen?,
         allow: allow.unwrap_or_else(|| own.map(Network::of).to_vec()),
     })

@@ -24,6 +24,8 @@ pub enum Request {
     Fetch(String),
     /// `cap WORDS`: what the master can do.
     Cap(Vec<String>),
+    /// `spoolfetch EPOCH`: all that a spool has got since then. A master's to ask; a session does not know it.
+    Spoolfetch(i64),
     /// `version`.
     Version,
     /// `quit`, or a line that begins with a dot.
@@ -63,6 +65,7 @@ impl Request {
             Self::Config(plugin) => format!("config {plugin}\n"),
             Self::Fetch(plugin) => format!("fetch {plugin}\n"),
             Self::Cap(words) => format!("cap {}\n", words.join(" ")),
+            Self::Spoolfetch(since) => format!("spoolfetch {since}\n"),
             Self::Version => "version\n".to_owned(),
             Self::Quit => "quit\n".to_owned(),
             Self::Unknown => "help\n".to_owned(),
@@ -73,7 +76,7 @@ impl Request {
     #[must_use]
     pub fn ends_with_dot(&self) -> bool {
         match self {
-            Self::Nodes | Self::Config(_) | Self::Fetch(_) => true,
+            Self::Nodes | Self::Config(_) | Self::Fetch(_) | Self::Spoolfetch(_) => true,
             Self::List(_) | Self::Cap(_) | Self::Version | Self::Quit | Self::Unknown => false,
         }
     }
@@ -161,7 +164,7 @@ impl Session {
                 "munins node on {} version: {}\n",
                 self.host, self.version
             )),
-            Request::Unknown => Answer::Reply(
+            Request::Unknown | Request::Spoolfetch(_) => Answer::Reply(
                 "# Unknown command. Try cap, list, nodes, config, fetch, version or quit\n"
                     .to_owned(),
             ),
