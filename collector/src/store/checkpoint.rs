@@ -104,6 +104,8 @@ struct Work {
     rows: Arc<Vec<Row>>,
     /// Whether it had a file before.
     had_file: bool,
+    /// Whether the last checkpoint may have written them already: that the file has moved past them is no news.
+    again: bool,
 }
 
 impl Work {
@@ -237,6 +239,7 @@ impl Store {
             };
             let step = layouts.step(host, &stored.graph);
             let had_file = stored.pending.has_file();
+            let again = stored.pending.is_on_its_way();
             let rows = stored.pending.begin_writing(until, step);
             if rows.is_empty() {
                 continue;
@@ -250,6 +253,7 @@ impl Store {
                 columns: stored.column_names(),
                 rows,
                 had_file,
+                again,
             });
         }
         works
@@ -590,13 +594,12 @@ impl Run {
         header: &mut Header,
         writes: &mut Writes,
     ) -> Result<(), FileError> {
-        let advanced = advance(
-            header,
-            &work.columns,
-            work.rows.iter(),
-            self.fresh_from,
-            writes,
-        )?;
+        let fresh_from = if work.again {
+            u64::MAX
+        } else {
+            self.fresh_from
+        };
+        let advanced = advance(header, &work.columns, work.rows.iter(), fresh_from, writes)?;
         self.report.rows += advanced.taken;
         self.report.late += advanced.late;
         self.report.unfit += advanced.unfit;

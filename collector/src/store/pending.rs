@@ -123,6 +123,12 @@ impl Pending {
         Arc::clone(&self.writing)
     }
 
+    /// Whether rows are on their way, or may have got there although that failed.
+    #[must_use]
+    pub fn is_on_its_way(&self) -> bool {
+        !self.writing.is_empty()
+    }
+
     /// The rows on their way are in the file, whose last update is `written`: later than they are when all of them came from
     /// the journal a second time.
     pub fn settle(&mut self, written: Option<Timestamp>) {

@@ -29,7 +29,7 @@ use std::thread;
 use life::{Life, Trouble};
 
 /// Lives of the ordinary run, for each kind of trouble.
-const LIVES: u64 = 700;
+const LIVES: u64 = 500;
 /// Every so many lives end with rrdtool reading the files.
 const RRDTOOL_EVERY: u64 = 100;
 
