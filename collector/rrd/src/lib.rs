@@ -3,9 +3,11 @@
 //! The core is pure. A [`definition::Definition`] becomes a whole file ([`create::create`]); the first
 //! [`header::Outline::header_len`] bytes of a file become a [`header::Header`], which [`header::Header::update`] moves
 //! forward in memory while the rows to write go to a [`writes::Writes`]; [`fetch::plan`] says which bytes answer a
-//! question and [`fetch::Plan::read`] decodes them; [`reshape::reshape`] gives a file other columns, [`resample::resample`] other archives; [`rpn`] calculates
-//! with columns, [`graph`] with whole definitions of rrdtool's graphs; [`mod@print`] shows a file as rrdtool does, [`restore`] reads it again. No clock, file, socket or randomness in any of them.
-//! [`mod@file`] maps and locks real files, [`cli`] speaks rrdtool's command line on top of it.
+//! question and [`fetch::Plan::read`] decodes them; [`reshape::reshape`] gives a file other columns,
+//! [`resample::resample`] other archives; [`rpn`] calculates with columns, [`graph`] with whole definitions of
+//! rrdtool's graphs; [`mod@print`] shows a file as rrdtool does, [`restore`] reads it again. No clock, file, socket or
+//! randomness in any of them. [`mod@file`] maps and locks real files, [`cli`] speaks rrdtool's command line on top of
+//! it.
 //!
 //! ```
 //! use ravenry_rrd::{definition::Definition, create::create, header::Header, update::Input, writes::Writes};
