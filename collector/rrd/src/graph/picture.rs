@@ -17,6 +17,10 @@ const WATERMARK_SIZE: f64 = 5.5;
 const AXIS_LETTER: i64 = 6;
 /// Pixels of a side.
 pub const SIDE_MAX: i64 = 10_000;
+/// Pixels of a picture.
+pub const PIXELS_MAX: i64 = 1 << 24;
+/// Pixels of a line's width.
+const LINE_WIDTH_MAX: f64 = 100.0;
 
 /// What the options of `graph` say of the picture.
 #[derive(Clone, Debug, PartialEq)]
@@ -293,7 +297,7 @@ impl Calculated {
                     layers.push(Layer::Line {
                         columns: values,
                         color: line.color.unwrap_or(none),
-                        width: line.width,
+                        width: line.width.min(LINE_WIDTH_MAX),
                     });
                 }
                 Kind::Area(area) => {
@@ -441,7 +445,7 @@ impl Margins {
 /// Title on top, labels left of the plot and below it, then the legend, then the watermark.
 fn layout(settings: &Settings, items: Vec<Item>) -> Result<Layout, GraphError> {
     let (width, height) = settings.size;
-    if settings.only_graph {
+    if settings.only_graph && width * height <= PIXELS_MAX {
         return Ok(Layout {
             size: (width, height),
             plot: [0, 0, width, height],
@@ -475,10 +479,10 @@ fn layout(settings: &Settings, items: Vec<Item>) -> Result<Layout, GraphError> {
     } else {
         ((width, height), (whole_width, height + around))
     };
-    if size.1 > SIDE_MAX {
+    if size.1 > SIDE_MAX || size.0 * size.1 > PIXELS_MAX {
         return Err(GraphError::new(format!(
-            "the picture is {} pixels high, at most {SIDE_MAX} are drawn",
-            size.1
+            "the picture is {} x {} pixels, at most {SIDE_MAX} a side and {PIXELS_MAX} in all are drawn",
+            size.0, size.1
         )));
     }
     for words in &mut legend {
