@@ -50,34 +50,32 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// Exit code 1 when there is a problem.
 pub(crate) async fn lint(lint: Lint) -> anyhow::Result<ExitCode> {
-    let mut clean = true;
-    for report in reports(&lint).await? {
-        clean &= report.problems.is_empty();
-        if lint.json {
-            show(&format!("{}\n", serde_json::to_string(&report)?))?;
-        } else {
-            show(&report.text())?;
+    if lint.plugins.is_empty() {
+        return tell(&recorded(&lint)?, lint.json);
+    }
+    let agent = configuration(&At { file: lint.agent })?;
+    let mut code = ExitCode::SUCCESS;
+    for path in &lint.plugins {
+        let report = live(path, agent.clone()).await;
+        let report = report.unwrap_or_else(|error| Report::of_none(path, &error));
+        if tell(&report, lint.json)? == ExitCode::FAILURE {
+            code = ExitCode::FAILURE;
         }
     }
-    Ok(if clean {
+    Ok(code)
+}
+
+fn tell(report: &Report, json: bool) -> anyhow::Result<ExitCode> {
+    if json {
+        show(&format!("{}\n", serde_json::to_string(report)?))?;
+    } else {
+        show(&report.text())?;
+    }
+    Ok(if report.problems.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
-}
-
-async fn reports(lint: &Lint) -> anyhow::Result<Vec<Report>> {
-    if lint.plugins.is_empty() {
-        return Ok(vec![recorded(lint)?]);
-    }
-    let agent = configuration(&At {
-        file: lint.agent.clone(),
-    })?;
-    let mut reports = Vec::with_capacity(lint.plugins.len());
-    for path in &lint.plugins {
-        reports.push(live(path, agent.clone()).await?);
-    }
-    Ok(reports)
 }
 
 fn recorded(lint: &Lint) -> anyhow::Result<Report> {
@@ -170,8 +168,6 @@ struct Report {
 #[derive(Debug, Serialize)]
 struct Graph {
     name: GraphName,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    host: Option<ravenry_plugins::name::HostName>,
     #[serde(serialize_with = "as_map")]
     attributes: Attributes,
     fields: Vec<Field>,
@@ -306,6 +302,16 @@ fn compare(config: &Reply, fetch: &Reply) -> Vec<Problem> {
 }
 
 impl Report {
+    /// Of a plugin that could not be run at all.
+    fn of_none(path: &Path, error: &anyhow::Error) -> Self {
+        Self {
+            name: path.display().to_string(),
+            graphs: Vec::new(),
+            samples: Vec::new(),
+            problems: vec![Problem::new("config", 0, format!("{error:#}"))],
+        }
+    }
+
     fn new(name: String, config: Reply, fetch: Reply) -> Self {
         let compared = if config.declarations.is_empty() || fetch.samples.is_empty() {
             Vec::new()
@@ -346,10 +352,13 @@ impl Report {
 impl From<Declaration> for Graph {
     fn from(declaration: Declaration) -> Self {
         let fields = declaration.fields.into_iter();
+        let mut attributes = declaration.attributes;
+        if let Some(host) = &declaration.host {
+            attributes.keep_first("host_name", host.as_str());
+        }
         Self {
             name: declaration.graph,
-            host: declaration.host,
-            attributes: declaration.attributes,
+            attributes,
             fields: fields
                 .map(|field| Field {
                     name: field.field,

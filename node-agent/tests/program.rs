@@ -163,6 +163,77 @@ fn lint_reads_recorded_output() {
     );
 }
 
+fn lint(home: &Home, words: &[&str]) -> (i32, String) {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the program under test is started, not a plugin"
+    )]
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ravenry-agent"));
+    let output = command
+        .arg("lint")
+        .args(words)
+        .current_dir(home.path("."))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    (output.status.code().unwrap(), text)
+}
+
+#[test]
+fn lint_says_every_problem_with_its_line() {
+    let home = Home::new();
+    let config = "host_name sw1\nwarning 5\na.label A\na.type GAGUE\na.negative none\na.cdef\nb.min 0\n\
+        graph_order a z\nb.warning abc\n";
+    std::fs::write(home.path("x-y.config"), config).unwrap();
+    std::fs::write(
+        home.path("x-y.fetch"),
+        "a.value 0.000\nb.value\nc.value 7\nwhat?\n",
+    )
+    .unwrap();
+    let (code, text) = lint(&home, &["--config", "x-y.config", "--fetch", "x-y.fetch"]);
+    assert_eq!(code, 1);
+    let expect = "\
+x-y
+  graph x_y: (no title)
+    a                                       0.000  A
+    b                                    no value  (no label)
+  config:2: graph x_y: expected a graph_title, found none
+  config:4: field a: type: expected GAUGE, COUNTER, DERIVE or ABSOLUTE, found \"GAGUE\"
+  config:5: field a: negative: expected a field of this graph, found \"none\"
+  config:7: field b: label: expected one, found none
+  config:8: graph_order: expected fields of this graph, found \"z\"
+  config:9: field b: warning: range \"abc\": expected `max`, `min:max`, `min:` or `:max`, found \"abc\"
+  fetch:2: field b: expected a number or U, found \"\"
+  fetch:4: expected `field.value reading`, found \"what?\"
+  fetch: field b: graph x_y has readings, and none of this field
+  fetch:3: field c: expected a field that config declares
+";
+    assert_eq!(text, expect);
+    let (_, text) = lint(&home, &["--json", "--config", "x-y.config"]);
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report["graphs"][0]["attributes"]["host_name"], "sw1");
+}
+
+#[test]
+fn lint_of_one_plugin_that_is_not_there_costs_only_itself() {
+    let home = Home::new();
+    home.plugin("good", GOOD);
+    std::fs::write(
+        home.path("agent.toml"),
+        format!("state_dir = {:?}\n", home.path("state")),
+    )
+    .unwrap();
+    let (code, text) = lint(&home, &["-c", "agent.toml", "none", "plugins/good"]);
+    let expect = "\
+none
+  config: none: there is no such file
+good
+  graph good: G
+    a                                           7  apples
+";
+    assert_eq!((code, text.as_str()), (1, expect));
+}
+
 /// Ended when the test is over, however that ends.
 struct Started(Child);
 

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::draft::{Draft, sample};
 use super::web::{self, Answer};
-use super::{BundledError, Entry, PluginSample, Request, always};
+use super::{Autoconf, BundledError, Entry, PluginSample, Request};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "http_",
@@ -24,7 +24,12 @@ pub(super) const ENTRY: Entry = Entry {
         let answer = web::get(&url, web::timeout(request.environment)?);
         read(request, url.scheme() == "https", answer.ok().as_ref())
     },
-    autoconf: always,
+    autoconf: |environment| match environment.setting("url") {
+        Some(_) => Autoconf::Yes,
+        None => Autoconf::No(Some(
+            "needs an address, in its name or as env.url".to_owned(),
+        )),
+    },
     suggest: |_| Vec::new(),
 };
 

@@ -18,7 +18,7 @@ use crate::reading::Reading;
 use super::draft::{Draft, sample};
 use super::environment::Environment;
 use super::system::System;
-use super::{BundledError, Entry, PluginSample, Request, always};
+use super::{Autoconf, BundledError, Entry, PluginSample, Request};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "ping_",
@@ -26,7 +26,10 @@ pub(super) const ENTRY: Entry = Entry {
     automatic: false,
     config: |request| Ok(vec![declare(request, &V4)?]),
     fetch: |request| fetch(request, &V4),
-    autoconf: always,
+    autoconf: |environment| match gateway(environment.system()) {
+        Some(_) => Autoconf::Yes,
+        None => needs_host(environment),
+    },
     suggest: |system| gateway(system).into_iter().collect(),
 };
 
@@ -36,9 +39,16 @@ pub(super) const ENTRY_6: Entry = Entry {
     automatic: false,
     config: |request| Ok(vec![declare(request, &V6)?]),
     fetch: |request| fetch(request, &V6),
-    autoconf: always,
+    autoconf: needs_host,
     suggest: |_| Vec::new(),
 };
+
+fn needs_host(environment: &Environment) -> Autoconf {
+    match environment.setting("host") {
+        Some(_) => Autoconf::Yes,
+        None => Autoconf::No(Some("needs a host, in its name or as env.host".to_owned())),
+    }
+}
 
 const COUNT: u16 = 2;
 const COUNT_MAX: u16 = 20;
