@@ -330,3 +330,77 @@ fn bundled_plugins_run_where_no_state_can_be_kept() {
     assert_eq!(refused.code, 1);
     assert_eq!(batch["version"], json!(1));
 }
+
+#[test]
+fn a_renamed_host_goes_on_under_its_new_name_and_what_waited_keeps_the_old_one() {
+    let mut collector = Collector::started(WITHOUT_AGENT);
+    let settings = pushing(&collector);
+    let mut agent = Agent::new(&settings);
+    put_clock(&agent, "clock");
+    agent.start();
+    wait::until("its readings arrive", || {
+        latest(&collector, "clock").is_some()
+    });
+    collector.kill();
+    let killed = wait::utc_seconds();
+    wait::until("readings wait on disk", || wait::utc_seconds() > killed + 5);
+    agent.configure(&settings.replace("host = \"web1\"", "host = \"web2\""));
+    agent.running().signal(Signal::SIGHUP);
+    wait::until("it has read its new name", || {
+        agent.log().contains("host=web2")
+    });
+    collector.start();
+    wait::until("the new name has readings", || {
+        let detail = collector.api_if_there("/hosts/web2/graphs/clock");
+        detail.is_some_and(|detail| detail["latest"][0]["value"].as_f64().is_some())
+    });
+    let last = latest(&collector, "clock").unwrap();
+    assert!(
+        last > (killed + 1) as f64,
+        "what waited belongs to the old name: {last}, {killed}"
+    );
+}
+
+#[test]
+fn two_agents_of_one_name_are_both_heard() {
+    let collector = Collector::started(WITHOUT_AGENT);
+    let settings = pushing(&collector);
+    let mut agents = ["left", "right"].map(|name| {
+        let mut agent = Agent::new(&settings);
+        put_clock(&agent, name);
+        agent.start();
+        agent
+    });
+    wait::until("both are heard", || {
+        ["left", "right"]
+            .iter()
+            .all(|name| latest(&collector, name).is_some())
+    });
+    agents[0].stop();
+    let before = latest(&collector, "right").unwrap();
+    wait::until("one goes on without the other", || {
+        latest(&collector, "right") > Some(before + 1.0)
+    });
+}
+
+#[test]
+fn an_agent_that_is_started_again_and_again_loses_and_repeats_nothing() {
+    let collector = Collector::started(WITHOUT_AGENT);
+    let mut agent = Agent::new(&pushing(&collector));
+    put_clock(&agent, "clock");
+    let mut last = 0.0;
+    for _ in 0..4 {
+        agent.start();
+        wait::until("this start is heard", || {
+            latest(&collector, "clock") > Some(last)
+        });
+        last = latest(&collector, "clock").unwrap();
+        agent.kill();
+    }
+    assert!(
+        !agent.log().contains("another agent's, too"),
+        "{}",
+        agent.log()
+    );
+    assert!(!agent.log().contains("refused"), "{}", agent.log());
+}
