@@ -47,8 +47,20 @@ struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // Asked first: one that is killed leaves its workers behind.
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+        let ended = (0..500).any(|_| {
+            let ended = !matches!(self.child.try_wait(), Ok(None));
+            if !ended {
+                std::thread::park_timeout(Duration::from_millis(10));
+            }
+            ended
+        });
+        if !ended {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
     }
 }
 
