@@ -374,7 +374,7 @@ impl Gather {
             host: self.host.clone(),
             key: None,
             graphs: pending.graphs,
-            series: pending.series,
+            series: pending.series.into(),
             samples: pending.samples,
             runs: pending.runs,
             verdicts: pending.verdicts,

@@ -3,6 +3,9 @@
 //! Samples are columns and name their series by index, so that a name travels once a batch however many readings it has.
 //! [`encode`] and [`decode`] are the only ways to and from bytes; what arrives is hostile until `decode` has taken it.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::declaration::Declaration;
@@ -14,9 +17,11 @@ use crate::timestamp::Timestamp;
 
 mod bounded;
 mod codec;
+mod pack;
 
 pub(crate) use bounded::bounded;
-pub use codec::{Encoding, Limits, WireError, decode, encode, gzip};
+pub use codec::{Encoding, Limits, Received, WireError, decode, encode, gzip, receive, unpack};
+pub use pack::Tables;
 
 /// Graphs that one batch declares at most; an agent with more sends them over several batches.
 pub const GRAPHS_MAX: usize = 5_000;
@@ -59,9 +64,9 @@ pub struct Batch {
         deserialize_with = "bounded::graphs"
     )]
     pub graphs: Vec<Declaration>,
-    /// The series that `samples` refers to.
-    #[serde(default)]
-    pub series: Series,
+    /// The series that `samples` refers to; batches that have the same ones share them.
+    #[serde(default, with = "shared")]
+    pub series: Arc<Series>,
     /// The readings.
     #[serde(default)]
     pub samples: Samples,
@@ -108,6 +113,48 @@ pub struct Series {
         deserialize_with = "bounded::series"
     )]
     pub host: Vec<Option<HostName>>,
+}
+
+impl Series {
+    /// The same table with each name once in memory, however many series have it.
+    #[must_use]
+    pub(crate) fn with_shared_names(mut self) -> Self {
+        fn share<N: Clone + Eq + std::hash::Hash>(names: &mut [N]) {
+            let mut known: HashSet<N> = HashSet::new();
+            for name in names {
+                match known.get(name) {
+                    Some(same) => *name = same.clone(),
+                    None => drop(known.insert(name.clone())),
+                }
+            }
+        }
+        share(&mut self.graph);
+        share(&mut self.field);
+        share(&mut self.host);
+        self
+    }
+}
+
+/// A table of series as the other columns are written and read.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Series;
+
+    pub(super) fn serialize<S: Serializer>(
+        series: &Arc<Series>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        Series::serialize(series, serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<Series>, D::Error> {
+        Series::deserialize(deserializer).map(Arc::new)
+    }
 }
 
 /// Columns of equal length: the samples of a batch, times of one series in increasing order.

@@ -41,7 +41,8 @@ fn batch() -> Batch {
             graph: vec![graph.clone(), graph],
             field: vec![field, FieldName::new("up").unwrap()],
             host: vec![None, Some(HostName::new("sw1").unwrap())],
-        },
+        }
+        .into(),
         samples: Samples {
             series: vec![0, 1, 0],
             time: vec![
@@ -351,5 +352,43 @@ proptest! {
         let at = at % bytes.len();
         bytes[at] = byte;
         said(&bytes, MSGPACK, None);
+    }
+}
+
+/// What the short way takes it takes as the general one does, and what that refuses it leaves to it.
+#[test]
+fn both_ways_to_read_agree() {
+    let batch = r#"{"version":1,"host":"web1","key":{"agent":"a","incarnation":2,"sequence":300},
+        "graphs":[{"graph":"load","attributes":[["graph_title","Load"]],"fields":[{"field":"load"}]}],
+        "series":{"graph":["load","load","cpu"],"field":["load","load5","user"],"host":[null,"web2",null]},
+        "samples":{"series":[0,1,2,0,2,1],"time":[1700000000,1700000000.5,1700000001,1700000300,1700000301,1700000302],
+            "value":[-3,0.25,18446744073709551615,null,-40000,70000]},
+        "runs":[{"plugin":"load","time":1700000000,"duration_seconds":0.5,"error":"exit code 1"}]}"#;
+    let batch: Batch = serde_json::from_str(batch).unwrap();
+    let good = encode(&batch, Encoding::MessagePack);
+    let tables = Tables::default();
+    let short = |bytes: &[u8]| pack::read(bytes, &tables);
+    assert_eq!(short(&good), Some((batch.clone(), good.len())));
+    assert_eq!(short(&good).unwrap().0, batch, "with a table that is known");
+    assert_eq!(unpack(&good, &tables), Some(batch));
+    for at in 0..good.len() {
+        for change in [1_u8, 0x10, 0x40, 0x80, 0xff] {
+            let mut bytes = good.clone();
+            bytes[at] ^= change;
+            let general = decode(&bytes, Some("application/msgpack"), None, Limits::default());
+            let found = receive(
+                bytes.clone(),
+                Some("application/msgpack"),
+                None,
+                Limits::default(),
+                &tables,
+            );
+            match (general, found) {
+                (Ok(general), Ok(found)) => assert_eq!(general, found.batch, "byte {at}"),
+                (Err(general), Err(found)) => assert_eq!(general.to_string(), found.to_string()),
+                (general, found) => panic!("byte {at}: {general:?} {found:?}"),
+            }
+        }
+        assert_eq!(short(&good[..at]), None, "cut at {at}");
     }
 }
