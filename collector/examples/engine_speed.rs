@@ -26,7 +26,7 @@ use ravenry::store::checkpoint::Flush;
 use ravenry_plugins::clock;
 use ravenry_plugins::disk::{Disk, FileDisk};
 use ravenry_plugins::timestamp::Timestamp;
-use ravenry_plugins::wire::{self, Batch, Encoding};
+use ravenry_plugins::wire::{self, Batch, Encoding, Tables};
 use ravenry_web::source::{Consolidation, Query};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -134,15 +134,16 @@ fn update(folder: &Path, load: Load, rounds: i64) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
+    let tables = Arc::new(Tables::default());
     // The first round declares the graphs and makes the files.
-    runtime.block_on(push_all(&ingest, load.bodies(0)?))?;
+    runtime.block_on(push_all(&ingest, &tables, load.bodies(0)?))?;
     opened.checkpoint()?;
     let bodies: Vec<Vec<Vec<u8>>> = (1..=rounds)
         .map(|round| load.bodies(round))
         .collect::<Result<_, _>>()?;
     let (before, began) = (cpu_micros()?, clock::monotonic());
     for bodies in bodies {
-        runtime.block_on(push_all(&ingest, bodies))?;
+        runtime.block_on(push_all(&ingest, &tables, bodies))?;
     }
     let taken = cpu_micros()?;
     let journal_bytes = lock(&opened.journal).size_bytes();
@@ -162,13 +163,17 @@ fn update(folder: &Path, load: Load, rounds: i64) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn push_all(ingest: &Ingest, bodies: Vec<Vec<u8>>) -> Result<(), Failure> {
+async fn push_all(
+    ingest: &Ingest,
+    tables: &Arc<Tables>,
+    bodies: Vec<Vec<u8>>,
+) -> Result<(), Failure> {
     let mut running: JoinSet<Result<(), Failure>> = JoinSet::new();
     for body in bodies {
         while running.len() >= AT_ONCE {
             running.join_next().await.transpose()?.transpose()?;
         }
-        running.spawn(push(ingest.clone(), body));
+        running.spawn(push(ingest.clone(), Arc::clone(tables), body));
     }
     while let Some(ended) = running.join_next().await {
         ended??;
@@ -176,10 +181,12 @@ async fn push_all(ingest: &Ingest, bodies: Vec<Vec<u8>>) -> Result<(), Failure> 
     Ok(())
 }
 
-async fn push(ingest: Ingest, body: Vec<u8>) -> Result<(), Failure> {
+async fn push(ingest: Ingest, tables: Arc<Tables>, body: Vec<u8>) -> Result<(), Failure> {
     let content_type = Some(Encoding::MessagePack.content_type());
-    let batch = wire::decode(&body, content_type, None, wire::Limits::default())?;
-    let ack = ingest.push(batch, clock::now()).await?;
+    let received = wire::receive(body, content_type, None, wire::Limits::default(), &tables)?;
+    let ack = ingest
+        .commit(ingest.prepare(received, clock::now())?)
+        .await?;
     if ack.refused > 0 || ack.accepted == 0 {
         return Err(format!("{ack:?}").into());
     }

@@ -24,6 +24,7 @@ use crate::config::store::Store;
 use crate::entry::Entry;
 use crate::store::layout;
 use crate::store::pending::{Pending, Taken};
+use crate::store::row::Cell;
 
 /// A host remembers this many plugins' last runs.
 const RUNS_MAX: usize = 1_000;
@@ -143,6 +144,8 @@ pub struct Column {
     pub last: Option<Previous>,
     /// What that reading stands for; `None` when unknown.
     pub value: Option<f64>,
+    /// Whether its readings are told to who judges.
+    pub watched: bool,
 }
 
 /// What came of an entry.
@@ -349,21 +352,26 @@ impl Catalog {
             .push((host.clone(), Arc::clone(&stored.graph)));
     }
 
+    /// Takes the readings graph by graph: where a batch has those of one graph together, it is looked up once.
     fn take_samples(&mut self, position: u64, batch: &Batch, applied: &mut Applied) {
-        let samples = &batch.samples;
-        let mut order: Vec<usize> = (0..samples.series.len()).collect();
-        order.sort_by_key(|&i| samples.series[i]);
-        for of_series in order.chunk_by(|&a, &b| samples.series[a] == samples.series[b]) {
-            let readings = of_series
-                .iter()
-                .map(|&i| (samples.time[i], samples.value[i]));
-            match self.place(batch, samples.series[of_series[0]] as usize, applied) {
-                Some(place) => self.take_series(position, &place, readings, applied),
-                None => {
-                    self.counts.refused += of_series.len() as u64;
-                    applied.ack.refused += of_series.len() as u64;
-                }
-            }
+        let mut of_series: Vec<u32> = (0..batch.samples.series.len() as u32).collect();
+        if !batch.samples.series.is_sorted() {
+            of_series.sort_by_key(|&sample| batch.samples.series[sample as usize]);
+        }
+        let mut room = Vec::new();
+        let series = |sample: u32| batch.samples.series[sample as usize] as usize;
+        let same_graph = |a: &u32, b: &u32| {
+            let (a, b) = (series_of(batch, series(*a)), series_of(batch, series(*b)));
+            a.zip(b)
+                .is_some_and(|((host_a, graph_a, _), (host_b, graph_b, _))| {
+                    host_a == host_b && graph_a == graph_b
+                })
+        };
+        for of_graph in of_series.chunk_by(same_graph) {
+            let Some((host, graph, _)) = series_of(batch, series(of_graph[0])) else {
+                continue;
+            };
+            self.take_graph(position, batch, (host, graph), of_graph, &mut room, applied);
         }
         if !applied.ack.undeclared.is_empty() {
             let count = applied.ack.undeclared.len();
@@ -373,74 +381,57 @@ impl Catalog {
         }
     }
 
-    fn take_series(
+    /// Takes the readings of one graph, the `samples` of a batch; `room` is room.
+    fn take_graph(
         &mut self,
         position: u64,
-        place: &Place,
-        readings: impl Iterator<Item = (Timestamp, Reading)>,
+        batch: &Batch,
+        (host, graph): (&HostName, &GraphName),
+        samples: &[u32],
+        room: &mut Vec<(Timestamp, Cell)>,
         applied: &mut Applied,
     ) {
-        let series = &place.series;
         let (counts, ack) = (&mut self.counts, &mut applied.ack);
-        let host = self.hosts.get_mut(&series.host);
-        let Some(stored) = host.and_then(|host| host.graphs.get_mut(&series.graph)) else {
-            return;
-        };
-        let kind = stored.columns[place.column].scale.kind;
-        let (mut fit, unfit): (Vec<_>, Vec<_>) =
-            readings.partition(|(_, reading)| fits(kind, *reading));
-        for (_, reading) in unfit {
+        let known = self.hosts.get_mut(host);
+        let mut stored = known.and_then(|host| host.graphs.get_mut(graph));
+        room.clear();
+        let mut guess = 0;
+        for &sample in samples {
+            let sample = sample as usize;
+            let field = &batch.series.field[batch.samples.series[sample] as usize];
+            let column = stored
+                .as_ref()
+                .and_then(|stored| stored.column(field, guess));
+            let (Some(column), Some(stored)) = (column, &mut stored) else {
+                counts.refused += 1;
+                ack.refused += 1;
+                ask_for(graph, batch, ack);
+                continue;
+            };
+            guess = column + 1;
+            let (time, reading) = (batch.samples.time[sample], batch.samples.value[sample]);
+            if fits(stored.kind(column), reading) {
+                room.push((time, Cell::new(column as u32, reading)));
+                continue;
+            }
             counts.refused += 1;
             refuse(ack, 1, || {
-                format!("{series}: expected a whole number for a counter, found {reading}")
+                format!(
+                    "{host}/{graph}/{field}: expected a whole number for a counter, found {reading}"
+                )
             });
         }
-        fit.sort_by_key(|(time, _)| *time);
-        let mut seen = Vec::with_capacity(fit.len());
-        let column = u32::try_from(place.column).unwrap_or(u32::MAX);
-        stored
-            .pending
-            .take_series(column, position, &fit, |time, reading, taken| match taken {
-                Taken::New => seen.push((time, reading)),
-                Taken::Repeated => counts.late += 1,
-                Taken::Late => {
-                    counts.late += 1;
-                    refuse(ack, 1, || {
-                        format!("{series}: {time} is late: later readings have been stored")
-                    });
-                }
-            });
-        for (time, reading) in seen {
-            stored.see(place.column, reading, time);
-            counts.accepted += 1;
-            counts.pending += 1;
-            ack.accepted += 1;
-            applied.readings.push((series.clone(), reading, time));
-        }
-    }
-
-    /// Where the samples of a series go. An agent that never declared it is asked to.
-    fn place(&self, batch: &Batch, series: usize, applied: &mut Applied) -> Option<Place> {
-        let (host, graph, field) = series_of(batch, series)?;
-        let Some(column) = self.column(host, graph, field) else {
-            let undeclared = &mut applied.ack.undeclared;
-            let is_asked = batch.key.is_none() || undeclared.contains(graph);
-            if undeclared.len() < PROBLEMS_MAX && !is_asked {
-                undeclared.push(graph.clone());
+        if let Some(stored) = stored {
+            // An agent's are in order already.
+            if !room.is_sorted_by_key(|(time, cell)| (*time, cell.column())) {
+                room.sort_by_key(|(time, cell)| (*time, cell.column()));
             }
-            return None;
-        };
-        let series = SeriesName {
-            host: host.clone(),
-            graph: graph.clone(),
-            field: field.clone(),
-        };
-        Some(Place { series, column })
+            take_rows(stored, position, (host, graph), room, counts, applied);
+        }
     }
 
     fn column(&self, host: &HostName, graph: &GraphName, field: &FieldName) -> Option<usize> {
-        let columns = &self.graph(host, graph)?.columns;
-        columns.iter().position(|column| column.field == *field)
+        self.graph(host, graph)?.column(field, 0)
     }
 
     /// Makes graphs and fields that nobody declared, for a batch that comes from a person: gauges.
@@ -494,10 +485,65 @@ fn series_of(batch: &Batch, index: usize) -> Option<(&HostName, &GraphName, &Fie
     Some((host.unwrap_or(&batch.host), graph, field))
 }
 
-/// Where the samples of a series go.
-struct Place {
-    series: SeriesName,
-    column: usize,
+/// An agent that never declared a graph is asked to.
+fn ask_for(graph: &GraphName, batch: &Batch, ack: &mut Ack) {
+    let is_asked = batch.key.is_none() || ack.undeclared.contains(graph);
+    if ack.undeclared.len() < PROBLEMS_MAX && !is_asked {
+        ack.undeclared.push(graph.clone());
+    }
+}
+
+/// Takes readings of one graph in order of time and column.
+fn take_rows(
+    stored: &mut StoredGraph,
+    position: u64,
+    (host, graph): (&HostName, &GraphName),
+    readings: &[(Timestamp, Cell)],
+    counts: &mut Counts,
+    applied: &mut Applied,
+) {
+    let StoredGraph {
+        pending,
+        columns,
+        first_update,
+        unsaved,
+        ..
+    } = stored;
+    let ack = &mut applied.ack;
+    pending.take(position, readings, |number, taken| {
+        let (time, cell) = readings[number];
+        let column = &mut columns[cell.column() as usize];
+        match taken {
+            Taken::New => {
+                if first_update.is_none_or(|first| time < first) {
+                    *first_update = Some(time);
+                    *unsaved = true;
+                }
+                counts.accepted += 1;
+                counts.pending += 1;
+                ack.accepted += 1;
+                column.see(cell.reading(), time);
+                if column.watched {
+                    let series = SeriesName {
+                        host: host.clone(),
+                        graph: graph.clone(),
+                        field: column.field.clone(),
+                    };
+                    applied.readings.push((series, cell.reading(), time));
+                }
+            }
+            Taken::Repeated => counts.late += 1,
+            Taken::Late => {
+                counts.late += 1;
+                refuse(ack, 1, || {
+                    let field = &column.field;
+                    format!(
+                        "{host}/{graph}/{field}: {time} is late: later readings have been stored"
+                    )
+                });
+            }
+        }
+    });
 }
 
 /// rrdtool takes only whole numbers for what is counted.
@@ -561,7 +607,20 @@ impl Column {
             scale,
             last: None,
             value: None,
+            watched: true,
         }
+    }
+
+    /// Remembers the last reading and what it stands for.
+    fn see(&mut self, reading: Reading, at: Timestamp) {
+        if self.last.is_some_and(|last| last.at > at) {
+            return;
+        }
+        self.value = match self.scale.value(self.last, reading, at) {
+            Value::Known(number) => Some(number),
+            Value::Unknown | Value::Pending => None,
+        };
+        self.last = Some(Previous { at, reading });
     }
 }
 
@@ -637,20 +696,16 @@ impl StoredGraph {
         }
     }
 
-    /// Remembers the last reading and what it stands for.
-    fn see(&mut self, column: usize, reading: Reading, at: Timestamp) {
-        if self.first_update.is_none_or(|first| at < first) {
-            self.first_update = Some(at);
-            self.unsaved = true;
+    /// The number of a field's column; `guess` is looked at first.
+    fn column(&self, field: &FieldName, guess: usize) -> Option<usize> {
+        let is_it = |column: &Column| column.field == *field;
+        if self.columns.get(guess).is_some_and(is_it) {
+            return Some(guess);
         }
-        let column = &mut self.columns[column];
-        if column.last.is_some_and(|last| last.at > at) {
-            return;
-        }
-        column.value = match column.scale.value(column.last, reading, at) {
-            Value::Known(number) => Some(number),
-            Value::Unknown | Value::Pending => None,
-        };
-        column.last = Some(Previous { at, reading });
+        self.columns.iter().position(is_it)
+    }
+
+    fn kind(&self, column: usize) -> Kind {
+        self.columns[column].scale.kind
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ravenry_plugins::clock;
 use ravenry_plugins::timestamp::Timestamp;
-use ravenry_plugins::wire::{Ack, Batch, PROBLEMS_MAX};
+use ravenry_plugins::wire::{Ack, Batch, PROBLEMS_MAX, Received};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
@@ -104,11 +104,23 @@ impl Ingest {
     /// See [`PushError`]; nothing of the batch was taken.
     pub async fn push(&self, batch: Batch, now: Timestamp) -> Result<Ack, PushError> {
         let ingest = self.clone();
-        let prepared = spawn_blocking(move || ingest.prepare(batch, now)).await;
+        let received = Received {
+            batch,
+            packed: None,
+        };
+        let prepared = spawn_blocking(move || ingest.prepare(received, now)).await;
         let failed = |_| PushError::Failed("the batch could not be screened".to_owned());
-        let (entry, bytes, screened) = match prepared.map_err(failed)?? {
-            Prepared::Answered(ack) => return Ok(ack),
-            Prepared::Ready(entry, bytes, screened) => (entry, bytes, screened),
+        self.commit(prepared.map_err(failed)??).await
+    }
+
+    /// Takes what [`Self::prepare`] made; returns when its readings survive a power cut.
+    ///
+    /// # Errors
+    /// See [`PushError`]; nothing of the batch was taken.
+    pub async fn commit(&self, prepared: Prepared) -> Result<Ack, PushError> {
+        let (entry, bytes, screened) = match prepared.0 {
+            Screening::Answered(ack) => return Ok(ack),
+            Screening::Ready(entry, bytes, screened) => (entry, bytes, screened),
         };
         let (reply, answer) = oneshot::channel();
         let stopping = "the collector is stopping";
@@ -138,10 +150,18 @@ impl Ingest {
     }
 
     /// Everything that can be done before a batch's turn comes: what is long is not done on the runtime.
-    fn prepare(&self, mut batch: Batch, now: Timestamp) -> Result<Prepared, PushError> {
+    ///
+    /// # Errors
+    /// See [`PushError`]; nothing of the batch was taken.
+    pub fn prepare(&self, received: Received, now: Timestamp) -> Result<Prepared, PushError> {
+        self.screen(received, now).map(Prepared)
+    }
+
+    fn screen(&self, received: Received, now: Timestamp) -> Result<Screening, PushError> {
+        let Received { mut batch, packed } = received;
         let has_seen = |key| self.store.catalog().has_seen(&batch.host, key);
         if batch.key.as_ref().is_some_and(has_seen) {
-            return Ok(Prepared::Answered(Ack {
+            return Ok(Screening::Answered(Ack {
                 duplicate: true,
                 ..Ack::default()
             }));
@@ -155,13 +175,17 @@ impl Ingest {
         let says_nothing =
             batch.samples.series.is_empty() && batch.graphs.is_empty() && batch.verdicts.is_empty();
         if says_nothing && batch.key.is_none() {
-            return Ok(Prepared::Answered(screened.ack(Ack::default())));
+            return Ok(Screening::Answered(screened.ack(Ack::default())));
         }
         let entry = Entry {
             received: now,
             batch,
         };
-        let bytes = entry.encode().map_err(PushError::Failed)?;
+        let bytes = match packed.filter(|_| screened.refused == 0) {
+            Some(packed) => Entry::encode_packed(now, &packed),
+            None => entry.encode(),
+        };
+        let bytes = bytes.map_err(PushError::Failed)?;
         let (size_bytes, limit_bytes) = (bytes.len() as u64, self.limits.entry_bytes_max);
         if size_bytes > limit_bytes {
             let error = JournalError::TooLarge {
@@ -170,12 +194,14 @@ impl Ingest {
             };
             return Err(error.into());
         }
-        Ok(Prepared::Ready(Box::new(entry), bytes, screened))
+        Ok(Screening::Ready(Box::new(entry), bytes, screened))
     }
 }
 
 /// A batch before its turn.
-enum Prepared {
+pub struct Prepared(Screening);
+
+enum Screening {
     /// There is nothing to do for it.
     Answered(Ack),
     /// What is journalled, its bytes, and what was refused of it.

@@ -24,7 +24,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Json, Router};
 use ravenry_plugins::clock;
-use ravenry_plugins::wire::{self, Ack, Batch, Limits, WireError};
+use ravenry_plugins::name::HostName;
+use ravenry_plugins::pattern::Pattern;
+use ravenry_plugins::wire::{self, Ack, Batch, Limits, Received, Tables, WireError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -32,7 +34,7 @@ use tokio::time::timeout;
 use crate::database::Database;
 use crate::health::Health;
 use crate::http::Peer;
-use crate::ingest::{Ingest, PushError};
+use crate::ingest::{Ingest, Prepared, PushError};
 use crate::token::{Allowed, Tokens};
 
 /// Batches that are decoded or wait for the journal at once: they, expanded, are what pushes may take of the memory.
@@ -68,6 +70,8 @@ pub struct Receiver {
     pieces: Arc<Semaphore>,
     /// Taken from when a body has arrived until it is journalled.
     turns: Arc<Semaphore>,
+    /// Tables of series that came before.
+    tables: Arc<Tables>,
 }
 
 /// The route.
@@ -121,13 +125,38 @@ impl Receiver {
         *sender = format!("{sender} with token {name}");
         let body = self.read(&headers, body).await?;
         let _turn = self.turn().await?;
-        let batch = decode(headers, body, self.bytes_max).await?;
-        *sender = format!("{sender} for {}", batch.host);
-        if let Some(host) = hosts_named(&batch).find(|host| !hosts.matches(host)) {
+        let receiver = self.clone();
+        let prepared = spawn_blocking(move || {
+            let mut named = None;
+            let prepared = receiver.prepare(&headers, body, &hosts, &mut named);
+            (named, prepared)
+        });
+        let (named, prepared) = prepared.await.map_err(|_| {
+            let text = "the batch could not be read".to_owned();
+            Refused(StatusCode::INTERNAL_SERVER_ERROR, text)
+        })?;
+        if let Some(host) = named {
+            *sender = format!("{sender} for {host}");
+        }
+        Ok(Json(self.ingest.commit(prepared?).await?))
+    }
+
+    /// Reads a body and prepares what it says; `named` is told the host that it is about. The body's memory is given back.
+    fn prepare(
+        &self,
+        headers: &HeaderMap,
+        body: Arrived,
+        hosts: &Pattern,
+        named: &mut Option<HostName>,
+    ) -> Result<Prepared, Refused> {
+        let received = decode(headers, body, self.bytes_max, &self.tables)?;
+        let batch = &received.batch;
+        *named = Some(batch.host.clone());
+        if let Some(host) = hosts_named(batch).find(|host| !hosts.matches(host)) {
             let text = format!("this token speaks for hosts {hosts}, not for {host}");
             return Err(Refused(StatusCode::FORBIDDEN, text));
         }
-        Ok(Json(self.ingest.push(batch, clock::now()).await?))
+        Ok(self.ingest.prepare(received, clock::now())?)
     }
 
     /// An endpoint that gives batches to `ingest` and asks `database` for tokens; it should be nobody else's.
@@ -143,6 +172,7 @@ impl Receiver {
             body_within: BODY_WITHIN,
             pieces: Arc::new(Semaphore::new(pieces)),
             turns: Arc::new(Semaphore::new(BATCHES_MAX)),
+            tables: Arc::default(),
         }
     }
 
@@ -279,27 +309,23 @@ async fn next_chunk(body: &mut Body) -> Option<Result<Bytes, axum::Error>> {
     }
 }
 
-/// The body's memory is given back when the batch has been read.
-async fn decode(headers: HeaderMap, body: Arrived, bytes_max: usize) -> Result<Batch, Refused> {
-    let decoded = spawn_blocking(move || {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let limits = Limits {
-            expanded_bytes: bytes_max,
-        };
-        wire::decode(
-            &body.bytes,
-            text(header::CONTENT_TYPE),
-            text(header::CONTENT_ENCODING),
-            limits,
-        )
-    });
-    match decoded.await {
-        Ok(batch) => Ok(batch?),
-        Err(_) => Err(Refused(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the batch could not be read".to_owned(),
-        )),
-    }
+fn decode(
+    headers: &HeaderMap,
+    body: Arrived,
+    bytes_max: usize,
+    tables: &Tables,
+) -> Result<Received, WireError> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let limits = Limits {
+        expanded_bytes: bytes_max,
+    };
+    wire::receive(
+        body.bytes,
+        text(header::CONTENT_TYPE),
+        text(header::CONTENT_ENCODING),
+        limits,
+        tables,
+    )
 }
 
 fn hosts_named(batch: &Batch) -> impl Iterator<Item = &str> {

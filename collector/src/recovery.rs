@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use ravenry_plugins::disk::Disk;
+use ravenry_plugins::wire::Tables;
 
 use crate::catalog::{Applied, Catalog};
 use crate::config;
@@ -80,7 +81,10 @@ pub fn replay(
     let from = catalog.position + 1;
     let mut entries = 0;
     let mut unreadable = Vec::new();
-    let mut problems = journal.tail(from, &mut |position, bytes| match Entry::decode(bytes) {
+    let tables = Tables::default();
+    let mut problems = journal.tail(from, &mut |position, bytes| match Entry::decode(
+        bytes, &tables,
+    ) {
         Ok(entry) => {
             entries += 1;
             each(catalog.apply(position, &entry), &entry);

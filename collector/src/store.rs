@@ -30,6 +30,7 @@ pub mod layout;
 pub mod pending;
 pub mod redo;
 pub mod repair;
+pub mod row;
 pub mod verify;
 
 /// Folder of the history files below the data directory.

@@ -34,8 +34,8 @@ use ravenry_rrd::writes::Writes;
 use super::Store;
 use super::graph_file::{FILE_BYTES_MAX, FileError, GraphFile, advance, last_update};
 use super::layout::{Decided, Shape};
-use super::pending::Row;
 use super::redo::{self, Redo, Stubborn};
+use super::row::Rows;
 use crate::catalog::Catalog;
 use crate::database::{Changes, Database, DatabaseError};
 use crate::journal::{Journal, JournalError};
@@ -101,7 +101,7 @@ struct Work {
     graph_definition: Arc<Graph>,
     declared: bool,
     columns: Vec<FieldName>,
-    rows: Arc<Vec<Row>>,
+    rows: Arc<Rows>,
     /// Whether it had a file before.
     had_file: bool,
     /// Whether the last checkpoint may have written them already: that the file has moved past them is no news.
@@ -517,7 +517,7 @@ fn replacement(work: &Work, mut bytes: Vec<u8>, run: &mut Run) -> Result<Plan, F
 }
 
 fn new_file(work: &Work, catalog: &Catalog) -> Result<Vec<u8>, FileError> {
-    let first = work.rows.first().map_or(0, |row| row.time.seconds());
+    let first = work.rows.iter().next().map_or(0, |row| row.time.seconds());
     Ok(create(&work.definition(catalog, first))?)
 }
 
@@ -646,7 +646,7 @@ impl Drop for Chunk<'_> {
             match fate {
                 Fate::Settled(written) => {
                     stored.pending.settle(*written);
-                    let readings: u64 = work.rows.iter().map(|row| row.readings.len() as u64).sum();
+                    let readings = work.rows.readings() as u64;
                     catalog.counts.pending = catalog.counts.pending.saturating_sub(readings);
                 }
                 Fate::Waiting => stored.pending.put_back(),

@@ -14,8 +14,9 @@ use ravenry_rrd::layout::STAT_HEAD;
 use ravenry_rrd::update::{Input, UpdateError};
 use ravenry_rrd::writes::Writes;
 
-use super::layout::source_name;
-use super::pending::{Row, merged};
+use super::layout::is_source_of;
+use super::pending::{Group, merged};
+use super::row::Row;
 
 /// A whole file is read at most this large, when it is rewritten.
 pub const FILE_BYTES_MAX: u64 = 1 << 30;
@@ -95,7 +96,7 @@ pub struct Advanced {
 pub fn advance<'r>(
     header: &mut Header,
     columns: &[FieldName],
-    rows: impl Iterator<Item = &'r Row>,
+    rows: impl Iterator<Item = Row<'r>>,
     fresh_from: u64,
     writes: &mut Writes,
 ) -> Result<Advanced, UpdateError> {
@@ -105,31 +106,34 @@ pub fn advance<'r>(
     let mut advanced = Advanced::default();
     let step = Duration::from_secs(header.step());
     let written = last_update(header);
+    let mut late = 0;
     // Before rows are joined: one that the file has must not come again with a later one.
     let rows = rows.filter(|row| {
         let is_later = row.time > written;
         if !is_later && row.position >= fresh_from {
-            advanced.late += row.readings.len() as u64;
+            late += row.cells.len() as u64;
         }
         is_later
     });
-    for row in merged(rows, step) {
+    merged(rows, step, |group| {
         inputs.fill(Input::Unknown);
-        for (column, reading) in &row.readings {
-            if let Some(Some(source)) = sources.get(*column as usize) {
-                inputs[*source] = input(*reading);
+        for cell in &group.cells {
+            if let Some(Some(source)) = sources.get(cell.column() as usize) {
+                inputs[*source] = input(cell.reading());
             }
         }
-        match update(header, &row, &mut inputs, writes) {
+        match update(header, group, &mut inputs, writes) {
             Ok(unfit) => {
                 advanced.taken += 1;
                 advanced.unfit += unfit;
             }
-            Err(UpdateError::NotLater { .. }) if row.position < fresh_from => {}
-            Err(UpdateError::NotLater { .. }) => advanced.late += row.readings.len() as u64,
+            Err(UpdateError::NotLater { .. }) if group.position < fresh_from => {}
+            Err(UpdateError::NotLater { .. }) => advanced.late += group.cells.len() as u64,
             Err(error) => return Err(error),
         }
-    }
+        Ok(())
+    })?;
+    advanced.late += late;
     if advanced.taken > 0 {
         header.live_write(writes);
     }
@@ -139,13 +143,18 @@ pub fn advance<'r>(
 /// Moves the header by one row; an input that its source cannot hold becomes unknown. Says how many.
 fn update(
     header: &mut Header,
-    row: &Row,
+    group: &Group,
     inputs: &mut [Input<'_>],
     writes: &mut Writes,
 ) -> Result<u64, UpdateError> {
     let mut unfit = 0;
     loop {
-        let updated = header.update(row.time.seconds(), row.time.subsec_micros(), inputs, writes);
+        let updated = header.update(
+            group.time.seconds(),
+            group.time.subsec_micros(),
+            inputs,
+            writes,
+        );
         let name = match updated {
             Ok(()) => return Ok(unfit),
             Err(
@@ -168,14 +177,18 @@ fn update(
 
 /// The number of the data source of each column; `None` where the file has none yet.
 pub fn sources(header: &Header, columns: &[FieldName]) -> Vec<Option<usize>> {
-    let number = |column: &FieldName| {
-        let name = source_name(column);
-        header
-            .sources()
-            .iter()
-            .position(|source| source.name() == name)
+    let is_it = |source: usize, column: &FieldName| {
+        let found = header.sources().get(source);
+        found.is_some_and(|source| is_source_of(source.name(), column))
     };
-    columns.iter().map(number).collect()
+    // Mostly columns and sources are in the same order.
+    let number = |(index, column): (usize, &FieldName)| {
+        if is_it(index, column) {
+            return Some(index);
+        }
+        (0..header.sources().len()).find(|source| is_it(*source, column))
+    };
+    columns.iter().enumerate().map(number).collect()
 }
 
 fn input(reading: Reading) -> Input<'static> {

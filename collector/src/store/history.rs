@@ -18,12 +18,12 @@ use std::time::Duration;
 use super::Store;
 use super::checkpoint::changed_sources;
 use super::graph_file::{FILE_BYTES_MAX, FileError, GraphFile, advance, sources};
-use super::pending::Row;
+use super::row::Rows;
 
 /// A graph's rows that wait, and what is needed to make its file when there is none yet.
 struct Waiting {
     columns: Vec<FieldName>,
-    rows: Vec<Row>,
+    rows: Rows,
     /// What the file would be made of.
     definition: Definition,
 }
@@ -58,8 +58,8 @@ impl Store {
         let Some(stored) = catalog.graph(host, graph) else {
             return Err(not_stored(host, graph));
         };
-        let rows: Vec<Row> = stored.pending.rows().cloned().collect();
-        let first = rows.first().map_or(0, |row| row.time.seconds());
+        let rows = stored.pending.copy();
+        let first = rows.iter().next().map_or(0, |row| row.time.seconds());
         let definition = catalog
             .layouts()
             .definition(host, &stored.graph, stored.declared, first);

@@ -319,6 +319,17 @@ pub fn kind(kind: graph::Kind) -> Kind {
     }
 }
 
+/// Whether `source` is the data source of a field.
+#[must_use]
+pub fn is_source_of(source: &str, field: &FieldName) -> bool {
+    let name = field.as_str();
+    if name.len() <= SOURCE_NAME_MAX {
+        source == name
+    } else {
+        source == source_name(field)
+    }
+}
+
 /// A field's data source: its own name where that is short enough, else its beginning and a hash of the whole.
 #[must_use]
 pub fn source_name(field: &FieldName) -> String {

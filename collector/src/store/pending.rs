@@ -6,19 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ravenry_plugins::reading::Reading;
 use ravenry_plugins::timestamp::Timestamp;
 
-/// The readings of one moment.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Row {
-    /// When they were taken.
-    pub time: Timestamp,
-    /// The first journal entry that brought one of them.
-    pub position: u64,
-    /// Column and reading, by column; nothing where nothing came.
-    pub readings: Vec<(u32, Reading)>,
-}
+use super::row::{Cell, Row, Rows};
 
 /// What became of a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +24,9 @@ pub enum Taken {
 /// What waits of one graph.
 #[derive(Clone, Debug, Default)]
 pub struct Pending {
-    rows: Vec<Row>,
-    writing: Arc<Vec<Row>>,
+    rows: Rows,
+    /// Nothing while nothing is on its way.
+    writing: Option<Arc<Rows>>,
     /// The file's last update, once it is known.
     written: Option<Timestamp>,
     /// Whether the file has been asked for it.
@@ -43,50 +34,35 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Takes readings of one column, in order of time, and tells `each` what became of them.
-    pub fn take_series(
+    /// Takes readings in order of time and column, and tells `each`, by their numbers in order, what became of them.
+    pub fn take(
         &mut self,
-        column: u32,
         position: u64,
-        readings: &[(Timestamp, Reading)],
-        mut each: impl FnMut(Timestamp, Reading, Taken),
+        readings: &[(Timestamp, Cell)],
+        mut each: impl FnMut(usize, Taken),
     ) {
         let horizon = self.horizon();
         let late = readings.partition_point(|(time, _)| Some(*time) <= horizon);
-        for &(time, reading) in &readings[..late] {
-            each(time, reading, Taken::Late);
-        }
-        let readings = &readings[late..];
-        let Some(&(first, _)) = readings.first() else {
+        (0..late).for_each(|number| each(number, Taken::Late));
+        for (number, &(time, cell)) in readings.iter().enumerate().skip(late) {
+            if self.rows.append(time, position, cell) {
+                each(number, Taken::New);
+                continue;
+            }
+            self.rows
+                .merge(position, &readings[number..], |behind, is_new| {
+                    let taken = if is_new { Taken::New } else { Taken::Repeated };
+                    each(number + behind, taken);
+                });
             return;
-        };
-        let split = self.rows.partition_point(|row| row.time < first);
-        let mut behind = self.rows.split_off(split).into_iter().peekable();
-        for &(time, reading) in readings {
-            self.rows.extend(std::iter::from_fn(|| {
-                behind.next_if(|row| row.time <= time)
-            }));
-            let taken = match self.rows.last_mut() {
-                Some(row) if row.time == time => row.fill(column, reading),
-                _ => {
-                    let readings = vec![(column, reading)];
-                    self.rows.push(Row {
-                        time,
-                        position,
-                        readings,
-                    });
-                    Taken::New
-                }
-            };
-            each(time, reading, taken);
         }
-        self.rows.extend(behind);
     }
 
     /// The time up to which rows are in the file or on their way to it.
     #[must_use]
     pub fn horizon(&self) -> Option<Timestamp> {
-        self.writing.last().map(|row| row.time).max(self.written)
+        let writing = self.writing.as_ref().and_then(|rows| rows.last_time());
+        writing.max(self.written)
     }
 
     /// Whether there was a file when it was last looked for or written.
@@ -109,18 +85,24 @@ impl Pending {
 
     /// Moves rows up to `until` (all of them when `None`) on their way to the file, unless some are already. The rows
     /// stay visible to readers. Rows that [`merged`] would join with later ones stay with them.
-    pub fn begin_writing(&mut self, until: Option<Timestamp>, step: Duration) -> Arc<Vec<Row>> {
-        if self.writing.is_empty() {
-            let due = match until {
-                None => self.rows.len(),
-                Some(until) => {
-                    let due = self.rows.partition_point(|row| row.time <= until);
-                    group_start(&self.rows, due, step)
-                }
-            };
-            self.writing = Arc::new(self.rows.drain(..due).collect());
+    pub fn begin_writing(&mut self, until: Option<Timestamp>, step: Duration) -> Arc<Rows> {
+        if let Some(writing) = &self.writing {
+            return Arc::clone(writing);
         }
-        Arc::clone(&self.writing)
+        let due = match until {
+            None => self.rows.len(),
+            Some(until) => {
+                let due = self.rows.earlier_than(until + Duration::from_micros(1));
+                group_start(&self.rows, due, step)
+            }
+        };
+        if due == 0 {
+            return Arc::default();
+        }
+        let later = self.rows.split_off(due);
+        let writing = Arc::new(std::mem::replace(&mut self.rows, later));
+        self.writing = Some(Arc::clone(&writing));
+        writing
     }
 
     /// Whether rows are on their way, or may have got there although that failed.
@@ -134,19 +116,30 @@ impl Pending {
     pub fn settle(&mut self, written: Option<Timestamp>) {
         self.written = self.horizon().max(written);
         self.is_known = true;
-        self.writing = Arc::default();
+        self.writing = None;
     }
 
     /// The rows on their way did not get there: they wait again.
     pub fn put_back(&mut self) {
-        let mut rows = Arc::unwrap_or_clone(std::mem::take(&mut self.writing));
-        rows.append(&mut self.rows);
-        self.rows = rows;
+        if let Some(writing) = self.writing.take() {
+            let mut rows = Arc::unwrap_or_clone(writing);
+            rows.extend(&self.rows);
+            self.rows = rows;
+        }
     }
 
     /// All rows that are not in the file, oldest first.
-    pub fn rows(&self) -> impl Iterator<Item = &Row> {
-        self.writing.iter().chain(&self.rows)
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        let writing = self.writing.iter().flat_map(|rows| rows.iter());
+        writing.chain(self.rows.iter())
+    }
+
+    /// A copy of all of them.
+    #[must_use]
+    pub fn copy(&self) -> Rows {
+        let mut rows = self.writing.as_deref().cloned().unwrap_or_default();
+        rows.extend(&self.rows);
+        rows
     }
 
     /// Whether there is something to write up to `until`.
@@ -163,76 +156,97 @@ impl Pending {
     }
 }
 
-impl Row {
-    fn fill(&mut self, column: u32, reading: Reading) -> Taken {
-        match self
-            .readings
-            .binary_search_by_key(&column, |(have, _)| *have)
-        {
-            Ok(_) => Taken::Repeated,
-            Err(at) => {
-                self.readings.insert(at, (column, reading));
-                Taken::New
-            }
-        }
+/// Readings that are written together.
+#[derive(Clone, Debug, Default)]
+pub struct Group {
+    /// The time of the last of them.
+    pub time: Timestamp,
+    /// The first journal entry that brought one of them.
+    pub position: u64,
+    /// The readings, each column once.
+    pub cells: Vec<Cell>,
+}
+
+impl Group {
+    fn begin(&mut self, row: Row<'_>) {
+        self.time = row.time;
+        self.position = row.position;
+        self.cells.clear();
+        self.cells.extend_from_slice(row.cells);
     }
 
-    fn shares_a_column(&self, other: &[(u32, Reading)]) -> bool {
-        self.readings
-            .iter()
-            .any(|(column, _)| other.iter().any(|(have, _)| have == column))
+    fn join(&mut self, row: Row<'_>) {
+        self.time = row.time;
+        self.position = self.position.min(row.position);
+        self.cells.extend_from_slice(row.cells);
     }
 }
 
-/// Joins rows that belong together: an RRD file is updated in all its columns at once, and a column for which nothing came
-/// would count as unknown. Rows of different columns that lie within a step of each other become one, at the time of the
-/// last of them.
-pub fn merged<'r>(rows: impl Iterator<Item = &'r Row>, step: Duration) -> Vec<Row> {
-    let mut merged: Vec<Row> = Vec::new();
-    let mut began = Timestamp::EPOCH;
+/// Gives rows that belong together to `each`: an RRD file is updated in all its columns at once, and a column for which
+/// nothing came would count as unknown. Rows of different columns that lie within a step of each other become one, at the
+/// time of the last of them.
+///
+/// # Errors
+/// What `each` says; nothing more is given to it.
+pub fn merged<'r, E>(
+    rows: impl Iterator<Item = Row<'r>>,
+    step: Duration,
+    mut each: impl FnMut(&Group) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut group = Group::default();
+    let mut began = None;
     for row in rows {
-        match merged.last_mut() {
-            Some(last) if joins(last, began, row, step) => {
-                last.time = row.time;
-                last.position = last.position.min(row.position);
-                last.readings.extend(&row.readings);
+        match began {
+            Some(start) if joins(&group.cells, start, row, step) => group.join(row),
+            Some(_) => {
+                each(&group)?;
+                group.begin(row);
+                began = Some(row.time);
             }
-            _ => {
-                began = row.time;
-                merged.push(row.clone());
+            None => {
+                group.begin(row);
+                began = Some(row.time);
             }
         }
     }
-    merged
+    began.map_or(Ok(()), |_| each(&group))
 }
 
-fn joins(last: &Row, began: Timestamp, row: &Row, step: Duration) -> bool {
-    row.time.since(began) < step && !row.shares_a_column(&last.readings)
+fn joins(cells: &[Cell], began: Timestamp, row: Row<'_>, step: Duration) -> bool {
+    row.time.since(began) < step && !shares_a_column(row.cells, cells)
+}
+
+fn shares_a_column(cells: &[Cell], others: &[Cell]) -> bool {
+    let has = |cell: &Cell| others.iter().any(|other| other.column() == cell.column());
+    cells.iter().any(has)
 }
 
 /// The start of the group that row number `due` would be joined with, or `due` itself.
-fn group_start(rows: &[Row], due: usize, step: Duration) -> usize {
-    let Some(next) = rows.get(due) else {
+fn group_start(rows: &Rows, due: usize, step: Duration) -> usize {
+    let Some(next) = rows.iter().nth(due) else {
         return due;
     };
     let mut start = 0;
-    let mut columns: Vec<(u32, Reading)> = Vec::new();
-    for (index, row) in rows[..due].iter().enumerate() {
-        let began = rows[start].time;
-        if row.time.since(began) < step && !row.shares_a_column(&columns) {
-            columns.extend(&row.readings);
-        } else {
+    let mut began: Option<Timestamp> = None;
+    let mut cells: Vec<Cell> = Vec::new();
+    for (index, row) in rows.iter().take(due).enumerate() {
+        if !began.is_some_and(|began| joins(&cells, began, row, step)) {
             start = index;
-            columns.clone_from(&row.readings);
+            began = Some(row.time);
+            cells.clear();
         }
+        cells.extend_from_slice(row.cells);
     }
-    let splits =
-        due > 0 && next.time.since(rows[start].time) < step && !next.shares_a_column(&columns);
+    let splits = began.is_some_and(|began| joins(&cells, began, next, step));
     if splits { start } else { due }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use ravenry_plugins::reading::Reading;
+
     use super::*;
 
     const STEP: Duration = Duration::from_secs(60);
@@ -244,10 +258,13 @@ mod tests {
     fn take(pending: &mut Pending, column: u32, times: &[i64]) -> Vec<Taken> {
         let readings: Vec<_> = times
             .iter()
-            .map(|time| (at(*time), Reading::Count(1)))
+            .map(|time| (at(*time), Cell::new(column, Reading::Count(1))))
             .collect();
         let mut all = Vec::new();
-        pending.take_series(column, 7, &readings, |_, _, taken| all.push(taken));
+        pending.take(7, &readings, |number, taken| {
+            assert_eq!(number, all.len());
+            all.push(taken);
+        });
         all
     }
 
@@ -297,11 +314,11 @@ mod tests {
         take(&mut pending, 0, &[60, 120, 180]);
         take(&mut pending, 1, &[63, 123, 183]);
         take(&mut pending, 2, &[125]);
-        let rows = merged(pending.rows(), STEP);
-        let found: Vec<(i64, usize)> = rows
-            .iter()
-            .map(|row| (row.time.seconds(), row.readings.len()))
-            .collect();
+        let mut found = Vec::new();
+        let Ok(()) = merged(pending.rows(), STEP, |group| {
+            found.push((group.time.seconds(), group.cells.len()));
+            Ok::<(), Infallible>(())
+        });
         assert_eq!(found, [(63, 2), (125, 3), (183, 2)]);
         assert_eq!(
             pending.begin_writing(Some(at(121)), STEP).len(),

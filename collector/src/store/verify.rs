@@ -15,6 +15,7 @@ use std::time::Duration;
 use ravenry_plugins::disk::FileDisk;
 use ravenry_plugins::name::{GraphName, HostName};
 use ravenry_plugins::timestamp::Timestamp;
+use ravenry_plugins::wire::Tables;
 use ravenry_rrd::file::{Lock, LockKind};
 use ravenry_rrd::header::{Header, HeaderError, Outline};
 use ravenry_rrd::layout::STAT_HEAD;
@@ -361,7 +362,7 @@ impl Known {
                     return;
                 }
                 batches += 1;
-                match Entry::decode(bytes) {
+                match Entry::decode(bytes, &Tables::default()) {
                     Ok(entry) => self.waiting.extend(graphs_of(&entry)),
                     Err(error) => unreadable = Some(format!("entry {at}: {error}")),
                 }

@@ -363,7 +363,8 @@ fn both_ways_to_read_agree() {
         "series":{"graph":["load","load","cpu"],"field":["load","load5","user"],"host":[null,"web2",null]},
         "samples":{"series":[0,1,2,0,2,1],"time":[1700000000,1700000000.5,1700000001,1700000300,1700000301,1700000302],
             "value":[-3,0.25,18446744073709551615,null,-40000,70000]},
-        "runs":[{"plugin":"load","time":1700000000,"duration_seconds":0.5,"error":"exit code 1"}]}"#;
+        "runs":[{"plugin":"load","time":1700000000,"duration_seconds":0.5,"error":"exit code 1"}],
+        "verdicts":[{"check":"c","time":1700000000,"verdict":"ok"}]}"#;
     let batch: Batch = serde_json::from_str(batch).unwrap();
     let good = encode(&batch, Encoding::MessagePack);
     let tables = Tables::default();
