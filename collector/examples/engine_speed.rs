@@ -93,6 +93,7 @@ impl Opened {
         let database = Database::open(&folder.join("state.sqlite"))?;
         let mut catalog = Catalog::new(&settings);
         database.load(&mut catalog)?;
+        catalog.watch_by(Arc::default());
         let limits = segment::Limits {
             segment_bytes: 16 << 20,
             journal_bytes_max: 4 << 30,

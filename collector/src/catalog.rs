@@ -11,6 +11,7 @@ use std::time::Duration;
 use ravenry_alerts::check::Verdict;
 use ravenry_alerts::engine::Said;
 use ravenry_alerts::rate::{Previous, Scale, Value};
+use ravenry_alerts::rule::Rules;
 use ravenry_plugins::declaration::{Attributes, Declaration, FieldDeclaration};
 use ravenry_plugins::graph::{Graph, Kind};
 use ravenry_plugins::nagios;
@@ -22,9 +23,13 @@ use ravenry_plugins::wire::{Ack, Batch, FIELDS_MAX, Key, PROBLEMS_MAX, RunReport
 use crate::config::layout::Layouts;
 use crate::config::store::Store;
 use crate::entry::Entry;
-use crate::store::layout;
 use crate::store::pending::{Pending, Taken};
 use crate::store::row::Cell;
+
+mod shape;
+
+pub use shape::Shape;
+use shape::Shapes;
 
 /// A host remembers this many plugins' last runs.
 const RUNS_MAX: usize = 1_000;
@@ -49,6 +54,9 @@ pub struct Catalog {
     layouts: Arc<Layouts>,
     series_max: u64,
     hosts_max: usize,
+    shapes: Shapes,
+    /// By what it is known which readings are judged; all are told where nobody said.
+    rules: Option<Arc<Rules>>,
 }
 
 /// The last batch that an agent sent.
@@ -117,8 +125,8 @@ pub struct Host {
 /// One graph of a host.
 #[derive(Debug)]
 pub struct StoredGraph {
-    /// As it came, or as it follows from the readings that came.
-    pub declaration: Declaration,
+    /// As it was declared, or as it follows from the readings that came; others may share it.
+    pub shape: Arc<Shape>,
     /// Whether anybody declared it.
     pub declared: bool,
     /// What that means.
@@ -138,8 +146,8 @@ pub struct StoredGraph {
 pub struct Column {
     /// Its name.
     pub field: FieldName,
-    /// How its readings become values.
-    pub scale: Scale,
+    /// Which of its graph's fields it is, where it is declared.
+    scale: Option<u16>,
     /// Its last reading.
     pub last: Option<Previous>,
     /// What that reading stands for; `None` when unknown.
@@ -175,7 +183,36 @@ impl Catalog {
             layouts: Arc::new(store.layouts.clone()),
             series_max: store.series_max,
             hosts_max: usize::try_from(store.hosts_max).unwrap_or(usize::MAX),
+            shapes: Shapes::default(),
+            rules: None,
         }
+    }
+
+    /// From now on only readings are told that these rules judge, and the newest one of each host.
+    pub fn watch_by(&mut self, rules: Arc<Rules>) {
+        for (host, known) in &mut self.hosts {
+            for stored in known.graphs.values_mut() {
+                stored.watch_by(host, &rules);
+            }
+        }
+        self.rules = Some(rules);
+    }
+
+    /// Takes a graph that the database knows.
+    pub fn restore(&mut self, host: HostName, name: GraphName, mut stored: StoredGraph) {
+        stored.shape = self.shapes.of(stored.shape.declaration.clone());
+        stored.graph = Arc::clone(&stored.shape.graph);
+        for (column, field) in stored.columns.iter_mut().zip(&stored.graph.fields) {
+            if column.field == field.name {
+                column.field = field.name.clone();
+            }
+        }
+        self.counts.series += stored.room();
+        self.hosts
+            .entry(host)
+            .or_default()
+            .graphs
+            .insert(name, stored);
     }
 
     /// How much history is kept.
@@ -198,14 +235,21 @@ impl Catalog {
     /// Graphs that a batch has readings of, and whose files have not been asked how far they are.
     #[must_use]
     pub fn unknown_files(&self, batch: &Batch) -> BTreeSet<(HostName, GraphName)> {
-        let named = (0..batch.series.graph.len()).filter_map(|series| series_of(batch, series));
-        named
-            .filter(|(host, graph, _)| {
-                self.graph(host, graph)
+        let mut unknown = BTreeSet::new();
+        let mut before = None;
+        for series in 0..batch.series.graph.len() {
+            let named = series_of(batch, series).map(|(host, graph, _)| (host, graph));
+            if named != before
+                && let Some((host, graph)) = named
+                && self
+                    .graph(host, graph)
                     .is_some_and(|stored| !stored.pending.is_known())
-            })
-            .map(|(host, graph, _)| (host.clone(), graph.clone()))
-            .collect()
+            {
+                unknown.insert((host.clone(), graph.clone()));
+            }
+            before = named;
+        }
+        unknown
     }
 
     /// The position up to which no entry holds a row that still waits.
@@ -296,7 +340,7 @@ impl Catalog {
     fn declare(&mut self, host: &HostName, declaration: &Declaration, applied: &mut Applied) {
         let host = declaration.host.as_ref().unwrap_or(host);
         let known = self.graph(host, &declaration.graph);
-        if known.is_some_and(|known| known.declared && known.declaration == *declaration) {
+        if known.is_some_and(|known| known.declared && known.shape.is_of(declaration)) {
             return;
         }
         let fields = declaration.fields.iter().map(|field| &field.field);
@@ -340,12 +384,16 @@ impl Catalog {
         applied: &mut Applied,
     ) {
         let graphs = &mut self.hosts.entry(host.clone()).or_default().graphs;
-        let stored = match graphs.entry(declaration.graph.clone()) {
+        let shape = self.shapes.of(declaration);
+        let stored = match graphs.entry(shape.declaration.graph.clone()) {
             Slot::Occupied(known) => known.into_mut(),
-            Slot::Vacant(place) => place.insert(StoredGraph::new(&declaration)),
+            Slot::Vacant(place) => place.insert(StoredGraph::new(&shape)),
         };
         let before = stored.room();
-        stored.redeclare(declaration, declared);
+        stored.redeclare(shape, declared);
+        if let Some(rules) = &self.rules {
+            stored.watch_by(host, rules);
+        }
         self.counts.series += stored.room() - before;
         applied
             .declared
@@ -367,12 +415,26 @@ impl Catalog {
                     host_a == host_b && graph_a == graph_b
                 })
         };
+        let mut newest: Option<(SeriesName, Reading, Timestamp)> = None;
         for of_graph in of_series.chunk_by(same_graph) {
             let Some((host, graph, _)) = series_of(batch, series(of_graph[0])) else {
                 continue;
             };
-            self.take_graph(position, batch, (host, graph), of_graph, &mut room, applied);
+            let graph = (host, graph);
+            let last = self.take_graph(position, batch, graph, of_graph, &mut room, applied);
+            let Some(last) = last else {
+                continue;
+            };
+            newest = match newest {
+                Some(before) if before.0.host != last.0.host => {
+                    applied.readings.push(before);
+                    Some(last)
+                }
+                Some(before) if before.2 >= last.2 => Some(before),
+                Some(_) | None => Some(last),
+            };
         }
+        applied.readings.extend(newest);
         if !applied.ack.undeclared.is_empty() {
             let count = applied.ack.undeclared.len();
             refuse(&mut applied.ack, 0, || {
@@ -381,7 +443,8 @@ impl Catalog {
         }
     }
 
-    /// Takes the readings of one graph, the `samples` of a batch; `room` is room.
+    /// Takes the readings of one graph, the `samples` of a batch; `room` is room. Gives the newest of them where not all
+    /// are told.
     fn take_graph(
         &mut self,
         position: u64,
@@ -390,7 +453,7 @@ impl Catalog {
         samples: &[u32],
         room: &mut Vec<(Timestamp, Cell)>,
         applied: &mut Applied,
-    ) {
+    ) -> Option<(SeriesName, Reading, Timestamp)> {
         let (counts, ack) = (&mut self.counts, &mut applied.ack);
         let known = self.hosts.get_mut(host);
         let mut stored = known.and_then(|host| host.graphs.get_mut(graph));
@@ -421,13 +484,13 @@ impl Catalog {
                 )
             });
         }
-        if let Some(stored) = stored {
-            // An agent's are in order already.
-            if !room.is_sorted_by_key(|(time, cell)| (*time, cell.column())) {
-                room.sort_by_key(|(time, cell)| (*time, cell.column()));
-            }
-            take_rows(stored, position, (host, graph), room, counts, applied);
+        let stored = stored?;
+        // An agent's are in order already.
+        if !room.is_sorted_by_key(|(time, cell)| (*time, cell.column())) {
+            room.sort_by_key(|(time, cell)| (*time, cell.column()));
         }
+        let newest = take_rows(stored, position, (host, graph), room, counts, applied);
+        newest.filter(|_| self.rules.is_some())
     }
 
     fn column(&self, host: &HostName, graph: &GraphName, field: &FieldName) -> Option<usize> {
@@ -446,7 +509,7 @@ impl Catalog {
         }
         for ((host, graph), fields) in missing {
             let known = self.graph(host, graph);
-            let declared_now = known.map_or(0, |known| known.declaration.fields.len());
+            let declared_now = known.map_or(0, |known| known.shape.declaration.fields.len());
             let room = if declared_now + fields.len() > FIELDS_MAX {
                 Err(format!("more than {FIELDS_MAX} fields"))
             } else {
@@ -466,7 +529,7 @@ impl Catalog {
                     attributes: Attributes::default(),
                     fields: Vec::new(),
                 },
-                |known| known.declaration.clone(),
+                |known| known.shape.declaration.clone(),
             );
             let fields = fields.into_iter().map(|field| FieldDeclaration {
                 field: field.clone(),
@@ -493,7 +556,7 @@ fn ask_for(graph: &GraphName, batch: &Batch, ack: &mut Ack) {
     }
 }
 
-/// Takes readings of one graph in order of time and column.
+/// Takes readings of one graph in order of time and column; gives the newest one that is new.
 fn take_rows(
     stored: &mut StoredGraph,
     position: u64,
@@ -501,8 +564,15 @@ fn take_rows(
     readings: &[(Timestamp, Cell)],
     counts: &mut Counts,
     applied: &mut Applied,
-) {
+) -> Option<(SeriesName, Reading, Timestamp)> {
+    let series = |column: &Column| SeriesName {
+        host: host.clone(),
+        graph: graph.clone(),
+        field: column.field.clone(),
+    };
+    let mut newest = None;
     let StoredGraph {
+        shape,
         pending,
         columns,
         first_update,
@@ -522,15 +592,13 @@ fn take_rows(
                 counts.accepted += 1;
                 counts.pending += 1;
                 ack.accepted += 1;
-                column.see(cell.reading(), time);
+                column.see(shape, cell.reading(), time);
                 if column.watched {
-                    let series = SeriesName {
-                        host: host.clone(),
-                        graph: graph.clone(),
-                        field: column.field.clone(),
-                    };
-                    applied.readings.push((series, cell.reading(), time));
+                    applied
+                        .readings
+                        .push((series(column), cell.reading(), time));
                 }
+                newest = Some(number);
             }
             Taken::Repeated => counts.late += 1,
             Taken::Late => {
@@ -544,6 +612,9 @@ fn take_rows(
             }
         }
     });
+    let (time, cell) = readings[newest?];
+    let column = &columns[cell.column() as usize];
+    Some((series(column), cell.reading(), time))
 }
 
 /// rrdtool takes only whole numbers for what is counted.
@@ -601,22 +672,30 @@ fn refuse(ack: &mut Ack, readings: u64, text: impl FnOnce() -> String) {
 }
 
 impl Column {
-    fn new(field: FieldName, scale: Scale) -> Self {
+    fn new(field: FieldName) -> Self {
         Self {
             field,
-            scale,
+            scale: None,
             last: None,
             value: None,
             watched: true,
         }
     }
 
+    /// How its readings become values.
+    fn scale_in(&self, shape: &Shape) -> Scale {
+        let scale = self
+            .scale
+            .and_then(|scale| shape.scales.get(usize::from(scale)));
+        scale.copied().unwrap_or_else(Scale::undeclared)
+    }
+
     /// Remembers the last reading and what it stands for.
-    fn see(&mut self, reading: Reading, at: Timestamp) {
+    fn see(&mut self, shape: &Shape, reading: Reading, at: Timestamp) {
         if self.last.is_some_and(|last| last.at > at) {
             return;
         }
-        self.value = match self.scale.value(self.last, reading, at) {
+        self.value = match self.scale_in(shape).value(self.last, reading, at) {
             Value::Known(number) => Some(number),
             Value::Unknown | Value::Pending => None,
         };
@@ -634,10 +713,10 @@ impl StoredGraph {
             .collect()
     }
 
-    fn new(declaration: &Declaration) -> Self {
+    fn new(shape: &Arc<Shape>) -> Self {
         Self {
-            graph: Arc::new(Graph::resolve(declaration).0),
-            declaration: declaration.clone(),
+            graph: Arc::clone(&shape.graph),
+            shape: Arc::clone(shape),
             declared: false,
             columns: Vec::new(),
             first_update: None,
@@ -654,36 +733,53 @@ impl StoredGraph {
         columns: Vec<FieldName>,
         first_update: Option<Timestamp>,
     ) -> Self {
-        let mut stored = Self::new(&declaration);
+        let shape = Arc::new(Shape::new(declaration));
+        let mut stored = Self::new(&shape);
         // Readings of a field that is not declared any more may still be in the journal.
-        let scale = Scale::undeclared();
-        stored.columns = columns
-            .into_iter()
-            .map(|field| Column::new(field, scale))
-            .collect();
-        stored.redeclare(declaration, declared);
+        stored.columns = columns.into_iter().map(Column::new).collect();
+        stored.redeclare(shape, declared);
         stored.first_update = first_update;
         stored.unsaved = false;
         stored
     }
 
-    /// Takes a declaration; fields that are new get a column.
-    fn redeclare(&mut self, declaration: Declaration, declared: bool) {
-        self.graph = Arc::new(Graph::resolve(&declaration).0);
-        self.declaration = declaration;
+    /// Takes a declaration; fields that are new get a column. One that is not declared any more is a gauge.
+    fn redeclare(&mut self, shape: Arc<Shape>, declared: bool) {
+        self.graph = Arc::clone(&shape.graph);
+        self.shape = shape;
         self.declared = declared;
         self.unsaved = true;
-        let step = layout::interval(&self.graph);
-        for field in &self.graph.fields {
-            let scale = Scale::of(field, step);
-            let known = self
+        for column in &mut self.columns {
+            column.scale = None;
+        }
+        for (number, field) in (0..).zip(&self.graph.fields) {
+            let place = self
                 .columns
-                .iter_mut()
-                .find(|column| column.field == field.name);
-            match known {
-                Some(column) => column.scale = scale,
-                None => self.columns.push(Column::new(field.name.clone(), scale)),
-            }
+                .iter()
+                .position(|column| column.field == field.name);
+            let place = place.unwrap_or_else(|| {
+                self.columns.push(Column::new(field.name.clone()));
+                self.columns.len() - 1
+            });
+            self.columns[place].scale = Some(number);
+        }
+        self.columns.shrink_to_fit();
+    }
+
+    /// Finds out which of its columns the rules judge.
+    fn watch_by(&mut self, host: &HostName, rules: &Rules) {
+        for column in &mut self.columns {
+            let field = column
+                .scale
+                .and_then(|scale| self.graph.fields.get(usize::from(scale)));
+            column.watched = field.is_some_and(|field| {
+                let series = SeriesName {
+                    host: host.clone(),
+                    graph: self.graph.name.clone(),
+                    field: field.name.clone(),
+                };
+                rules.resolve(&series, field).judges()
+            });
         }
     }
 
@@ -706,6 +802,6 @@ impl StoredGraph {
     }
 
     fn kind(&self, column: usize) -> Kind {
-        self.columns[column].scale.kind
+        self.columns[column].scale_in(&self.shape).kind
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ravenry_plugins::declaration::Declaration;
@@ -13,7 +14,7 @@ use ravenry_plugins::timestamp::Timestamp;
 use ravenry_plugins::wire::RunReport;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 
-use crate::catalog::{Catalog, Host, Sent, StoredGraph};
+use crate::catalog::{Catalog, Host, Sent, Shape, StoredGraph};
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -193,9 +194,7 @@ impl Database {
         let (graphs, unreadable) = self.graphs()?;
         problems.extend(unreadable);
         for KnownGraph { host, name, stored } in graphs {
-            catalog.counts.series += stored.room();
-            let host = catalog.hosts.entry(host).or_default();
-            host.graphs.insert(name, stored);
+            catalog.restore(host, name, stored);
         }
         Ok(())
     }
@@ -402,7 +401,7 @@ struct HostRow {
 #[derive(Debug)]
 struct GraphRow {
     host: HostName,
-    declaration: Declaration,
+    shape: Arc<Shape>,
     declared: bool,
     columns: Vec<FieldName>,
     first_update: Option<Timestamp>,
@@ -429,7 +428,7 @@ impl Changes {
                 if std::mem::take(&mut stored.unsaved) {
                     changes.graphs.push(GraphRow {
                         host: name.clone(),
-                        declaration: stored.declaration.clone(),
+                        shape: Arc::clone(&stored.shape),
                         declared: stored.declared,
                         columns: stored.column_names(),
                         first_update: stored.first_update,
@@ -448,7 +447,7 @@ impl Changes {
             }
         }
         for row in &self.graphs {
-            if let Some(stored) = catalog.graph_mut(&row.host, &row.declaration.graph) {
+            if let Some(stored) = catalog.graph_mut(&row.host, &row.shape.declaration.graph) {
                 stored.unsaved = true;
             }
         }
@@ -470,8 +469,8 @@ impl Changes {
         for row in &self.graphs {
             graph.execute(params![
                 row.host.as_str(),
-                row.declaration.graph.as_str(),
-                json(&row.declaration)?,
+                row.shape.declaration.graph.as_str(),
+                json(&row.shape.declaration)?,
                 row.declared,
                 json(&row.columns)?,
                 row.first_update.map(Timestamp::micros)

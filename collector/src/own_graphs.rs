@@ -320,7 +320,7 @@ pub fn batch(
         host: host.clone(),
         key: None,
         graphs: declarations,
-        series,
+        series: series.into(),
         samples,
         runs: Vec::new(),
         verdicts: Vec::new(),

@@ -362,6 +362,7 @@ impl Collector {
             Err(error) => return tracing::error!("the configuration could not be read: {error}"),
         };
         let rules = Arc::new(config.alerts.rules.clone());
+        self.store.catalog_mut().watch_by(Arc::clone(&rules));
         if let Err(error) = self
             .judge
             .reload(rules, &channel_settings(&config, address))
@@ -443,6 +444,7 @@ fn recover(start: &Start, address: SocketAddr) -> anyhow::Result<Recovered> {
     let rules = Arc::new(start.config.alerts.rules.clone());
     let channels = channel_settings(&start.config, address);
     let health = Arc::new(Health::default());
+    catalog.watch_by(Arc::clone(&rules));
     let judge = judge::start(&database_path, rules, &channels, Arc::clone(&health), stop)?;
     let now = clock::now();
     for (host, known) in &catalog.hosts {

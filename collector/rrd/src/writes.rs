@@ -235,6 +235,32 @@ impl Writes {
         merged.spans.push(Span { offset, from, len });
     }
 
+    /// The same writes for a file that begins with `known`, without the words of that which stay as they are: what is
+    /// needed to bring a file to its new state again.
+    #[must_use]
+    pub fn changes_of(&self, known: &[u8]) -> Self {
+        let mut changes = Self::new();
+        for (offset, bytes) in self.iter() {
+            let old = known.get(offset as usize..).unwrap_or_default();
+            let old = &old[..old.len().min(bytes.len())];
+            let (inside, beyond) = bytes.split_at(old.len());
+            changes.push_changed_words(offset, inside, old);
+            if !beyond.is_empty() {
+                changes.push(offset + inside.len() as u64, beyond);
+            }
+        }
+        changes
+    }
+
+    fn push_changed_words(&mut self, offset: u64, new: &[u8], old: &[u8]) {
+        let words = new.chunks(8).zip(old.chunks(8));
+        for (at, (new, old)) in (offset..).step_by(8).zip(words) {
+            if new != old {
+                self.push(at, new);
+            }
+        }
+    }
+
     /// Lays the writes over `bytes`, which were read from the file at `offset`: a reader then sees what is not in the
     /// file yet.
     pub fn overlay(&self, offset: u64, bytes: &mut [u8]) {
@@ -304,6 +330,20 @@ mod tests {
             writes.merge();
             writes.apply(&mut merged);
             prop_assert_eq!(plain, merged);
+        }
+
+        #[test]
+        fn changes_bring_a_file_to_the_same_state(list in prop::collection::vec((0_u64..60, prop::collection::vec(0_u8..2, 0..24)), 0..20), known in 0_usize..80) {
+            let mut writes = Writes::new();
+            for (offset, bytes) in &list {
+                writes.push(*offset, bytes);
+            }
+            writes.merge();
+            let file = vec![0; 90];
+            let (mut plain, mut changed) = (file.clone(), file.clone());
+            writes.apply(&mut plain);
+            writes.changes_of(&file[..known]).apply(&mut changed);
+            prop_assert_eq!(plain, changed);
         }
 
         #[test]

@@ -10,7 +10,6 @@ use ravenry_plugins::reading::Reading;
 use ravenry_plugins::timestamp::Timestamp;
 use ravenry_rrd::definition::DefinitionError;
 use ravenry_rrd::header::{Header, HeaderError, Outline};
-use ravenry_rrd::layout::STAT_HEAD;
 use ravenry_rrd::update::{Input, UpdateError};
 use ravenry_rrd::writes::Writes;
 
@@ -27,6 +26,8 @@ pub struct GraphFile {
     pub file: Box<dyn DiskFile>,
     /// What it is made of, and where it stands.
     pub header: Header,
+    /// Its first bytes as they are in the file, with the whole header.
+    pub start: Vec<u8>,
 }
 
 /// Why a file cannot be used.
@@ -57,12 +58,23 @@ impl GraphFile {
             file => file?,
         };
         let size = file.size_bytes()?;
-        let start = read(&*file, STAT_HEAD)?;
+        let mut start = read(&*file, START)?;
         let outline = Outline::parse(&start, size)?;
-        let header = Header::parse(&read(&*file, outline.header_len)?, size)?;
-        Ok(Some(Self { file, header }))
+        if outline.header_len > start.len() {
+            start = read(&*file, outline.header_len)?;
+        }
+        let header = Header::parse(&start, size)?;
+        start.truncate(outline.header_len);
+        Ok(Some(Self {
+            file,
+            header,
+            start,
+        }))
     }
 }
+
+/// Mostly the header is not longer: 10 fields in Munin's layout take 13.6 KB.
+const START: usize = 16 << 10;
 
 fn read(file: &dyn DiskFile, len: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; len];

@@ -11,9 +11,7 @@ use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::codec::{NESTING_MAX, message_pack};
-use super::{
-    Batch, Key, RunReport, SAMPLES_MAX, Samples, Series, VERSION, VerdictReport, bounded,
-};
+use super::{Batch, Key, RunReport, SAMPLES_MAX, Samples, Series, VERSION, VerdictReport, bounded};
 use crate::declaration::Declaration;
 use crate::name::HostName;
 use crate::reading::Reading;
