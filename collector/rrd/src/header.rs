@@ -92,6 +92,17 @@ impl Source {
     pub fn name(&self) -> &str {
         self.name.text()
     }
+
+    /// Whether it is what `definition` says.
+    #[must_use]
+    pub fn is(&self, definition: &definition::DataSource) -> bool {
+        self.kind == definition.kind
+            && self.kind != Kind::Compute
+            && self.heartbeat == definition.heartbeat
+            && self.min.to_bits() == definition.min.to_bits()
+            && self.max.to_bits() == definition.max.to_bits()
+            && self.name() == definition.name
+    }
 }
 
 /// One archive.

@@ -12,11 +12,12 @@
 //! more, the redo file is emptied and the journal shortened. The power may go at any point: a whole chunk of the redo file
 //! is written again, everything else is in the journal.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ravenry_plugins::clock;
 use ravenry_plugins::disk::{Open, concerns_all_files, os_code, read_whole};
@@ -25,7 +26,7 @@ use ravenry_plugins::name::{FieldName, GraphName, HostName};
 use ravenry_plugins::timestamp::Timestamp;
 use ravenry_rrd::create::create;
 use ravenry_rrd::definition::{DataSource, Definition};
-use ravenry_rrd::header::Header;
+use ravenry_rrd::header::{Header, Source};
 use ravenry_rrd::mend::{Change, mend};
 use ravenry_rrd::resample::{loses_nothing, resample};
 use ravenry_rrd::reshape::reshape;
@@ -37,6 +38,7 @@ use super::layout::{Decided, Shape};
 use super::redo::{self, Redo, Stubborn};
 use super::row::Rows;
 use crate::catalog::Catalog;
+use crate::config::layout::Layouts;
 use crate::database::{Changes, Database, DatabaseError};
 use crate::journal::{Journal, JournalError};
 
@@ -159,6 +161,8 @@ impl Store {
             pressed,
             fresh_from: self.catalog().fresh_from,
             redo: Redo::begin(&*self.disk)?,
+            layouts: Arc::clone(self.catalog().layouts()),
+            wanted: HashMap::new(),
             unfinished: false,
             grown_files: 0,
             grown_bytes: 0,
@@ -240,7 +244,7 @@ impl Store {
             let Some(stored) = catalog.graph_mut(host, graph) else {
                 continue;
             };
-            let step = layouts.step(host, &stored.graph);
+            let step = until.map_or(Duration::ZERO, |_| layouts.step(host, &stored.graph));
             let had_file = stored.pending.has_file();
             let again = stored.pending.is_on_its_way();
             let rows = stored.pending.begin_writing(until, step);
@@ -462,11 +466,12 @@ impl Store {
         file: GraphFile,
         run: &mut Run,
     ) -> Result<Plan, FileError> {
-        let (sources, shape) = {
-            let catalog = self.catalog();
-            let wanted = work.definition(&catalog, 0).sources;
-            let sources = changed_sources(wanted, &file.header);
-            (sources, grown_shape(work, &file.header, &catalog))
+        let wanted = run.wanted(work);
+        let sources = changed_sources(&wanted.sources, &file.header);
+        let shape = if wanted.shape.is_of(&file.header) {
+            None
+        } else {
+            grown_shape(work, &wanted.shape, &file.header, &self.catalog())
         };
         let shape = shape.filter(|_| run.may_grow());
         if sources.is_none() && shape.is_none() {
@@ -528,22 +533,27 @@ fn new_file(work: &Work, catalog: &Catalog) -> Result<Vec<u8>, FileError> {
 
 /// The data sources that the file should have, when they are not those it has. A source of a field that is not declared
 /// any more stays. For a file with computed sources these are the declared ones alone, and reshaping says no.
-pub(super) fn changed_sources(wanted: Vec<DataSource>, header: &Header) -> Option<Vec<DataSource>> {
+pub(super) fn changed_sources(wanted: &[DataSource], header: &Header) -> Option<Vec<DataSource>> {
+    let is_it = |(have, wanted): (&Source, &DataSource)| have.is(wanted);
+    if wanted.len() == header.sources().len() && header.sources().iter().zip(wanted).all(is_it) {
+        return None;
+    }
     let Some(have) = header.definition() else {
         let named = |name: &str| header.sources().iter().any(|source| source.name() == name);
-        return (!wanted.iter().all(|wanted| named(&wanted.name))).then_some(wanted);
+        let changed = !wanted.iter().all(|wanted| named(&wanted.name));
+        return changed.then(|| wanted.to_vec());
     };
     let mut sources = have.sources;
     let mut changed = false;
     for wanted in wanted {
         match sources.iter_mut().find(|have| have.name == wanted.name) {
-            Some(have) if same(have, &wanted) => {}
+            Some(have) if same(have, wanted) => {}
             Some(have) => {
-                *have = wanted;
+                *have = wanted.clone();
                 changed = true;
             }
             None => {
-                sources.push(wanted);
+                sources.push(wanted.clone());
                 changed = true;
             }
         }
@@ -562,14 +572,11 @@ fn beside(path: &Path) -> PathBuf {
 
 /// The rows that the file should have, when they are others than it has and nothing of these would be lost. Rows are taken
 /// away only by `ravenry store reshape`: a declaration or a setting that changes for a day must not cost a year's history.
-fn grown_shape(work: &Work, header: &Header, catalog: &Catalog) -> Option<Shape> {
-    let shape = work.decided(catalog).shape;
-    if shape.is_of(header) {
-        return None;
-    }
+fn grown_shape(work: &Work, shape: &Shape, header: &Header, catalog: &Catalog) -> Option<Shape> {
     let stored = catalog.graph(&work.host, &work.graph)?;
     let began = stored.first_update.map_or(0, Timestamp::seconds);
-    loses_nothing(header, began, shape.step, &shape.archives()).then_some(shape)
+    let loses_nothing = loses_nothing(header, began, shape.step, &shape.archives());
+    loses_nothing.then(|| shape.clone())
 }
 
 /// What one checkpoint carries along.
@@ -583,14 +590,49 @@ struct Run {
     /// The first journal entry that was not read again at the start.
     fresh_from: u64,
     redo: Redo,
+    layouts: Arc<Layouts>,
+    /// What files should have, by what they were declared as.
+    wanted: HashMap<usize, Arc<Wanted>>,
     /// Whether something that was sealed could not be written.
     unfinished: bool,
     report: Report,
 }
 
+/// What the file of a graph should have.
+struct Wanted {
+    /// What it was declared as; held here, so that no other gets its place in memory.
+    graph: Arc<Graph>,
+    declared: bool,
+    shape: Shape,
+    sources: Vec<DataSource>,
+}
+
 impl Run {
     fn may_grow(&self) -> bool {
         self.grown_files < GROWN_FILES_MAX && self.grown_bytes < GROWN_BYTES_MAX
+    }
+
+    /// What the file should have. Hosts that declare the same share it, unless the configuration has rules by host.
+    fn wanted(&mut self, work: &Work) -> Arc<Wanted> {
+        let graph = &work.graph_definition;
+        let key = Arc::as_ptr(graph).addr();
+        let known = self.wanted.get(&key).filter(|wanted| {
+            Arc::ptr_eq(&wanted.graph, graph)
+                && wanted.declared == work.declared
+                && self.layouts.rules.is_empty()
+        });
+        if let Some(known) = known {
+            return Arc::clone(known);
+        }
+        let definition = self.layouts.definition(&work.host, graph, work.declared, 0);
+        let wanted = Arc::new(Wanted {
+            graph: Arc::clone(graph),
+            declared: work.declared,
+            shape: self.layouts.decide(&work.host, graph).shape,
+            sources: definition.sources,
+        });
+        self.wanted.insert(key, Arc::clone(&wanted));
+        wanted
     }
 
     fn advance(

@@ -108,7 +108,7 @@ fn reshaped(file: &GraphFile, waiting: &Waiting) -> Option<Vec<u8>> {
         return None;
     }
     file.header.definition()?;
-    let sources = changed_sources(waiting.definition.sources.clone(), &file.header)?;
+    let sources = changed_sources(&waiting.definition.sources, &file.header)?;
     let bytes = read_whole(&*file.file, FILE_BYTES_MAX).ok()?;
     reshape(&bytes, &sources).ok()
 }
