@@ -65,7 +65,7 @@ pub struct Batch {
     )]
     pub graphs: Vec<Declaration>,
     /// The series that `samples` refers to; batches that have the same ones share them.
-    #[serde(default, with = "shared")]
+    #[serde(default, with = "table")]
     pub series: Arc<Series>,
     /// The readings.
     #[serde(default)]
@@ -136,7 +136,7 @@ impl Series {
 }
 
 /// A table of series as the other columns are written and read.
-mod shared {
+mod table {
     use std::sync::Arc;
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
