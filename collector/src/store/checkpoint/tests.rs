@@ -72,7 +72,7 @@ impl Rig {
             graph: GraphName::new(graph).unwrap(),
             start: Timestamp::from_seconds(START),
             end: Timestamp::from_seconds(START + 1200),
-            resolution: std::time::Duration::from_secs(60),
+            resolution: Duration::from_secs(60),
             consolidation: Consolidation::Average,
         };
         match self.store.fetch(&query) {

@@ -248,7 +248,7 @@ fn counters_of_one_graph_that_are_read_apart_are_both_stored() {
     let rig = Rig::start(&disk, memory_database()).unwrap();
     for minute in 1..8 {
         let mut batch = declared("DERIVE", minute, (60 * minute) as f64);
-        batch.samples.time[1] = batch.samples.time[1] + std::time::Duration::from_secs(2);
+        batch.samples.time[1] = batch.samples.time[1] + Duration::from_secs(2);
         rig.push(&batch).unwrap();
     }
     for _ in 0..2 {
