@@ -120,6 +120,8 @@ pub struct Host {
     pub agents: BTreeMap<String, Sent>,
     /// Whether the database does not know it yet.
     pub unsaved: bool,
+    /// Whether the files of all its graphs have been asked how far they are.
+    pub files_are_known: bool,
 }
 
 /// One graph of a host.
@@ -154,6 +156,15 @@ pub struct Column {
     pub value: Option<f64>,
     /// Whether its readings are told to who judges.
     pub watched: bool,
+}
+
+/// What is not known of the files of a batch's graphs.
+#[derive(Debug, Default)]
+pub struct Unknown {
+    /// Files that have not been asked how far they are.
+    pub files: BTreeSet<(HostName, GraphName)>,
+    /// Hosts of which some file may not have been asked.
+    pub hosts: BTreeSet<HostName>,
 }
 
 /// What came of an entry.
@@ -208,11 +219,9 @@ impl Catalog {
             }
         }
         self.counts.series += stored.room();
-        self.hosts
-            .entry(host)
-            .or_default()
-            .graphs
-            .insert(name, stored);
+        let known = self.hosts.entry(host).or_default();
+        known.files_are_known = false;
+        known.graphs.insert(name, stored);
     }
 
     /// How much history is kept.
@@ -234,22 +243,35 @@ impl Catalog {
 
     /// Graphs that a batch has readings of, and whose files have not been asked how far they are.
     #[must_use]
-    pub fn unknown_files(&self, batch: &Batch) -> BTreeSet<(HostName, GraphName)> {
-        let mut unknown = BTreeSet::new();
-        let mut before = None;
+    pub fn unknown_files(&self, batch: &Batch) -> Unknown {
+        let mut unknown = Unknown::default();
+        let mut before: Option<(&HostName, &GraphName)> = None;
+        let mut known = None;
         for series in 0..batch.series.graph.len() {
-            let named = series_of(batch, series).map(|(host, graph, _)| (host, graph));
-            if named != before
-                && let Some((host, graph)) = named
-                && self
-                    .graph(host, graph)
-                    .is_some_and(|stored| !stored.pending.is_known())
-            {
-                unknown.insert((host.clone(), graph.clone()));
+            let Some((host, graph, _)) = series_of(batch, series) else {
+                continue;
+            };
+            if before.is_none_or(|before| before.0 != host) {
+                known = self.hosts.get(host).filter(|known| !known.files_are_known);
+                unknown.hosts.extend(known.map(|_| host.clone()));
             }
-            before = named;
+            if before != Some((host, graph))
+                && let Some(stored) = known.and_then(|known| known.graphs.get(graph))
+                && !stored.pending.is_known()
+            {
+                unknown.files.insert((host.clone(), graph.clone()));
+            }
+            before = Some((host, graph));
         }
         unknown
+    }
+
+    /// Finds out whether there is nothing more to ask about the files of `host`.
+    pub fn files_were_asked(&mut self, host: &HostName) {
+        if let Some(known) = self.hosts.get_mut(host) {
+            let mut graphs = known.graphs.values();
+            known.files_are_known = graphs.all(|stored| stored.pending.is_known());
+        }
     }
 
     /// The position up to which no entry holds a row that still waits.
@@ -383,9 +405,10 @@ impl Catalog {
         declared: bool,
         applied: &mut Applied,
     ) {
-        let graphs = &mut self.hosts.entry(host.clone()).or_default().graphs;
+        let known = self.hosts.entry(host.clone()).or_default();
         let shape = self.shapes.of(declaration);
-        let stored = match graphs.entry(shape.declaration.graph.clone()) {
+        known.files_are_known = false;
+        let stored = match known.graphs.entry(shape.declaration.graph.clone()) {
             Slot::Occupied(known) => known.into_mut(),
             Slot::Vacant(place) => place.insert(StoredGraph::new(&shape)),
         };
@@ -463,8 +486,8 @@ impl Catalog {
             let sample = sample as usize;
             let field = &batch.series.field[batch.samples.series[sample] as usize];
             let column = stored
-                .as_ref()
-                .and_then(|stored| stored.column(field, guess));
+                .as_mut()
+                .and_then(|stored| stored.find_column(field, guess));
             let (Some(column), Some(stored)) = (column, &mut stored) else {
                 counts.refused += 1;
                 ack.refused += 1;
@@ -790,6 +813,16 @@ impl StoredGraph {
             0 if self.declared => 1,
             columns => columns,
         }
+    }
+
+    /// As [`Self::column`]; the column takes over the name, so that the same table of series finds it by its address.
+    fn find_column(&mut self, field: &FieldName, guess: usize) -> Option<usize> {
+        let found = self.column(field, guess)?;
+        let name = &mut self.columns[found].field;
+        if !std::ptr::eq(name.as_str(), field.as_str()) {
+            name.clone_from(field);
+        }
+        Some(found)
     }
 
     /// The number of a field's column; `guess` is looked at first.

@@ -77,7 +77,7 @@ impl Store {
     /// that a reading which comes too late is refused and not taken in vain.
     pub fn apply(&self, position: u64, entry: &Entry) -> Applied {
         let unknown = self.catalog().unknown_files(&entry.batch);
-        for (host, graph) in unknown {
+        for (host, graph) in unknown.files {
             // A file that cannot be read is the next checkpoint's to report, and is asked again.
             let Ok(file) = GraphFile::open(&*self.disk, &Self::path(&host, &graph)) else {
                 continue;
@@ -87,7 +87,10 @@ impl Store {
                 stored.pending.written_until(written);
             }
         }
-        self.catalog_mut().apply(position, entry)
+        let mut catalog = self.catalog_mut();
+        let hosts = unknown.hosts.iter();
+        hosts.for_each(|host| catalog.files_were_asked(host));
+        catalog.apply(position, entry)
     }
 
     /// The file of a graph, relative to the data directory.

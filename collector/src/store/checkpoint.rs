@@ -361,8 +361,8 @@ impl Store {
         let file = self.disk.open(&beside(path), Open::OrCreate)?;
         file.set_size(0)?;
         file.reserve(bytes.len() as u64)?;
-        let pieces = (0..).step_by(PIECE).zip(bytes.chunks(PIECE));
-        pieces.map(|(at, piece)| file.write_at(piece, at)).collect()
+        let mut pieces = (0..).step_by(PIECE).zip(bytes.chunks(PIECE));
+        pieces.try_for_each(|(at, piece)| file.write_at(piece, at))
     }
 
     /// Decides how the rows of `work` get into its file.
