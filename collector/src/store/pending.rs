@@ -108,7 +108,7 @@ impl Pending {
     /// Whether rows are on their way, or may have got there although that failed.
     #[must_use]
     pub fn is_on_its_way(&self) -> bool {
-        !self.writing.is_empty()
+        self.writing.is_some()
     }
 
     /// The rows on their way are in the file, whose last update is `written`: later than they are when all of them came from
