@@ -7,7 +7,7 @@
 )]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -15,8 +15,7 @@ use std::time::Duration;
 
 use ravenry_tests::agent::Agent;
 use ravenry_tests::collector::{Collector, WITHOUT_AGENT};
-use ravenry_tests::plugin::Folder;
-use ravenry_tests::program::Running;
+use ravenry_tests::munin::{Munin, ask};
 use ravenry_tests::rrdtool::Rrdtool;
 use ravenry_tests::{program, tool, wait};
 
@@ -45,18 +44,6 @@ fn agent(more: &str) -> (Agent, SocketAddr) {
         ask(address, "list\nquit\n").is_some_and(|text| text.contains("uptime"))
     });
     (agent, address)
-}
-
-/// All that is answered to `lines`, the greeting included.
-fn ask(address: SocketAddr, lines: &str) -> Option<String> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    stream
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .unwrap();
-    stream.write_all(lines.as_bytes()).ok()?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text).ok()?;
-    Some(text)
 }
 
 #[test]
@@ -229,55 +216,6 @@ fn a_munin_master_polls_the_agent_and_writes_its_files() {
     assert!(files > 20, "{files} files");
 }
 
-/// Debian's munin-node with plugins of its own, in the foreground.
-struct MuninNode {
-    running: Option<Running>,
-    address: SocketAddr,
-    folder: tempfile::TempDir,
-}
-
-impl MuninNode {
-    fn new(plugins: &[(&str, &str)], conf: &str) -> Self {
-        let folder = tempfile::TempDir::new().unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let address = tool::free_address();
-        let links = Folder::new(folder.path().join("plugins"));
-        for (name, target) in plugins {
-            links.link(name, &format!("{PLUGINS}/{target}"));
-        }
-        let settings = Folder::new(folder.path().join("plugin-conf.d"));
-        fs::write(settings.path().join("test"), conf).unwrap();
-        let at = |name: &str| folder.path().join(name).display().to_string();
-        let text = format!(
-            "log_level 2\nlog_file {}\npid_file {}\nbackground 0\nsetsid 0\nuser root\ngroup root\n\
-             host_name old.example.net\nhost {}\nport {}\nallow ^127\\.0\\.0\\.1$\n",
-            at("node.log"),
-            at("node.pid"),
-            address.ip(),
-            address.port()
-        );
-        fs::write(folder.path().join("munin-node.conf"), text).unwrap();
-        Self {
-            running: None,
-            address,
-            folder,
-        }
-    }
-
-    fn start(&mut self) {
-        let at = |name: &str| self.folder.path().join(name);
-        // It has no option for where its plugins are.
-        let script = "use Munin::Common::Defaults; $Munin::Common::Defaults::MUNIN_CONFDIR = shift; \
-                      $0 = '/usr/sbin/munin-node'; do $0; die $@ if $@; exit main();";
-        let mut command = program::command("perl");
-        command.arg("-e").arg(script).arg(self.folder.path());
-        self.running = Some(Running::start(&mut command, &at("log")));
-        wait::until("munin-node answers", || {
-            ask(self.address, "quit\n").is_some_and(|text| text.contains("munin node at"))
-        });
-    }
-}
-
 fn polling(address: SocketAddr, more: &str) -> String {
     format!(
         "{WITHOUT_AGENT}[[munin_node]]\nhost = \"old\"\naddress = \"{}\"\nport = {}\ninterval = \"1s\"\n{more}",
@@ -312,7 +250,7 @@ fn the_collector_polls_debians_munin_node() {
         ("meminfo", "meminfo"),
         ("uptime", "uptime"),
     ];
-    let mut node = MuninNode::new(&plugins, "[uptime]\nhost_name sw1\n");
+    let mut node = Munin::new(&plugins, "[uptime]\nhost_name sw1\n");
     node.start();
     let mut collector = Collector::started(&polling(node.address, "hosts = [\"sw*\"]\n"));
     wait::until(
@@ -340,7 +278,7 @@ fn the_collector_polls_debians_munin_node() {
         host.is_some_and(|host| host["host"]["last_contact"].as_f64() > Some(before + 2.0))
     });
 
-    node.running.take().unwrap().kill();
+    node.kill();
     wait::until("the log says that it is gone", || {
         collector.log().contains("munin-node of old, 127.0.0.1:")
     });

@@ -14,6 +14,7 @@ pub mod agent;
 pub mod collector;
 pub mod http;
 pub mod mail;
+pub mod munin;
 pub mod plugin;
 pub mod program;
 pub mod push;
