@@ -25,9 +25,27 @@ mod lint;
 mod once;
 mod suggest;
 
+const AFTER_HELP: &str = "\
+Files:
+  /etc/ravenry/agent.toml          configuration; -c names another file
+  /etc/ravenry/plugins/            plugins: executables, and links as of Munin's
+  /etc/ravenry/nagios-plugins.d/   Nagios checks that need no arguments
+  /etc/ravenry/plugin-conf.d/      users, environment and time-outs of both, in Munin's form
+  /var/lib/ravenry-agent/          id, token, spool and plugins' state; below the user's state
+                                   directory where the agent is not root
+
+Examples:
+  ravenry-agent enroll http://collector.example.net:4950 rvn_...   then: ravenry-agent run
+  ravenry-agent suggest --shell | sh                               link all that would work here
+  ravenry-agent lint ./myplugin                                    what is understood of a plugin
+
+Signals: SIGHUP reads the configuration again, all of it or nothing; SIGTERM ends within two seconds
+what runs and keeps on disk what was read. The log goes to standard error; RAVENRY_LOG=debug says
+more. Exit code: 0 all went well, 1 something did not, 2 the command line is wrong.";
+
 /// Runs plugins on this host and pushes what they read to a Ravenry collector.
 #[derive(Debug, Parser)]
-#[command(name = "ravenry-agent", version, max_term_width = 100)]
+#[command(name = "ravenry-agent", version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
