@@ -40,6 +40,8 @@ use workload::HOST_SERIES;
 
 /// Readings of each series, where nothing else is said: so many are written to a file at once.
 const ROUNDS: i64 = 12;
+/// The same where there are very many series.
+const MILLION_ROUNDS: i64 = 3;
 /// Runs of which the median counts.
 const RUNS: usize = 3;
 
@@ -475,7 +477,6 @@ fn fetch(base: &Path, files: usize, fields: usize, report: &mut Report) {
 /// Very many series: memory, cost, and a start after the process was killed.
 fn million(base: &Path, series: usize, report: &mut Report) {
     const BYTES: u64 = 52_000;
-    const MILLION_ROUNDS: i64 = 3;
     let needed = BYTES * series as u64 * 23 / 20;
     let free = meter::free_bytes(base);
     if free < needed {
@@ -541,11 +542,10 @@ fn start_again(collector: &mut Collector, series: usize) -> Duration {
         "authorization: Bearer {}\r\ncontent-type: application/msgpack\r\n",
         pusher.token
     );
-    let start = workload::start(0);
-    for round in 4..6 {
-        let bodies = bodies(series, 10_000, |hosts| {
-            workload::batch(hosts, start - 4 * workload::STEP, round)
-        });
+    // Behind the readings that are in the files already.
+    let start = workload::start(MILLION_ROUNDS);
+    for round in MILLION_ROUNDS + 1..MILLION_ROUNDS + 3 {
+        let bodies = bodies(series, 10_000, |hosts| workload::batch(hosts, start, round));
         client::send_all(collector.address(), "/api/v1/push", &headers, 2, bodies);
     }
     collector.kill();
