@@ -106,9 +106,9 @@ impl InFlight {
     }
 }
 
-/// A batch that was sent, and how often.
+/// A batch that was sent, as it was packed, and how often. Its key is looked at only when somebody else seems to use it.
 struct Sent {
-    batch: Batch,
+    packed: Vec<u8>,
     times: u32,
 }
 
@@ -116,18 +116,15 @@ struct Sent {
 type Name = (String, u64);
 
 impl Sent {
-    /// Whether its key is of this process, and it was sent once: then nobody can have taken it before.
-    fn is_new(&self, names: &[Name]) -> bool {
-        let is_ours = |key: &Key| {
-            let mut names = names.iter();
-            names.any(|(agent, start)| key.agent == *agent && key.incarnation == *start)
-        };
-        self.times == 1 && self.batch.key.as_ref().is_some_and(is_ours)
-    }
-
-    fn is_of(&self, claim: &Claim) -> bool {
-        let key = self.batch.key.as_ref();
-        key.is_some_and(|key| key.agent == claim.agent)
+    /// The batch and its key, if the key is of this process and it was sent once: then nobody can have taken it before.
+    fn new_batch(&self, names: &[Name]) -> Option<(Batch, Key)> {
+        let batch = (self.times == 1)
+            .then(|| unpack(&self.packed).ok())
+            .flatten()?;
+        let key = batch.key.clone()?;
+        let mut names = names.iter();
+        let is_ours = names.any(|(agent, start)| key.agent == *agent && key.incarnation == *start);
+        is_ours.then_some((batch, key))
     }
 }
 
@@ -143,7 +140,7 @@ struct Agent {
     scan_due: Instant,
     plugins: Vec<Plugin>,
     runner: Runner,
-    runs: JoinSet<(Start, Run)>,
+    runs: JoinSet<Vec<(Start, Run)>>,
     schedule: Schedule,
     gather: Gather,
     outbox: Outbox,
@@ -192,7 +189,7 @@ impl Agent {
             }
             let timeout = self.poll_timeout();
             tokio::select! {
-                Some(finished) = self.runs.join_next() => self.handle_run(finished),
+                Some(finished) = self.runs.join_next() => self.handle_runs(finished),
                 reply = sending.reply() => self.handle_reply(reply).await,
                 () = sleep_until(timeout) => {}
             }
@@ -258,27 +255,44 @@ impl Agent {
     }
 
     fn start_due(&mut self) {
+        let (mut instant, mut calls) = (Vec::new(), Vec::new());
         for start in self.schedule.start_due(clock::monotonic()) {
             let Some(plugin) = self.plugins.iter().find(|plugin| plugin.name == start.name) else {
                 continue;
             };
+            if plugin.is_instant {
+                calls.push((plugin.clone(), start.config));
+                instant.push(start);
+                continue;
+            }
             let run = self.runner.run(plugin, start.config);
-            self.runs.spawn(async move { (start, run.await) });
+            self.runs.spawn(async move { vec![(start, run.await)] });
+        }
+        if !instant.is_empty() {
+            let runs = self.runner.run_instant(calls);
+            self.runs.spawn(async move { paired(instant, runs.await) });
         }
     }
 
-    fn handle_run(&mut self, finished: Result<(Start, Run), JoinError>) {
+    fn handle_runs(&mut self, finished: Result<Vec<(Start, Run)>, JoinError>) {
+        match finished {
+            Ok(finished) => {
+                for (start, run) in finished {
+                    self.handle_run(&start, run);
+                }
+            }
+            Err(error) => error!("a plugin's run: {error}"),
+        }
+    }
+
+    fn handle_run(&mut self, start: &Start, mut run: Run) {
         let now = clock::monotonic();
-        let (start, mut run) = match finished {
-            Ok(finished) => finished,
-            Err(error) => return error!("a plugin's run: {error}"),
-        };
         let interval = run.declarations.as_deref().and_then(declared_interval);
         // A check that failed is asked again as often as ever: when it works again is what it is there for.
         let good = run.error.is_none() || run.verdict.is_some();
         if let Some(next) = self
             .schedule
-            .handle_finished(now, &start, Finished { good, interval })
+            .handle_finished(now, start, Finished { good, interval })
         {
             explain_pause(now, &mut run, next);
         }
@@ -343,25 +357,28 @@ impl Agent {
     }
 
     fn note_sent(&mut self, packed: &[u8]) {
-        let before = self.sent.take();
-        let Ok(batch) = unpack(packed) else { return };
-        let again = before.filter(|before| before.batch.key == batch.key);
+        // A batch with its key is packed once: the same bytes are the same batch.
+        let again = self.sent.take_if(|before| before.packed == packed);
         let times = again.map_or(0, |before| before.times) + 1;
-        self.sent = Some(Sent { batch, times });
+        self.sent = Some(Sent {
+            packed: packed.to_owned(),
+            times,
+        });
     }
 
     /// A batch of this process, sent for the first time, cannot have been taken before: somebody else counts under our id,
     /// as after the state directory was copied to another machine. So that nothing is lost of us both, this agent takes
     /// another id and sends the batch again under it.
     async fn leave_shared_id(&mut self) {
-        let names = &self.names;
-        let Some(sent) = self.sent.take_if(|sent| sent.is_new(names)) else {
+        let sent = self.sent.as_ref();
+        let Some((batch, key)) = sent.and_then(|sent| sent.new_batch(&self.names)) else {
             return;
         };
-        if sent.is_of(&self.claim) {
+        self.sent = None;
+        if key.agent == self.claim.agent {
             self.take_new_id();
         }
-        self.put_on_disk(sent.batch).await;
+        self.put_on_disk(batch).await;
     }
 
     fn take_new_id(&mut self) {
@@ -504,6 +521,15 @@ impl Agent {
         }
         info!("agent stops");
     }
+}
+
+/// Each start with the run that came of it.
+fn paired(mut starts: Vec<Start>, runs: Vec<Run>) -> Vec<(Start, Run)> {
+    let pair = |run: Run| {
+        let at = starts.iter().position(|start| start.name == run.plugin)?;
+        Some((starts.swap_remove(at), run))
+    };
+    runs.into_iter().filter_map(pair).collect()
 }
 
 /// The shortest `update_rate` that a plugin's graphs declare.

@@ -41,6 +41,9 @@ pub struct Plugin {
     pub kind: Kind,
     /// What `plugin-conf.d` says about it.
     pub settings: Arc<PluginSettings>,
+    /// Whether it answers at once, as most bundled ones do.
+    pub is_instant: bool,
+    point: PluginName,
     fingerprint: u64,
 }
 
@@ -69,6 +72,8 @@ impl Plugin {
             name: self.name.clone(),
             fingerprint: self.fingerprint,
             interval: self.settings.update_rate,
+            point: self.point.clone(),
+            instant: self.is_instant,
         }
     }
 }
@@ -102,6 +107,8 @@ pub struct Directory {
     named_checks: Vec<Entry>,
     bundled: Bundled,
     settings: SettingsDir,
+    /// What bundled plugins hash to be due together, at another moment than those of other hosts.
+    point: PluginName,
     suggested: Option<(Instant, Vec<String>)>,
 }
 
@@ -142,6 +149,7 @@ impl Directory {
             named_checks: config.checks.iter().map(Entry::of_check).collect(),
             bundled: config.bundled.clone(),
             settings: SettingsDir::new(config),
+            point: config.host.as_str().into(),
             suggested: None,
         }
     }
@@ -198,7 +206,12 @@ impl Directory {
         settings.fill_in(&self.settings.of(&entry.name));
         let mut hasher = DefaultHasher::new();
         (entry.file, format!("{:?}{settings:?}", entry.kind)).hash(&mut hasher);
+        let bundled = (entry.kind == Kind::Bundled).then(|| bundled::find(&entry.name));
+        let bundled = bundled.flatten();
+        let point = bundled.as_ref().map_or(&entry.name, |_| &self.point);
         Some(Plugin {
+            is_instant: bundled.is_some_and(|bundled| bundled.is_instant()),
+            point: point.clone(),
             name: entry.name.clone(),
             graph: GraphName::of_plugin(&entry.name)?,
             kind: entry.kind.clone(),

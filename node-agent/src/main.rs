@@ -114,8 +114,8 @@ fn main() -> ExitCode {
     exec::dispatch();
     let cli = Cli::parse();
     start_logging();
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    // One thread: an agent waits nearly all the time, and handing work to another thread costs more than the work.
+    let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
     {

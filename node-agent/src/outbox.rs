@@ -82,6 +82,9 @@ impl Outbox {
     /// # Errors
     /// When the disk does not give it.
     pub async fn oldest(&self) -> Result<Option<Vec<u8>>, OutboxError> {
+        if self.is_empty() {
+            return Ok(None);
+        }
         self.on_disk(Queue::oldest).await
     }
 
@@ -100,6 +103,12 @@ impl Outbox {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .dropped()
+    }
+
+    /// Whether nothing waits; asks no disk, so that an agent with nothing to send wakes no other thread.
+    fn is_empty(&self) -> bool {
+        let queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.spool.is_empty() && queue.memory.is_empty()
     }
 
     async fn on_disk<T: Send + 'static>(

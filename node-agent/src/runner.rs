@@ -2,17 +2,19 @@
 //!
 //! A foreign plugin is a program, started through the exec helper with what `plugin-conf.d` says and the environment that
 //! Munin's plugins expect. A bundled one is called on a thread of its own: when it hangs (a dead file system), the run ends
-//! with an error, the thread is left behind, and the plugin is not called again until it has come back.
+//! with an error, the thread is left behind, and the plugin is not called again until it has come back. Bundled ones that
+//! cannot hang share a thread.
 
 use std::collections::HashSet;
 use std::error::Error;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ravenry_plugins::bundled::{self, BundledError, Environment};
+use ravenry_plugins::bundled::{self, BundledError, Environment, System};
 use ravenry_plugins::clock;
 use ravenry_plugins::declaration::Declaration;
 use ravenry_plugins::munin::{
@@ -45,6 +47,31 @@ pub struct Runner {
     busy: Arc<Mutex<HashSet<PluginName>>>,
 }
 
+/// A bundled plugin, and whether its `config` is wanted.
+type Call = (Plugin, bool);
+
+/// Why a bundled plugin has no run that it could tell of itself.
+const BROKEN: &str = "broke down";
+
+/// When a run began, by both clocks.
+#[derive(Clone, Copy, Debug)]
+struct Began {
+    time: Timestamp,
+    at: Instant,
+}
+
+impl Began {
+    fn now() -> Self {
+        Self {
+            time: clock::now(),
+            at: clock::monotonic(),
+        }
+    }
+}
+
+/// Runs of several plugins that are under way.
+pub type RunningAll = Pin<Box<dyn Future<Output = Vec<Run>> + Send>>;
+
 /// A run that is under way; its processes are killed when it is dropped.
 pub type Running = Pin<Box<dyn Future<Output = Run> + Send>>;
 
@@ -65,9 +92,9 @@ impl Runner {
     pub fn run(&self, plugin: &Plugin, config: bool) -> Running {
         let (runner, plugin) = (self.clone(), plugin.clone());
         Box::pin(async move {
-            let began = (clock::now(), clock::monotonic());
+            let began = Began::now();
             let gained = match &plugin.kind {
-                Kind::Bundled => runner.call(&plugin, config).await,
+                Kind::Bundled => return runner.call(plugin, config).await,
                 Kind::Foreign { .. } => runner.execute(&plugin, config).await,
                 Kind::Check { .. } => {
                     Gained::from_check(&plugin, &runner.print(&plugin, None).await)
@@ -75,6 +102,14 @@ impl Runner {
             };
             finish(&plugin, began, gained)
         })
+    }
+
+    /// Runs bundled plugins that are instant, one after the other: a thread and a wake-up for all, and the same processes
+    /// seen by all. Each comes with whether its `config` is wanted.
+    #[must_use]
+    pub fn run_instant(&self, calls: Vec<(Plugin, bool)>) -> RunningAll {
+        let runner = self.clone();
+        Box::pin(async move { runner.call_all(calls).await })
     }
 
     /// What a foreign plugin prints for `word` (`config`, or nothing for its values).
@@ -85,7 +120,7 @@ impl Runner {
     /// The same, asked by somebody else.
     pub async fn print_for(&self, plugin: &Plugin, word: Option<&str>, asker: &Asker) -> RunResult {
         let limits = RunLimits {
-            timeout: plugin.settings.timeout.unwrap_or(self.timeout),
+            timeout: self.limit(plugin),
             ..RunLimits::default()
         };
         let (base, helper, asked) = (self.base.clone(), self.helper.clone(), plugin.clone());
@@ -147,42 +182,96 @@ impl Runner {
         gained
     }
 
-    async fn call(&self, plugin: &Plugin, config: bool) -> Gained {
-        if !self.lock_busy().insert(plugin.name.clone()) {
-            return Gained::failed("its last run has not come back yet".to_owned());
-        }
+    async fn call(&self, plugin: Plugin, config: bool) -> Run {
+        let began = Began::now();
+        let runs = self.call_all(vec![(plugin.clone(), config)]).await;
+        let run = runs.into_iter().next();
+        run.unwrap_or_else(|| finish(&plugin, began, Gained::failed(BROKEN.to_owned())))
+    }
+
+    /// Calls bundled plugins on a thread of their own; a run for each, in any order.
+    async fn call_all(&self, calls: Vec<Call>) -> Vec<Run> {
+        let began = Began::now();
+        let limits = calls.iter().map(|(plugin, _)| self.limit(plugin));
+        let limit = limits.max().unwrap_or(self.timeout);
+        let (free, mut runs) = self.claim(calls, began);
+        let Some((first, _)) = free.first() else {
+            return runs;
+        };
         let (send, receive) = oneshot::channel();
-        let (runner, called) = (self.clone(), plugin.clone());
-        let thread = std::thread::Builder::new().name(plugin.name.chars().take(15).collect());
+        let (runner, called) = (self.clone(), free.clone());
+        let thread = std::thread::Builder::new().name(first.name.chars().take(15).collect());
         let spawned = thread.spawn(move || {
-            let gained = runner.call_here(&called, config);
-            runner.lock_busy().remove(&called.name);
             // Nobody listens any more when the run's time was over.
-            let _ = send.send(gained);
+            let _ = send.send(runner.call_here(&called));
         });
-        if let Err(error) = spawned {
-            self.lock_busy().remove(&plugin.name);
-            return Gained::failed(format!("was not started: {error}"));
-        }
-        let limit = plugin.settings.timeout.unwrap_or(self.timeout);
-        match tokio::time::timeout(limit, receive).await {
-            Ok(Ok(gained)) => gained,
-            Ok(Err(_)) => {
-                self.lock_busy().remove(&plugin.name);
-                Gained::failed("broke down".to_owned())
+        let why = match spawned {
+            Err(error) => {
+                self.release(&free);
+                format!("was not started: {error}")
             }
-            Err(_) => Gained::failed(format!("timed out after {} s", limit.as_secs())),
+            Ok(_) => match tokio::time::timeout(limit, receive).await {
+                Ok(Ok(done)) => {
+                    runs.extend(done);
+                    return runs;
+                }
+                Ok(Err(_)) => {
+                    self.release(&free);
+                    BROKEN.to_owned()
+                }
+                // They stay busy until the thread comes back.
+                Err(_) => format!("timed out after {} s", limit.as_secs()),
+            },
+        };
+        let failed = |(plugin, _): &Call| finish(plugin, began, Gained::failed(why.clone()));
+        runs.extend(free.iter().map(failed));
+        runs
+    }
+
+    /// Marks plugins as busy; those that are already have their run at once, which failed.
+    fn claim(&self, calls: Vec<Call>, began: Began) -> (Vec<Call>, Vec<Run>) {
+        let mut busy = self.lock_busy();
+        let (free, late): (Vec<Call>, Vec<Call>) = calls
+            .into_iter()
+            .partition(|(plugin, _)| busy.insert(plugin.name.clone()));
+        let why = "its last run has not come back yet";
+        let late = late.iter();
+        let failed = late.map(|(plugin, _)| finish(plugin, began, Gained::failed(why.to_owned())));
+        (free, failed.collect())
+    }
+
+    fn release(&self, calls: &[Call]) {
+        let mut busy = self.lock_busy();
+        for (plugin, _) in calls {
+            busy.remove(&plugin.name);
         }
     }
 
-    /// Calls a bundled plugin. Blocks.
-    fn call_here(&self, plugin: &Plugin, config: bool) -> Gained {
+    /// Calls bundled plugins in turn. Blocks. What breaks one down leaves the others whole.
+    fn call_here(&self, calls: &[Call]) -> Vec<Run> {
+        let system = System::running().for_one_round();
+        let call = |(plugin, config): &Call| {
+            let began = Began::now();
+            let answer = AssertUnwindSafe(|| self.answer(plugin, *config, &system));
+            let gained = catch_unwind(answer);
+            let gained = gained.unwrap_or_else(|_| Gained::failed(BROKEN.to_owned()));
+            self.lock_busy().remove(&plugin.name);
+            finish(plugin, began, gained)
+        };
+        calls.iter().map(call).collect()
+    }
+
+    fn answer(&self, plugin: &Plugin, config: bool, system: &System) -> Gained {
         let Some(bundled) = bundled::find(&plugin.name) else {
             return Gained::failed("there is no bundled plugin of this name".to_owned());
         };
-        let environment = self.base.for_bundled(plugin);
+        let environment = self.base.for_bundled(plugin).with_system(system.clone());
         Gained::from_bundled(&bundled, &environment, config)
             .unwrap_or_else(|error| Gained::failed(chain(&error)))
+    }
+
+    fn limit(&self, plugin: &Plugin) -> Duration {
+        plugin.settings.timeout.unwrap_or(self.timeout)
     }
 
     fn lock_busy(&self) -> std::sync::MutexGuard<'_, HashSet<PluginName>> {
@@ -316,7 +405,7 @@ impl Gained {
 }
 
 /// What there is to report of a run that began at `began`.
-fn finish(plugin: &Plugin, began: (Timestamp, Instant), mut gained: Gained) -> Run {
+fn finish(plugin: &Plugin, began: Began, mut gained: Gained) -> Run {
     if let Some(host) = &plugin.settings.host_name {
         speak_for(host, gained.declarations.iter_mut().flatten());
         if let Some(verdict) = &mut gained.verdict {
@@ -328,8 +417,8 @@ fn finish(plugin: &Plugin, began: (Timestamp, Instant), mut gained: Gained) -> R
     }
     Run {
         plugin: plugin.name.clone(),
-        time: gained.time.unwrap_or(began.0),
-        duration: clock::monotonic().saturating_duration_since(began.1),
+        time: gained.time.unwrap_or(began.time),
+        duration: clock::monotonic().saturating_duration_since(began.at),
         declarations: gained.declarations,
         samples: gained.samples,
         extinfo: gained.extinfo,

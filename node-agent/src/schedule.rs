@@ -7,9 +7,10 @@
 //! ```
 //!
 //! - Everything is read at once after a start, and again after [`SECOND_READING`], so that rates are known early. From
-//!   then on a plugin is due at its own point of each interval, a hash of its name, so that the load is even.
+//!   then on a plugin is due at its own point of each interval, a hash of its name, so that the load is even. Those that
+//!   cost less together, the bundled ones, share a point.
 //! - A plugin never overlaps itself: points that pass while it runs are skipped. At most `concurrency_max` run at a time,
-//!   the longest due first.
+//!   the longest due first; instant ones run besides.
 //! - Its `config` is asked at its first run, when its file has changed, and each [`CONFIG_AGE_MAX`].
 //! - From the third failed run in a row on, the pause doubles with each, up to [`BACK_OFF_MAX`]; a changed file ends it.
 //! - `now` is monotonic: a step of the wall clock, or a suspended machine, moves nothing.
@@ -44,6 +45,10 @@ pub struct Found {
     pub fingerprint: u64,
     /// How often it wants to run, when it says so outside of its own output.
     pub interval: Option<Duration>,
+    /// A hash of this is its point of an interval: its name, or what it shares with others that run at the same time.
+    pub point: PluginName,
+    /// Whether it ends at once, so that it takes nobody's place.
+    pub instant: bool,
 }
 
 /// What to start now.
@@ -91,6 +96,8 @@ pub struct Schedule {
 #[derive(Debug)]
 struct Plugin {
     fingerprint: u64,
+    point: PluginName,
+    instant: bool,
     interval_found: Option<Duration>,
     interval_declared: Option<Duration>,
     state: State,
@@ -128,7 +135,7 @@ impl Schedule {
         self.plugins.retain(|name, plugin| {
             let keep = names.contains(name);
             if !keep && matches!(plugin.state, State::Running { .. }) {
-                self.running -= 1;
+                self.running -= plugin.places();
             }
             keep
         });
@@ -154,10 +161,12 @@ impl Schedule {
             })
             .collect();
         due.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
-        due.truncate(self.concurrency_max.saturating_sub(self.running));
-        self.running += due.len();
         let mut starts = Vec::with_capacity(due.len());
         for (_, name, plugin) in due {
+            if self.running + plugin.places() > self.concurrency_max.max(self.running) {
+                continue;
+            }
+            self.running += plugin.places();
             self.runs += 1;
             let run = self.runs;
             plugin.state = State::Running { run, since: now };
@@ -186,7 +195,7 @@ impl Schedule {
         if run != start.run {
             return None;
         }
-        self.running -= 1;
+        self.running -= plugin.places();
         plugin.account(since, start, finished);
         let interval = plugin.interval(interval_default);
         let back_off = back_off(interval, plugin.failures);
@@ -195,7 +204,7 @@ impl Schedule {
             None if plugin.wants_second_reading(interval, interval_default) => {
                 now.max(since + SECOND_READING.min(interval))
             }
-            None => next_point(origin, &start.name, interval, since, now),
+            None => next_point(origin, &plugin.point, interval, since, now),
         };
         plugin.state = State::Waiting { due };
         Some(Next {
@@ -218,12 +227,11 @@ impl Schedule {
     /// When [`Self::start_due`] will have something to start; `None` when only a finished run can change that.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if self.running >= self.concurrency_max {
-            return None;
-        }
+        let is_full = self.running >= self.concurrency_max;
         let dues = self
             .plugins
             .values()
+            .filter(|plugin| plugin.instant || !is_full)
             .filter_map(|plugin| match plugin.state {
                 State::Waiting { due } => Some(due),
                 State::Running { .. } => None,
@@ -242,6 +250,8 @@ impl Plugin {
     fn new(now: Instant, found: &Found) -> Self {
         Self {
             fingerprint: found.fingerprint,
+            point: found.point.clone(),
+            instant: found.instant,
             interval_found: found.interval,
             interval_declared: None,
             state: State::Waiting { due: now },
@@ -253,6 +263,10 @@ impl Plugin {
 
     fn handle_seen_again(&mut self, now: Instant, found: &Found) {
         self.interval_found = found.interval;
+        self.point = found.point.clone();
+        if matches!(self.state, State::Waiting { .. }) {
+            self.instant = found.instant;
+        }
         if self.fingerprint == found.fingerprint {
             return;
         }
@@ -261,6 +275,11 @@ impl Plugin {
         if matches!(self.state, State::Waiting { .. }) {
             self.state = State::Waiting { due: now };
         }
+    }
+
+    /// How many of those that may run at a time it counts for.
+    fn places(&self) -> usize {
+        usize::from(!self.instant)
     }
 
     fn wants_config(&self, now: Instant) -> bool {
@@ -309,14 +328,14 @@ fn back_off(interval: Duration, failures: u32) -> Option<Duration> {
 /// The plugin's first point of an interval that lies after `now` and not within a quarter interval of the last start.
 fn next_point(
     origin: Instant,
-    name: &str,
+    point: &str,
     interval: Duration,
     since: Instant,
     now: Instant,
 ) -> Instant {
     let earliest = now.max(since + interval / 4);
     let step = interval.as_nanos().max(1);
-    let phase = u128::from(hash(name)) * step / (u128::from(u64::MAX) + 1);
+    let phase = u128::from(hash(point)) * step / (u128::from(u64::MAX) + 1);
     let elapsed = earliest.saturating_duration_since(origin).as_nanos();
     let nth = match elapsed.checked_sub(phase) {
         None => 0,

@@ -109,6 +109,8 @@ fn found(actors: &[Actor], at: Duration) -> Vec<Found> {
                     .is_some_and(|change| change <= at.as_secs()),
             ),
             interval: None,
+            point: actor.name.into(),
+            instant: false,
         })
         .collect()
 }
@@ -347,6 +349,8 @@ fn a_run_of_a_plugin_that_is_gone_is_ignored() {
         name: "a".into(),
         fingerprint: 0,
         interval: None,
+        point: "a".into(),
+        instant: false,
     }];
     schedule.handle_found(now, &one);
     let start = schedule.start_due(now).remove(0);
@@ -360,4 +364,46 @@ fn a_run_of_a_plugin_that_is_gone_is_ignored() {
     assert_eq!(schedule.handle_finished(now, &start, good), None);
     assert!(schedule.handle_finished(now, &again, good).is_some());
     assert_eq!(schedule.running, 0);
+}
+
+#[test]
+fn instant_plugins_share_a_point_and_take_nobodys_place() {
+    let now = clock::monotonic();
+    let mut schedule = Schedule::new(now, Duration::from_secs(60), 1);
+    let found = |name: &str, point: &str, instant| Found {
+        name: name.into(),
+        fingerprint: 0,
+        interval: None,
+        point: point.into(),
+        instant,
+    };
+    let all = [
+        found("cpu", "host", true),
+        found("disk", "disk", false),
+        found("load", "host", true),
+        found("sensors", "sensors", false),
+    ];
+    schedule.handle_found(now, &all);
+    let names = |starts: &[Start]| {
+        starts
+            .iter()
+            .map(|start| start.name.to_string())
+            .collect::<Vec<_>>()
+    };
+    let first = schedule.start_due(now);
+    assert_eq!(names(&first), ["cpu", "disk", "load"]);
+    let good = Finished {
+        good: true,
+        interval: None,
+    };
+    let mut dues = Vec::new();
+    for start in first.iter().filter(|start| *start.name != *"disk") {
+        schedule.handle_finished(now, start, good);
+        let later = now + SECOND_READING;
+        let again = schedule.start_due(later).remove(0);
+        dues.push(schedule.handle_finished(later, &again, good).unwrap().due);
+    }
+    assert_eq!(dues[0], dues[1]);
+    schedule.handle_finished(now, &first[1], good);
+    assert_eq!(names(&schedule.start_due(now)), ["sensors"]);
 }

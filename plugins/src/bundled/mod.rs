@@ -196,6 +196,31 @@ const ENTRIES: &[Entry] = &[
     weblog_::ENTRY,
 ];
 
+/// Plugins that only read what the kernel keeps in memory: they neither wait for a disk, a network or another program,
+/// nor remember anything.
+const INSTANT: &[&str] = &[
+    "cpu",
+    "entropy",
+    "forks",
+    "fw_conntrack",
+    "if_",
+    "if_err_",
+    "interrupts",
+    "irqstats",
+    "load",
+    "memory",
+    "netstat",
+    "open_files",
+    "open_inodes",
+    "proc_pri",
+    "processes",
+    "swap",
+    "tcp",
+    "threads",
+    "uptime",
+    "vmstat",
+];
+
 /// A bundled plugin under the name of a link: `load`, or `if_eth0` for the wildcard `if_` and its instance `eth0`.
 pub struct Bundled {
     entry: &'static Entry,
@@ -239,6 +264,12 @@ impl Bundled {
     #[must_use]
     pub fn is_wildcard(&self) -> bool {
         self.entry.name.ends_with('_')
+    }
+
+    /// Whether it answers at once whatever the state of the host, so that it can run on one thread with others.
+    #[must_use]
+    pub fn is_instant(&self) -> bool {
+        INSTANT.contains(&self.entry.name)
     }
 
     /// The graphs and fields that it has on this host.

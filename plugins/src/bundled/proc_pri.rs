@@ -8,6 +8,7 @@ use crate::reading::Reading;
 use super::draft::{Draft, sample};
 use super::environment::Environment;
 use super::processes::Process;
+use super::system::System;
 use super::{BundledError, Entry, PluginSample, always, no_instances};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -16,9 +17,8 @@ pub(super) const ENTRY: Entry = Entry {
     automatic: true,
     config: |request| Ok(vec![declare(request.graph, request.environment)?]),
     fetch: |request| {
-        let stats = request.system().process_texts("stat");
-        let statuses = request.system().process_texts("status");
-        read(request.graph, &stats, &statuses)
+        let system = request.system();
+        read(request.graph, &system.processes(), count_locked(system))
     },
     autoconf: always,
     suggest: no_instances,
@@ -69,28 +69,36 @@ fn declare(graph: &GraphName, environment: &Environment) -> Result<Declaration, 
 
 fn read(
     graph: &GraphName,
-    stats: &[String],
-    statuses: &[String],
+    processes: &[Process],
+    locked: usize,
 ) -> Result<Vec<PluginSample>, BundledError> {
-    let processes: Vec<Process> = stats
-        .iter()
-        .filter_map(|text| Process::parse(text))
-        .collect();
     let high = processes.iter().filter(|process| process.nice < 0).count();
     let low = processes.iter().filter(|process| process.nice > 0).count();
-    let locked = statuses.iter().filter(|text| has_locked(text)).count();
     [("high", high), ("low", low), ("locked", locked)]
         .into_iter()
         .map(|(name, count)| sample(graph, name, Reading::Count(count as u64)))
         .collect()
 }
 
+/// Processes with locked pages. Their `status` is dear, the kernel's sum of all locked pages cheap and mostly 0.
+fn count_locked(system: &System) -> usize {
+    let memory = system.text_if_there("/proc/meminfo").unwrap_or_default();
+    if kilobytes(&memory, "Mlocked:") == Some("0") {
+        return 0;
+    }
+    let locked = system.of_each_process("status", |status| has_locked(status).then_some(()));
+    locked.len()
+}
+
 /// Whether `VmLck:  N kB` says that the process has locked pages.
 fn has_locked(status: &str) -> bool {
-    let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:"));
-    locked
-        .and_then(|rest| rest.split_ascii_whitespace().next())
-        .is_some_and(|kilobytes| kilobytes != "0")
+    kilobytes(status, "VmLck:").is_some_and(|kilobytes| kilobytes != "0")
+}
+
+/// `N` of the line `name N kB`.
+fn kilobytes<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
+    rest.split_ascii_whitespace().next()
 }
 
 #[cfg(test)]

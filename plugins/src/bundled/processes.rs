@@ -14,7 +14,7 @@ pub(super) const ENTRY: Entry = Entry {
     summary: "number of processes by state",
     automatic: true,
     config: |request| Ok(vec![declare(request.graph, request.environment)?]),
-    fetch: |request| read(request.graph, &request.system().process_texts("stat")),
+    fetch: |request| read(request.graph, &request.system().processes()),
     autoconf: always,
     suggest: no_instances,
 };
@@ -33,11 +33,11 @@ impl Process {
     /// Parses `PID (NAME) STATE ...`; the name may hold anything, parentheses too.
     pub(super) fn parse(stat: &str) -> Option<Self> {
         let (_, rest) = stat.rsplit_once(')')?;
-        let columns: Vec<&str> = rest.split_ascii_whitespace().take(18).collect();
+        let mut columns = rest.split_ascii_whitespace();
         Some(Self {
-            state: columns.first()?.chars().next()?,
-            nice: columns.get(16)?.parse().ok()?,
-            threads: columns.get(17)?.parse().ok()?,
+            state: columns.next()?.chars().next()?,
+            nice: columns.nth(15)?.parse().ok()?,
+            threads: columns.next()?.parse().ok()?,
         })
     }
 }
@@ -99,11 +99,7 @@ fn declare(graph: &GraphName, environment: &Environment) -> Result<Declaration, 
     Ok(draft.finish())
 }
 
-fn read(graph: &GraphName, stats: &[String]) -> Result<Vec<PluginSample>, BundledError> {
-    let processes: Vec<Process> = stats
-        .iter()
-        .filter_map(|text| Process::parse(text))
-        .collect();
+fn read(graph: &GraphName, processes: &[Process]) -> Result<Vec<PluginSample>, BundledError> {
     STATES
         .iter()
         .map(|state| {
@@ -142,11 +138,11 @@ mod tests {
     #[test]
     fn traced_processes_count_as_stopped() {
         let graph = GraphName::new("processes").unwrap();
-        let stats: Vec<String> = ["S", "t", "T", "P", "R"]
+        let processes: Vec<Process> = ["S", "t", "T", "P", "R"]
             .iter()
-            .map(|state| BASH.replace(") S ", &format!(") {state} ")))
+            .filter_map(|state| Process::parse(&BASH.replace(") S ", &format!(") {state} "))))
             .collect();
-        let samples = read(&graph, &stats).unwrap();
+        let samples = read(&graph, &processes).unwrap();
         let check = |field: &str, expect: u64| {
             let found = samples
                 .iter()

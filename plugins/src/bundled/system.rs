@@ -1,25 +1,32 @@
-//! The host as the plugins see it: files below a root, file systems, processes, the time. Nothing is parsed here.
+//! The host as the plugins see it: files below a root, file systems, processes, the time. Of these only processes are
+//! parsed here, because several plugins that run together share one look at them.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use nix::sys::statvfs::statvfs;
 
 use crate::clock;
 use crate::timestamp::Timestamp;
 
+use super::processes::Process;
 use super::{Autoconf, BundledError};
 
 /// The longest text that is read of one file; a longer one is refused.
 const TEXT_BYTES_MAX: u64 = 64 << 20;
+/// What most files of the kernel have less than.
+const TEXT_BYTES_USUAL: usize = 4 << 10;
 
 /// Where the host's files are: below `/`, or below another root that holds a recording of one.
 #[derive(Clone, Debug)]
 pub struct System {
     root: PathBuf,
     now: Option<Timestamp>,
+    /// Its processes, where all plugins of a round are to see the same ones.
+    round: Option<Arc<OnceLock<Arc<[Process]>>>>,
 }
 
 impl Default for System {
@@ -54,6 +61,7 @@ impl System {
         Self {
             root: root.into(),
             now: None,
+            round: None,
         }
     }
 
@@ -61,6 +69,13 @@ impl System {
     #[must_use]
     pub fn frozen(mut self, now: Timestamp) -> Self {
         self.now = Some(now);
+        self
+    }
+
+    /// The same for plugins that run one after the other: who asks first for the processes reads them for all.
+    #[must_use]
+    pub fn for_one_round(mut self) -> Self {
+        self.round = Some(Arc::default());
         self
     }
 
@@ -109,13 +124,35 @@ impl System {
         names
     }
 
-    /// The text of the file `name` of each process; those that end meanwhile are left out.
-    pub(super) fn process_texts(&self, name: &str) -> Vec<String> {
-        self.names("/proc")
-            .iter()
-            .filter(|pid| pid.bytes().all(|b| b.is_ascii_digit()))
-            .filter_map(|pid| self.text_if_there(&format!("/proc/{pid}/{name}")))
-            .collect()
+    /// What `/proc/PID/stat` says of each process.
+    pub(super) fn processes(&self) -> Arc<[Process]> {
+        let read = || self.of_each_process("stat", Process::parse).into();
+        match &self.round {
+            Some(round) => round.get_or_init(read).clone(),
+            None => read(),
+        }
+    }
+
+    /// What `parse` makes of the file `name` of each process; those that end meanwhile are left out.
+    pub(super) fn of_each_process<T>(
+        &self,
+        name: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Vec<T> {
+        let Ok(entries) = fs::read_dir(self.path("/proc")) else {
+            return Vec::new();
+        };
+        let mut bytes = Vec::new();
+        let found = entries.filter_map(|entry| {
+            let pid = entry.ok()?.file_name();
+            let is_pid = pid.as_encoded_bytes().iter().all(u8::is_ascii_digit);
+            let mut path = is_pid.then(|| self.path("/proc"))?;
+            path.push(pid);
+            path.push(name);
+            read_limited_into(&path, &mut bytes).ok()?;
+            parse(&String::from_utf8_lossy(&bytes))
+        });
+        found.collect()
     }
 
     /// What is on the file system mounted at `point`; `None` when it may not be asked.
@@ -150,14 +187,23 @@ fn widen(count: impl Into<u64>) -> u64 {
 
 fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    read_limited_into(path, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// The same into a buffer, whose content goes.
+fn read_limited_into(path: &Path, bytes: &mut Vec<u8>) -> io::Result<()> {
+    bytes.clear();
+    // Files of /proc do not say how long they are: with room for most of them, two reads bring one.
+    bytes.reserve(TEXT_BYTES_USUAL);
     File::open(path)?
         .take(TEXT_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)?;
+        .read_to_end(bytes)?;
     if bytes.len() as u64 > TEXT_BYTES_MAX {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
             format!("longer than {TEXT_BYTES_MAX} bytes"),
         ));
     }
-    Ok(bytes)
+    Ok(())
 }

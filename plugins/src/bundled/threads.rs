@@ -14,7 +14,7 @@ pub(super) const ENTRY: Entry = Entry {
     summary: "number of threads of all processes",
     automatic: true,
     config: |request| Ok(vec![declare(request.graph, request.environment)?]),
-    fetch: |request| read(request.graph, &request.system().process_texts("stat")),
+    fetch: |request| read(request.graph, &request.system().processes()),
     autoconf: always,
     suggest: no_instances,
 };
@@ -44,8 +44,7 @@ fn declare(graph: &GraphName, environment: &Environment) -> Result<Declaration, 
     Ok(draft.finish())
 }
 
-fn read(graph: &GraphName, stats: &[String]) -> Result<Vec<PluginSample>, BundledError> {
-    let processes = stats.iter().filter_map(|text| Process::parse(text));
-    let threads = processes.map(|process| process.threads).sum();
+fn read(graph: &GraphName, processes: &[Process]) -> Result<Vec<PluginSample>, BundledError> {
+    let threads = processes.iter().map(|process| process.threads).sum();
     Ok(vec![sample(graph, "threads", Reading::Count(threads))?])
 }
