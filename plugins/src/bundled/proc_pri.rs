@@ -18,7 +18,8 @@ pub(super) const ENTRY: Entry = Entry {
     config: |request| Ok(vec![declare(request.graph, request.environment)?]),
     fetch: |request| {
         let system = request.system();
-        read(request.graph, &system.processes(), count_locked(system))
+        let processes = system.processes();
+        read(request.graph, &processes, count_locked(system, &processes))
     },
     autoconf: always,
     suggest: no_instances,
@@ -81,13 +82,15 @@ fn read(
 }
 
 /// Processes with locked pages. Their `status` is dear, the kernel's sum of all locked pages cheap and mostly 0.
-fn count_locked(system: &System) -> usize {
+fn count_locked(system: &System, processes: &[Process]) -> usize {
     let memory = system.text_if_there("/proc/meminfo").unwrap_or_default();
     if kilobytes(&memory, "Mlocked:") == Some("0") {
         return 0;
     }
-    let locked = system.of_each_process("status", |status| has_locked(status).then_some(()));
-    locked.len()
+    let with_memory = processes.iter().filter(|process| process.has_memory);
+    let statuses = with_memory
+        .filter_map(|process| system.text_if_there(&format!("/proc/{}/status", process.pid)));
+    statuses.filter(|status| has_locked(status)).count()
 }
 
 /// Whether `VmLck:  N kB` says that the process has locked pages.

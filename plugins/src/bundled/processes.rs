@@ -22,22 +22,28 @@ pub(super) const ENTRY: Entry = Entry {
 /// What `/proc/PID/stat` says of a process, as far as plugins ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Process {
+    pub(super) pid: u32,
     /// The kernel's letter for its state.
     pub(super) state: char,
     /// -20, the most favoured, to 19.
     pub(super) nice: i32,
     pub(super) threads: u64,
+    /// Whether it has memory of its own: threads of the kernel, and what has ended, have none.
+    pub(super) has_memory: bool,
 }
 
 impl Process {
     /// Parses `PID (NAME) STATE ...`; the name may hold anything, parentheses too.
     pub(super) fn parse(stat: &str) -> Option<Self> {
+        let (pid, _) = stat.split_once(' ')?;
         let (_, rest) = stat.rsplit_once(')')?;
         let mut columns = rest.split_ascii_whitespace();
         Some(Self {
+            pid: pid.parse().ok()?,
             state: columns.next()?.chars().next()?,
             nice: columns.nth(15)?.parse().ok()?,
             threads: columns.next()?.parse().ok()?,
+            has_memory: columns.nth(2)? != "0",
         })
     }
 }
@@ -122,9 +128,11 @@ mod tests {
     #[test]
     fn names_of_processes_cannot_mislead() {
         let expect = Process {
+            pid: 812,
             state: 'S',
             nice: -5,
             threads: 3,
+            has_memory: true,
         };
         for name in ["(bash)", "(a) R 1 (b)", "( )", "(\n)"] {
             let stat = BASH.replace("(bash)", name);

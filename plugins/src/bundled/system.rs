@@ -124,23 +124,17 @@ impl System {
         names
     }
 
-    /// What `/proc/PID/stat` says of each process.
+    /// What `/proc/PID/stat` says of each process; those that end meanwhile are left out.
     pub(super) fn processes(&self) -> Arc<[Process]> {
-        let read = || self.of_each_process("stat", Process::parse).into();
         match &self.round {
-            Some(round) => round.get_or_init(read).clone(),
-            None => read(),
+            Some(round) => round.get_or_init(|| self.read_processes()).clone(),
+            None => self.read_processes(),
         }
     }
 
-    /// What `parse` makes of the file `name` of each process; those that end meanwhile are left out.
-    pub(super) fn of_each_process<T>(
-        &self,
-        name: &str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Vec<T> {
+    fn read_processes(&self) -> Arc<[Process]> {
         let Ok(entries) = fs::read_dir(self.path("/proc")) else {
-            return Vec::new();
+            return Arc::default();
         };
         let mut bytes = Vec::new();
         let found = entries.filter_map(|entry| {
@@ -148,9 +142,9 @@ impl System {
             let is_pid = pid.as_encoded_bytes().iter().all(u8::is_ascii_digit);
             let mut path = is_pid.then(|| self.path("/proc"))?;
             path.push(pid);
-            path.push(name);
+            path.push("stat");
             read_limited_into(&path, &mut bytes).ok()?;
-            parse(&String::from_utf8_lossy(&bytes))
+            Process::parse(&String::from_utf8_lossy(&bytes))
         });
         found.collect()
     }
