@@ -4,6 +4,7 @@
 
 mod command;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -13,10 +14,19 @@ use crate::command::Cli;
 
 fn main() -> ExitCode {
     exec::dispatch();
-    let arguments: Vec<String> = std::env::args().collect();
     // rrdtool's command line has rules of its own, which clap must not see.
-    if arguments.get(1).is_some_and(|word| word == "rrd") {
-        return command::rrd::run(&arguments[2..]);
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == "rrd") {
+        return match words
+            .map(OsString::into_string)
+            .collect::<Result<Vec<_>, _>>()
+        {
+            Ok(arguments) => command::rrd::run(&arguments),
+            Err(word) => {
+                eprintln!("ERROR: expected arguments in UTF-8, found {word:?}");
+                ExitCode::FAILURE
+            }
+        };
     }
     let cli = Cli::parse();
     match command::carry_out(cli) {

@@ -90,16 +90,22 @@ fn run(args: &[String], around: &mut Surroundings<'_>, draw: &mut graph::Draw<'_
         "update" => update::run(args, now, zone),
         "updatev" => update::verbose(args, now, zone, output),
         "fetch" => fetch::run(args, now.0, zone, output),
-        "info" => with_file("info", args, |path, reader| {
-            print(output, &print::info(&reader.header, path))
-        }),
-        "last" => with_file("last", args, |_, reader| {
-            print(output, &format!("{}\n", reader.header.last_update().0))
-        }),
-        "lastupdate" => with_file("lastupdate", args, |_, reader| {
+        "info" => {
+            let flags = [Flag::switch("noflush", 'F'), Flag::daemon('d')];
+            with_file("info", args, &flags, |path, reader| {
+                print(output, &print::info(&reader.header, path))
+            })
+        }
+        "last" => {
+            let time = with_file("last", args, &[Flag::daemon('d')], |_, reader| {
+                Ok(reader.header.last_update().0)
+            });
+            print_time(output, time)
+        }
+        "lastupdate" => with_file("lastupdate", args, &[Flag::daemon('d')], |_, reader| {
             print(output, &print::last_inputs(&reader.header))
         }),
-        "first" => first::run(args, output),
+        "first" => print_time(output, first::run(args)),
         "dump" => dump::run(args, zone, output),
         "restore" => restore::run(args, around.input, output),
         "tune" => tune::run(args, output),
@@ -122,12 +128,19 @@ fn print(output: &mut dyn Write, text: &str) -> Outcome {
     output.write_all(text.as_bytes()).map_err(told)
 }
 
-fn with_file(
+/// Scripts that calculate with the answer find -1 where there is none, as with rrdtool.
+fn print_time(output: &mut dyn Write, time: Result<i64, String>) -> Outcome {
+    print(output, &format!("{}\n", time.as_ref().unwrap_or(&-1)))?;
+    time.map(drop)
+}
+
+fn with_file<T>(
     command: &str,
     args: &[String],
-    show: impl FnOnce(&str, &Reader) -> Outcome,
-) -> Outcome {
-    let options = Options::parse(args, &[Flag::daemon('d')])?;
+    flags: &[Flag],
+    show: impl FnOnce(&str, &Reader) -> Result<T, String>,
+) -> Result<T, String> {
+    let options = Options::parse(args, flags)?;
     let [path] = options.words.as_slice() else {
         return Err(help::usage(command));
     };

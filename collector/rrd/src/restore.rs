@@ -269,7 +269,19 @@ impl<R: BufRead> Dump<R> {
                 _ => return Err(self.unexpected("a part of <rrd>", format!("<{tag}>"))),
             }
         }
+        self.end()?;
         Ok(image)
+    }
+
+    /// Two dumps in one file are more likely a mistake than the first of them what is wanted.
+    fn end(&mut self) -> Result<(), RestoreError> {
+        let found = match self.piece()? {
+            Piece::End => return Ok(()),
+            Piece::Open(tag) => format!("<{tag}>"),
+            Piece::Text(text) => format!("the text '{}'", text.trim_ascii()),
+            Piece::Close => "a closing tag".to_owned(),
+        };
+        Err(self.unexpected("the end of the XML behind </rrd>", found))
     }
 
     /// Files are never written in a version before 3.

@@ -29,6 +29,12 @@ impl Sides {
     }
 
     fn ours(&self, command: &str) -> Result<String, String> {
+        let (status, output, errors) = self.answer(command);
+        if status == 0 { Ok(output) } else { Err(errors) }
+    }
+
+    /// The exit status, and what went to standard output and to standard error.
+    fn answer(&self, command: &str) -> (i32, String, String) {
         let args: Vec<String> = command
             .split(' ')
             .map(|word| word.replace("{}", &self.path("ours.rrd")))
@@ -42,11 +48,8 @@ impl Sides {
             errors: &mut errors,
         };
         let status = cli::main(&args, &mut around);
-        if status == 0 {
-            Ok(String::from_utf8(output).unwrap())
-        } else {
-            Err(String::from_utf8(errors).unwrap())
-        }
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (status, text(output), text(errors))
     }
 
     fn theirs(&mut self, command: &str) -> Result<String, String> {
@@ -118,6 +121,7 @@ fn commands_act_and_print_as_rrdtools_do() {
         "update {} 1000002600:5:6:7",
         "update {} 1000002600",
         "update {} -t c 1000002600:5",
+        "update {} -t a:b:a 1000002600:5:6:7",
         "update {} 1000002600@5:6",
         "update {} 1000002900.25:U:600",
         "update {}",
@@ -140,6 +144,8 @@ fn commands_act_and_print_as_rrdtools_do() {
         "last {}",
         "lastupdate {}",
         "info {}",
+        "info -F {}",
+        "info {} --noflush",
         "dump {}",
         "dump --header xsd {}",
         "dump -n {}",
@@ -207,6 +213,28 @@ fn what_is_missing_says_so() {
         sides.ours("bogus").unwrap_err(),
         "ERROR: unknown function 'bogus'\n"
     );
+}
+
+/// Scripts calculate with what is printed, whether they look at the exit status or not.
+#[test]
+fn a_time_that_is_not_known_is_minus_one() {
+    let Some(mut sides) = Sides::start() else {
+        return;
+    };
+    sides
+        .theirs("create {} --start 1000000000 DS:a:GAUGE:600:U:U RRA:LAST:0:1:100")
+        .unwrap();
+    sides.share();
+    for command in [
+        "last {}.missing",
+        "last {} {}",
+        "first {}.missing",
+        "first {} --rraindex 1",
+    ] {
+        let (status, output, errors) = sides.answer(command);
+        assert_eq!((status, output.as_str()), (1, "-1\n"), "{command}");
+        assert!(errors.starts_with("ERROR: "), "{command}: {errors}");
+    }
 }
 
 #[test]

@@ -171,6 +171,10 @@ fn xml_that_is_no_dump_is_refused_with_its_line() {
     );
     let expect = "what the XML describes is no RRD: step is out of range: 0";
     no_dump("<rrd></rrd>", expect);
+    no_dump("<rrd></rrd> <!-- the end -->\n", expect);
+    let expect = "line 2: expected the end of the XML behind </rrd>, found ";
+    no_dump("<rrd></rrd>\n<rrd></rrd>", &format!("{expect}<rrd>"));
+    no_dump("<rrd></rrd>\nmore", &format!("{expect}the text 'more'"));
 }
 
 /// Entities that grow when they are expanded, tags without end and in each other without end.

@@ -1,13 +1,12 @@
 //! `first [--rraindex NUMBER] FILE`: the time of the oldest row of an archive.
 
-use std::io::Write;
 use std::path::Path;
 
 use super::options::{Flag, Options};
-use super::{Outcome, help, print, told};
+use super::{help, told};
 use crate::file::Reader;
 
-pub(super) fn run(args: &[String], output: &mut dyn Write) -> Outcome {
+pub(super) fn run(args: &[String]) -> Result<i64, String> {
     let options = Options::parse(args, &[Flag::value("rraindex", 'r'), Flag::daemon('d')])?;
     let [path] = options.words.as_slice() else {
         return Err(help::usage("first"));
@@ -21,5 +20,5 @@ pub(super) fn run(args: &[String], output: &mut dyn Write) -> Outcome {
     if index >= reader.header.archives().len() {
         return Err("invalid rraindex number".to_owned());
     }
-    print(output, &format!("{}\n", reader.header.first(index)))
+    Ok(reader.header.first(index))
 }

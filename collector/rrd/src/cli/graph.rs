@@ -82,7 +82,7 @@ struct Made {
     to_output: bool,
 }
 
-const FLAGS: [Flag; 52] = [
+const FLAGS: [Flag; 59] = [
     Flag::switch("alt-autoscale", 'A'),
     Flag::value("imgformat", 'a'),
     Flag::value("font-smoothing-threshold", 'B'),
@@ -130,7 +130,14 @@ const FLAGS: [Flag; 52] = [
     Flag::switch("disable-rrdtool-tag", NO_LETTER),
     Flag::value("right-axis", NO_LETTER),
     Flag::value("right-axis-label", NO_LETTER),
+    Flag::value("right-axis-format", NO_LETTER),
+    Flag::value("right-axis-formatter", NO_LETTER),
+    Flag::value("left-axis-format", NO_LETTER),
+    Flag::value("left-axis-formatter", NO_LETTER),
+    Flag::value("week-fmt", NO_LETTER),
+    Flag::value("graph-type", NO_LETTER),
     Flag::value("legend-position", NO_LETTER),
+    Flag::value("legend-direction", NO_LETTER),
     Flag::value("border", NO_LETTER),
     Flag::value("grid-dash", NO_LETTER),
     Flag::switch("dynamic-labels", NO_LETTER),
@@ -138,12 +145,19 @@ const FLAGS: [Flag; 52] = [
 ];
 
 /// What is understood and changes nothing here. The others of rrdtool's options change nothing that one would miss.
-const WITHOUT_EFFECT: [&str; 6] = [
+const WITHOUT_EFFECT: [&str; 13] = [
     "pango-markup",
     "units-exponent",
     "right-axis",
     "right-axis-label",
+    "right-axis-format",
+    "right-axis-formatter",
+    "left-axis-format",
+    "left-axis-formatter",
+    "week-fmt",
+    "graph-type",
     "legend-position",
+    "legend-direction",
     "font",
 ];
 

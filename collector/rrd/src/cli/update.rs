@@ -143,6 +143,12 @@ fn columns(header: &Header, template: Option<&str>) -> Result<Vec<usize>, String
         // The inputs before it.
         Ok(inputs.take_while(|&&source| source < number).count())
     };
+    let (named, known) = (template.split(':').count(), header.sources().len());
+    if named > known {
+        return Err(format!(
+            "the template names {named} data sources, the file has {known}"
+        ));
+    }
     template.split(':').map(find).collect()
 }
 
