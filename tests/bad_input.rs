@@ -5,8 +5,10 @@
     reason = "in a test a panic is a failure with its place"
 )]
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -418,4 +420,15 @@ fn somebody_sleeps() -> bool {
     let processes = fs::read_dir("/proc").unwrap().flatten();
     let mut lines = processes.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
     lines.any(|line| line.starts_with(b"sleep\x0098765"))
+}
+
+#[test]
+fn an_argument_that_is_no_text_is_refused_in_words() {
+    let mut command = program::command(program::path("ravenry"));
+    command
+        .args(["rrd", "last"])
+        .arg(OsStr::from_bytes(b"load\xff.rrd"));
+    let refused = program::output_of(&mut command);
+    let expect = "ERROR: expected arguments in UTF-8, found \"load\\xFF.rrd\"\n";
+    assert_eq!((refused.code, refused.stderr.as_str()), (1, expect));
 }
