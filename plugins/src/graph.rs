@@ -41,6 +41,8 @@ pub struct Graph {
     pub scale: bool,
     /// `graph_total`: the label of a line with the sum of the drawn fields.
     pub total: Option<String>,
+    /// `graph_sums`: what rates add up to is of interest.
+    pub sums: bool,
     /// `graph_printf`: the format of numbers in the legend, as of `printf`.
     pub printf: Option<String>,
     /// `graph_width` in pixels of the drawing area.
@@ -135,6 +137,7 @@ impl Graph {
             args,
             period,
             total: reader.text("graph_total").filter(|label| label != "undef"),
+            sums: reader.flag("graph_sums").unwrap_or(false),
             printf: reader.text("graph_printf"),
             width: reader.parsed("graph_width", "a number of pixels"),
             height: reader.parsed("graph_height", "a number of pixels"),

@@ -39,6 +39,7 @@ fn main() -> Result<(), Failure> {
         average: &history,
         min: Some(&history),
         max: Some(&history),
+        earlier: None,
         last_update: Some(history.end),
     };
     let ours_svg = ours(rounds, || svg(&Model::resolve(&input, &options)).len())?;

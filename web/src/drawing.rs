@@ -11,8 +11,9 @@ use flate2::write::GzEncoder;
 use ravenry_plugins::timestamp::Timestamp;
 
 use crate::answer::Encoded;
+use crate::choice::{Ago, Choice};
 use crate::graph::{
-    Input, Legend, Model, Options, Paint, Scale, Size as DrawnSize, Theme, png, svg,
+    Earlier, Input, Legend, Model, Options, Paint, Scale, Size as DrawnSize, Theme, png, svg,
 };
 use crate::live;
 use crate::period::{Period, Stretch};
@@ -31,11 +32,19 @@ pub(crate) struct Look {
     pub(crate) zone: Tz,
     pub(crate) legend: bool,
     pub(crate) title_suffix: Option<&'static str>,
+    pub(crate) choice: Choice,
 }
 
 /// The picture. SVG is kept compressed too, so that it is compressed once.
 pub(crate) fn draw(source: &dyn Source, wanted: &Wanted) -> Result<Encoded, Refusal> {
-    let histories = Histories::fetch(source, &wanted.detail, &wanted.stretch, wanted.look.legend)?;
+    let (detail, look) = (&wanted.detail, &wanted.look);
+    // Rows of one reading are their own least and greatest.
+    let band = look.choice.band.unwrap_or(true) && wanted.stretch.resolution > detail.step;
+    let mut histories = Histories::fetch(source, detail, &wanted.stretch, look.legend || band)?;
+    if let Some(ago) = look.choice.earlier {
+        let query = earlier(wanted.query(Consolidation::Average), ago);
+        histories.earlier = Some((ago, fetch(source, detail, &query)?));
+    }
     let model = histories.model(&wanted.detail, &options(wanted));
     match wanted.format {
         Format::Png => Ok(Encoded::plain(png(&model))),
@@ -65,7 +74,20 @@ fn options(wanted: &Wanted) -> Options {
         zone: look.zone,
         title_suffix: look.title_suffix.map(str::to_owned),
         legend: look.legend,
+        band: look.choice.band.unwrap_or(true),
+        trend: look.choice.trend,
+        forecast: look.choice.forecast,
+        billing: look.choice.billing.unwrap_or(graph.sums),
         ..Options::new(wanted.stretch.start, wanted.stretch.end)
+    }
+}
+
+/// The same question about an earlier time.
+pub(crate) fn earlier(query: Query, ago: Ago) -> Query {
+    Query {
+        start: query.start - ago.span(),
+        end: query.end - ago.span(),
+        ..query
     }
 }
 
@@ -74,6 +96,7 @@ struct Histories {
     average: History,
     min: Option<History>,
     max: Option<History>,
+    earlier: Option<(Ago, History)>,
 }
 
 impl Histories {
@@ -95,6 +118,7 @@ impl Histories {
             average: fetch(Consolidation::Average)?,
             min: extreme(Consolidation::Min)?,
             max: extreme(Consolidation::Max)?,
+            earlier: None,
         })
     }
 
@@ -104,6 +128,11 @@ impl Histories {
             average: &self.average,
             min: self.min.as_ref(),
             max: self.max.as_ref(),
+            earlier: self.earlier.as_ref().map(|(ago, history)| Earlier {
+                history,
+                seconds: ago.seconds(),
+                words: ago.words(),
+            }),
             last_update: detail.last_update,
         };
         Model::resolve(&input, options)
@@ -152,6 +181,7 @@ pub(crate) fn legend_of_latest(detail: &GraphDetail) -> Legend {
         average,
         min: None,
         max: None,
+        earlier: None,
     };
     histories
         .model(detail, &Options::new(end - step, end))

@@ -23,6 +23,7 @@ mod answer;
 mod api;
 mod asset;
 mod cache;
+mod choice;
 mod drawing;
 mod etag;
 pub mod graph;

@@ -12,6 +12,7 @@ use ravenry_plugins::timestamp::Timestamp;
 
 use crate::answer::{self, Encoded, Freshness};
 use crate::api::{data, graph};
+use crate::choice::Choice;
 use crate::drawing::{self, Look};
 use crate::etag::{Tag, TagMaker};
 use crate::graph::{Scale, Theme};
@@ -131,18 +132,22 @@ impl Wanted {
             None => range(&mut parameters, &detail, now)?
                 .ok_or_else(|| Refusal::parameter("start", "UTC seconds since 1970", ""))?,
         };
+        let choice = Choice::take(&mut parameters, stretch.end.since(stretch.start))?;
         let look = match format {
             Format::Svg | Format::Png => look(&mut parameters, format, period, zone)?,
             Format::Csv | Format::Json => Look::of_table(),
         };
+        let look = Look { choice, ..look };
         parameters.take("row", "any text", |_| Some(()))?;
-        parameters.finish(match (format, period) {
-            (Format::Svg, Some(_)) => "width, height, theme, tz or legend",
-            (Format::Png, Some(_)) => "width, height, scale, theme, tz or legend",
-            (Format::Svg | Format::Png, None) => "start, end, width, height, theme, tz, ...",
-            (Format::Csv | Format::Json, None) => "start or end",
-            (Format::Csv | Format::Json, Some(_)) => "no parameters",
-        })?;
+        let own = match (format, period) {
+            (Format::Svg, Some(_)) => "width, height, theme, tz, legend, ",
+            (Format::Png, Some(_)) => "width, height, scale, theme, tz, legend, ",
+            (Format::Svg, None) => "start, end, width, height, theme, tz, legend, ",
+            (Format::Png, None) => "start, end, width, height, scale, theme, tz, legend, ",
+            (Format::Csv | Format::Json, None) => "start, end, ",
+            (Format::Csv | Format::Json, Some(_)) => "",
+        };
+        parameters.finish(&format!("{own}{}", Choice::PARAMETERS))?;
         Ok(Self {
             detail,
             stretch,
@@ -227,6 +232,7 @@ impl Look {
             zone: Tz::UTC,
             legend: false,
             title_suffix: None,
+            choice: Choice::default(),
         }
     }
 }
@@ -266,6 +272,7 @@ fn look(
         zone: own_zone.unwrap_or(zone),
         legend: legend.unwrap_or(true),
         title_suffix: period.map(Period::by),
+        choice: Choice::default(),
     })
 }
 
@@ -290,12 +297,16 @@ fn size(parameters: &mut Parameters) -> Result<Option<Size>, Refusal> {
 }
 
 fn table(source: &dyn Source, wanted: &Wanted) -> Result<Encoded, Refusal> {
-    let query = wanted.query(Consolidation::Average);
-    let history = drawing::fetch(source, &wanted.detail, &query)?;
+    let data = data::Data::fetch(
+        source,
+        &wanted.detail,
+        wanted.query(Consolidation::Average),
+        &wanted.look.choice,
+    )?;
     if wanted.format == Format::Csv {
-        return Ok(Encoded::plain(data::csv(&history)));
+        return Ok(Encoded::plain(data.csv()));
     }
-    let json = serde_json::to_vec(&data::Data::of(query, history));
+    let json = serde_json::to_vec(&data);
     Ok(Encoded::plain(
         json.map_err(|error| Refusal::Broken(error.to_string()))?,
     ))

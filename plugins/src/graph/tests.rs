@@ -75,6 +75,7 @@ fn everything_has_a_default() {
                     period: Second,
                     scale: true,
                     total: None,
+                    sums: false,
                     printf: None,
                     width: None,
                     height: None,

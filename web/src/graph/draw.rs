@@ -72,7 +72,16 @@ fn draw_shapes<B: DrawingBackend<ErrorType = Infallible>>(
         let color = colour_of(shape.paint);
         for run in shape.points.runs() {
             match shape.outline {
-                Outline::Area(base) => area.draw(&Filled { run, base, color })?,
+                Outline::Area(base) => area.draw(&Filled {
+                    run,
+                    base: Some(base),
+                    color,
+                })?,
+                Outline::Closed => area.draw(&Filled {
+                    run,
+                    base: None,
+                    color,
+                })?,
                 Outline::Line(width) => {
                     let stroke_width = (width * f64::from(units)).round().max(1.0) as u32;
                     let style = ShapeStyle {
@@ -130,10 +139,10 @@ fn style_of(text: &Text, units: i32) -> TextStyle<'static> {
     }
 }
 
-/// A run filled to a base value. Unlike plotters' own elements it borrows its points.
+/// A run filled to a base value, or that goes around what is filled. Unlike plotters' own elements it borrows its points.
 struct Filled<'r> {
     run: &'r [(f64, f64)],
-    base: f64,
+    base: Option<f64>,
     color: RGBAColor,
 }
 
@@ -145,7 +154,7 @@ impl<'a> PointCollection<'a, (f64, f64)> for &'a Filled<'_> {
     >;
 
     fn point_iter(self) -> Self::IntoIter {
-        let corner = |point: Option<&(f64, f64)>| point.map(|(x, _)| (*x, self.base));
+        let corner = |point: Option<&(f64, f64)>| Some((point?.0, self.base?));
         let corners = [corner(self.run.last()), corner(self.run.first())];
         let corners: Vec<_> = corners.into_iter().flatten().collect();
         self.run.iter().copied().chain(corners)

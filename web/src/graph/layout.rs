@@ -5,7 +5,7 @@ use ravenry_plugins::timestamp::Timestamp;
 
 use super::axis::{self, ValueTick};
 use super::font::{self, TEXT_PX, TITLE_PX};
-use super::legend::{COLUMNS, Row, base_of};
+use super::legend::{Row, base_of};
 use super::model::{Anchor, Input, Mark, Model, Options, Plot, Rule, Size, Text, paint};
 use super::number::Cell;
 
@@ -116,7 +116,7 @@ pub(super) fn lay_out_bare(model: &mut Model, options: &Options, content: &Conte
 fn legend_height(model: &Model) -> f32 {
     let rows = model.legend.rows.len().min(LEGEND_ROWS_MAX);
     let more = usize::from(model.legend.rows.len() > LEGEND_ROWS_MAX);
-    LEGEND_GAP + LINE_HEIGHT * (rows + more + 2) as f32
+    LEGEND_GAP + LINE_HEIGHT * (rows + more + model.legend.notes.len() + 2) as f32
 }
 
 /// The room left of the plot: label, tick labels, gaps.
@@ -381,22 +381,29 @@ impl Painter<'_> {
             .cloned()
             .collect();
         let left_out = self.model.legend.rows.len() - rows.len();
-        let table = Table::of(&rows, self.frame.width - RIGHT - left);
-        for (name, digits_end) in COLUMNS.iter().zip(table.digits_ends) {
-            self.text((left + digits_end, line), Anchor::End, *name, paint::MUTED);
+        let names = self.model.legend.columns();
+        let table = Table::of(&names, &rows, self.frame.width - RIGHT - left);
+        for (name, digits_end) in names.into_iter().zip(&table.digits_ends) {
+            self.text((left + digits_end, line), Anchor::End, name, paint::MUTED);
         }
         for row in &rows {
             line += LINE_HEIGHT;
             self.legend_row(row, (left, line), &table);
         }
         if left_out > 0 {
+            line += LINE_HEIGHT;
             let text = format!("and {left_out} more");
             self.text(
-                (left + SWATCH + 6.0, line + LINE_HEIGHT),
+                (left + SWATCH + 6.0, line),
                 Anchor::Start,
                 text,
                 paint::MUTED,
             );
+        }
+        for note in self.model.legend.notes.clone() {
+            line += LINE_HEIGHT;
+            let note = font::fit(&note, TEXT_PX, self.frame.width - RIGHT - left);
+            self.text((left, line), Anchor::Start, note, paint::MUTED);
         }
     }
 
@@ -426,7 +433,7 @@ impl Painter<'_> {
             label,
             paint::TEXT,
         );
-        for (cell, digits_end) in row.cells.iter().zip(table.digits_ends) {
+        for (cell, digits_end) in row.shown_cells().zip(&table.digits_ends) {
             self.text(
                 (left + digits_end, line),
                 Anchor::End,
@@ -479,38 +486,40 @@ fn label_of(row: &Row, room: f32) -> String {
 /// The columns of the legend, from its left edge.
 struct Table {
     label_width: f32,
-    digits_ends: [f32; 4],
+    digits_ends: Vec<f32>,
 }
 
 impl Table {
-    fn of(rows: &[Row], room: f32) -> Self {
+    fn of(names: &[&str], rows: &[Row], room: f32) -> Self {
         const GAP_MIN: f32 = 12.0;
         const GAP_MAX: f32 = 28.0;
         let widest = |of: &dyn Fn(&Row) -> f32| rows.iter().map(of).fold(0.0, f32::max);
         let label =
             widest(&|row| font::width(&row.label, TEXT_PX) + font::width(row.side.sign(), TEXT_PX));
         let cell = |column: usize, of: fn(&Cell) -> f32| {
-            widest(&|row| row.cells.get(column).map_or(0.0, of))
+            widest(&|row| row.shown_cells().nth(column).map_or(0.0, of))
         };
-        let mut widths = [(0.0, 0.0); 4];
-        for (column, (name, widths)) in COLUMNS.iter().zip(&mut widths).enumerate() {
+        let widths = names.iter().enumerate().map(|(column, name)| {
             let digits = cell(column, |cell| font::width(&cell.digits, TEXT_PX));
             let unit = cell(column, |cell| font::width(cell.unit.trim_start(), TEXT_PX));
-            *widths = (digits.max(font::width(name, TEXT_PX)), unit + UNIT_GAP);
-        }
+            (digits.max(font::width(name, TEXT_PX)), unit + UNIT_GAP)
+        });
+        let widths: Vec<(f32, f32)> = widths.collect();
+        let columns = names.len().max(1) as f32;
         let numbers: f32 = widths.iter().map(|(digits, unit)| digits + unit).sum();
         let before_label = SWATCH + 6.0;
         let spare = room - before_label - label - numbers;
-        let gap = (spare / 4.0).clamp(GAP_MIN, GAP_MAX);
+        let gap = (spare / columns).clamp(GAP_MIN, GAP_MAX);
         let label_width = label
-            .min(room - before_label - numbers - 4.0 * gap)
+            .min(room - before_label - numbers - columns * gap)
             .max(0.0);
         let mut at = before_label + label_width;
-        let digits_ends = widths.map(|(digits, unit)| {
+        let digits_ends = widths.into_iter().map(|(digits, unit)| {
             let end = (at + gap + digits).round();
             at = end + unit;
             end
         });
+        let digits_ends = digits_ends.collect();
         Self {
             label_width,
             digits_ends,

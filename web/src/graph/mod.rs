@@ -7,6 +7,7 @@
 //! function walks the model, and the two backends put down what it says. All of it is pure.
 
 mod axis;
+mod beside;
 mod draw;
 mod font;
 mod formula;
@@ -24,7 +25,10 @@ mod svg;
 mod tests;
 
 pub use axis::{TimeTick, ValueTick, log_ticks, time_ticks, value_ticks};
-pub use legend::{COLUMNS, Legend, Row, Side};
+pub use beside::Earlier;
+pub(crate) use beside::trend_rows;
+pub(crate) use legend::billing_numbers;
+pub use legend::{BILLING_COLUMNS, Billing, COLUMNS, Legend, Row, Side};
 pub use model::{Anchor, Input, Mark, Model, Options, Outline, Plot, Scale, Shape, Size, Text};
 pub use number::{Base, Cell, Format};
 pub use palette::{Colour, Paint, Palette};

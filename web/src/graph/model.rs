@@ -3,12 +3,15 @@
 //! In: a resolved graph, its history, what the reader wants. Out: marks (rectangles and texts in pixels), shapes (points
 //! in the coordinates of the axes), colours, and the legend as data. Pure; never panics, whatever the numbers are.
 
+use std::time::Duration;
+
 use chrono_tz::Tz;
-use ravenry_plugins::graph::{Field, Graph};
+use ravenry_plugins::graph::{Field, Graph, Kind};
 use ravenry_plugins::timestamp::Timestamp;
 
+use super::beside::{Beside, Earlier, Material};
 use super::layout;
-use super::legend::{self, Archives, Legend, Row, Side};
+use super::legend::{self, Archives, Billing, Legend, Row, Side};
 use super::palette::{self, Paint, Palette};
 use super::range;
 use super::series::{self, Cut, Grid, Points, Window};
@@ -28,6 +31,8 @@ pub struct Input<'a> {
     pub min: Option<&'a History>,
     /// Its greatest numbers, likewise.
     pub max: Option<&'a History>,
+    /// The same period earlier, drawn as faint lines.
+    pub earlier: Option<Earlier<'a>>,
     /// The newest sample of any field.
     pub last_update: Option<Timestamp>,
 }
@@ -55,6 +60,14 @@ pub struct Options {
     pub legend: bool,
     /// Whether warning and critical lines are drawn.
     pub thresholds: bool,
+    /// Whether the band from least to greatest is drawn, where the history has it.
+    pub band: bool,
+    /// Whether the trend is drawn.
+    pub trend: bool,
+    /// So long the trend goes on behind the end.
+    pub forecast: Duration,
+    /// Whether the legend has 95th percentile and total.
+    pub billing: bool,
 }
 
 impl Options {
@@ -72,7 +85,17 @@ impl Options {
             title_suffix: None,
             legend: true,
             thresholds: true,
+            band: true,
+            trend: false,
+            forecast: Duration::ZERO,
+            billing: false,
         }
+    }
+
+    /// Rows that a picture of this size is made of at most: two a pixel.
+    pub(super) fn rows_max(&self) -> usize {
+        let (Size::Plot(width, _) | Size::Picture(width, _)) = self.size;
+        layout::clamp_side(width) as usize * 2
     }
 }
 
@@ -190,6 +213,8 @@ pub enum Outline {
     Area(f64),
     /// A line so many pixels wide.
     Line(f64),
+    /// Filled; each run goes all the way around.
+    Closed,
 }
 
 /// Indexes of the colours that every picture has; those of fields come behind.
@@ -240,20 +265,40 @@ impl Model {
 
     fn resolve_with(input: &Input<'_>, options: &Options, dress: layout::Dress) -> Self {
         let mut paints = fixed_paints();
-        let (members, legend) = gather(input, options, &mut paints);
+        let (members, mut legend) = gather(input, options, &mut paints);
         let title = match &options.title_suffix {
             Some(suffix) => format!("{} – {suffix}", input.graph.title),
             None => input.graph.title.clone(),
         };
         let rules = rules(input.graph, options, &members, &mut paints);
+        let x = period(options);
+        let beside = match dress {
+            layout::Dress::Full => {
+                let material = Material {
+                    input,
+                    options,
+                    members: &members,
+                    x,
+                };
+                Beside::of(&material, &mut paints, &mut legend.notes)
+            }
+            layout::Dress::Bare => Beside::default(),
+        };
         let mut members: Vec<Member> = members.into_iter().map(|(_, member)| member).collect();
         let grid = coarsen(Grid::of(input.average), &mut members, options);
         let mut layers = stack::layers(&members);
         layers.extend(total_layers(input.graph, &members));
-        let x = period(options);
-        let lines: Vec<f64> = rules.iter().map(|rule| rule.at).collect();
-        let y = range::resolve(&input.graph.args, &layers, grid, x, &lines);
-        let gaps = gaps(&members, grid, x);
+        let reach = range::Reach {
+            layers: &layers,
+            grid,
+            x,
+            lines: &rules.iter().map(|rule| rule.at).collect::<Vec<f64>>(),
+            beside: beside.extent(x),
+        };
+        let y = range::resolve(&input.graph.args, &reach);
+        // Behind the end nothing is missing yet.
+        let end = options.end.seconds_f64();
+        let gaps = gaps(&members, grid, (x.0, end.clamp(x.0, x.1)));
         let mut model = Self {
             width: 0,
             height: 0,
@@ -280,7 +325,10 @@ impl Model {
             layout::Dress::Bare => layout::lay_out_bare(&mut model, options, &content),
         }
         if let Some(plot) = model.plot {
-            model.shapes = shapes(&layers, grid, &plot, input.graph.args.logarithmic);
+            model.shapes = beside.under(&plot);
+            let own = shapes(&layers, grid, &plot, input.graph.args.logarithmic);
+            model.shapes.extend(own);
+            model.shapes.extend(beside.over(&plot));
         }
         model
     }
@@ -288,7 +336,8 @@ impl Model {
 
 /// The period, at least a second long.
 fn period(options: &Options) -> (f64, f64) {
-    let (start, end) = (options.start.seconds_f64(), options.end.seconds_f64());
+    let start = options.start.seconds_f64();
+    let end = options.end.seconds_f64() + options.forecast.as_secs_f64();
     (start, end.max(start + 1.0))
 }
 
@@ -316,40 +365,55 @@ fn gather<'a>(
         } else {
             Side::Alone
         };
-        let rows = rows_of(input, field);
-        legend.rows.push(row(input, field, field, paint, side));
-        let mirrored = partner.map(|partner| {
+        legend
+            .rows
+            .push(row(input, options, (field, field), paint, side));
+        if let Some(partner) = partner {
+            let named = (partner, field);
             legend
                 .rows
-                .push(row(input, partner, field, paint, Side::Down));
-            rows_of(input, partner)
-                .into_iter()
-                .map(|number| -number)
-                .collect()
-        });
-        let member = Member {
-            draw: field.draw,
-            paint: paints.len(),
-            rows,
-            mirrored,
-        };
+                .push(row(input, options, named, paint, Side::Down));
+        }
+        let member = member_of(graph, field, input.average, paints.len());
         members.push((field, member));
         paints.push(paint);
     }
-    legend.rows.extend(total_rows(input));
+    legend.rows.extend(total_rows(input, options));
+    legend.billing = options.billing;
     (members, legend)
 }
 
-fn rows_of(input: &Input<'_>, field: &Field) -> Vec<f64> {
-    series::shown(input.graph, field, input.average)
-        .map_or_else(Vec::new, |rows| series::drawable(&rows))
+/// A field with its mirrored partner as `history` has them.
+pub(super) fn member_of(graph: &Graph, field: &Field, history: &History, paint: usize) -> Member {
+    let rows_of = |field: &Field| {
+        series::shown(graph, field, history).map_or_else(Vec::new, |rows| series::drawable(&rows))
+    };
+    let partner = field
+        .negative
+        .as_ref()
+        .and_then(|name| graph.field(name.as_str()));
+    Member {
+        draw: field.draw,
+        paint,
+        rows: rows_of(field),
+        mirrored: partner.map(|partner| {
+            let rows = rows_of(partner).into_iter();
+            rows.map(|number| -number).collect()
+        }),
+    }
 }
 
 /// The newest rows, one of which must be known for a current number.
 const CURRENT_ROWS: usize = 3;
 
 /// The legend's row for the numbers of `field` under the name of `named`.
-fn row(input: &Input<'_>, field: &Field, named: &Field, paint: Paint, side: Side) -> Row {
+fn row(
+    input: &Input<'_>,
+    options: &Options,
+    (field, named): (&Field, &Field),
+    paint: Paint,
+    side: Side,
+) -> Row {
     let of = |history| series::shown(input.graph, field, history);
     let (average, min, max) = (
         of(input.average),
@@ -362,37 +426,41 @@ fn row(input: &Input<'_>, field: &Field, named: &Field, paint: Paint, side: Side
         max: max.as_deref(),
         current_rows: CURRENT_ROWS,
     };
-    row_of_numbers(
-        input.graph,
-        Some(field),
-        &named.label,
-        paint,
-        side,
-        archives.numbers(),
-    )
+    let seconds = match field.kind {
+        // Nothing can be said of what a gauge adds up to.
+        Kind::Gauge => None,
+        Kind::Counter | Kind::Derive | Kind::Absolute => Some(seconds_a_row(input)),
+    };
+    let billing = options
+        .billing
+        .then(|| Billing::of(&archives, seconds, legend::format_of(input.graph)));
+    Row {
+        field: Some(field.name.clone()),
+        billing,
+        ..row_of_numbers(input.graph, &named.label, paint, side, archives.numbers())
+    }
 }
 
-fn row_of_numbers(
-    graph: &Graph,
-    field: Option<&Field>,
-    label: &str,
-    paint: Paint,
-    side: Side,
-    numbers: [f64; 4],
-) -> Row {
+/// What a row of a rate counts for in a sum: its time in the graph's period.
+fn seconds_a_row(input: &Input<'_>) -> f64 {
+    input.average.step.as_secs_f64() / f64::from(input.graph.period.seconds())
+}
+
+fn row_of_numbers(graph: &Graph, label: &str, paint: Paint, side: Side, numbers: [f64; 4]) -> Row {
     let format = legend::format_of(graph);
     Row {
-        field: field.map(|field| field.name.clone()),
+        field: None,
         label: label.to_owned(),
         paint,
         side,
         numbers,
+        billing: None,
         cells: numbers.map(|number| format.cell(number)),
     }
 }
 
 /// The rows of `graph_total`: what is drawn upwards, then what is mirrored.
-fn total_rows(input: &Input<'_>) -> Vec<Row> {
+fn total_rows(input: &Input<'_>, options: &Options) -> Vec<Row> {
     let graph = input.graph;
     let Some(label) = &graph.total else {
         return Vec::new();
@@ -422,7 +490,15 @@ fn total_rows(input: &Input<'_>) -> Vec<Row> {
             current_rows: CURRENT_ROWS,
             ..Archives::default()
         };
-        row_of_numbers(graph, None, label, palette::TOTAL, side, archives.numbers())
+        let counted = fields.iter().all(|field| field.kind != Kind::Gauge);
+        let seconds = counted.then(|| seconds_a_row(input));
+        let billing = options
+            .billing
+            .then(|| Billing::of(&archives, seconds, legend::format_of(graph)));
+        Row {
+            billing,
+            ..row_of_numbers(graph, label, palette::TOTAL, side, archives.numbers())
+        }
     };
     if mirrored.is_empty() {
         vec![total(&drawn, Side::Alone)]
@@ -453,9 +529,8 @@ fn total_layers(graph: &Graph, members: &[Member]) -> Vec<Layer> {
 }
 
 /// Makes rows so coarse that there are no more than two a pixel.
-fn coarsen(grid: Grid, members: &mut [Member], options: &Options) -> Grid {
-    let (Size::Plot(width, _) | Size::Picture(width, _)) = options.size;
-    let rows_max = layout::clamp_side(width) as usize * 2;
+pub(super) fn coarsen(grid: Grid, members: &mut [Member], options: &Options) -> Grid {
+    let rows_max = options.rows_max();
     let columns = |member: &mut Member| {
         std::iter::once(std::mem::take(&mut member.rows))
             .chain(member.mirrored.take())
@@ -575,46 +650,50 @@ fn gaps(members: &[Member], grid: Grid, x: (f64, f64)) -> Vec<(f64, f64)> {
 }
 
 fn shapes(layers: &[Layer], grid: Grid, plot: &Plot, logarithmic: bool) -> Vec<Shape> {
+    layers
+        .iter()
+        .map(|layer| layer_shape(layer, grid, plot, logarithmic))
+        .filter(|shape| !shape.points.points.is_empty())
+        .collect()
+}
+
+/// A layer in the coordinates of the axes; without points when none of it is in the plot.
+pub(super) fn layer_shape(layer: &Layer, grid: Grid, plot: &Plot, logarithmic: bool) -> Shape {
     // A lone sample of a line is a dash, which must not be missed.
     const AREA_PIXELS_MIN: f64 = 2.0;
     const LINE_PIXELS_MIN: f64 = 5.0;
     let [_, _, width, _] = plot.area;
     let pixel = (plot.x.1 - plot.x.0) / f64::from(width);
-    let window = |cut| Window {
-        x: plot.x,
-        y: plot.y,
-        run_min: pixel
-            * match cut {
-                Cut::Area => AREA_PIXELS_MIN,
-                Cut::Line => LINE_PIXELS_MIN,
-            },
-    };
-    let shape = |layer: &Layer| {
-        let (cut, outline) = match layer.form {
-            Form::Area if logarithmic => (Cut::Area, Outline::Area(plot.y.0)),
-            Form::Area => (Cut::Area, Outline::Area(0.0_f64.clamp(plot.y.0, plot.y.1))),
-            Form::Line(width) => (Cut::Line, Outline::Line(width.clamp(0.5, 20.0))),
-        };
-        let points = if logarithmic {
-            series::trace(grid, &logarithms(&layer.rows), window(cut), cut)
-        } else {
-            series::trace(grid, &layer.rows, window(cut), cut)
-        };
-        Shape {
-            paint: layer.paint,
-            outline,
-            points,
+    let (cut, outline, pixels_min) = match layer.form {
+        Form::Area if logarithmic => (Cut::Area, Outline::Area(plot.y.0), AREA_PIXELS_MIN),
+        Form::Area => {
+            let base = 0.0_f64.clamp(plot.y.0, plot.y.1);
+            (Cut::Area, Outline::Area(base), AREA_PIXELS_MIN)
+        }
+        Form::Line(width) => {
+            let outline = Outline::Line(width.clamp(0.5, 20.0));
+            (Cut::Line, outline, LINE_PIXELS_MIN)
         }
     };
-    layers
-        .iter()
-        .map(shape)
-        .filter(|shape| !shape.points.points.is_empty())
-        .collect()
+    let window = Window {
+        x: plot.x,
+        y: plot.y,
+        run_min: pixel * pixels_min,
+    };
+    let points = if logarithmic {
+        series::trace(grid, &logarithms(&layer.rows), window, cut)
+    } else {
+        series::trace(grid, &layer.rows, window, cut)
+    };
+    Shape {
+        paint: layer.paint,
+        outline,
+        points,
+    }
 }
 
 /// What is zero or less is not on the axis and becomes a gap.
-fn logarithms(rows: &[f64]) -> Vec<f64> {
+pub(super) fn logarithms(rows: &[f64]) -> Vec<f64> {
     rows.iter()
         .map(|number| {
             if *number > 0.0 {
@@ -633,6 +712,11 @@ fn description(legend: &Legend, options: &Options) -> String {
     for row in legend.rows.iter().take(ROWS_MAX) {
         text.push(' ');
         text.push_str(&row.in_words());
+        text.push('.');
+    }
+    for note in &legend.notes {
+        text.push(' ');
+        text.push_str(note);
         text.push('.');
     }
     text

@@ -66,6 +66,11 @@ impl Paint {
         Self { light, dark }
     }
 
+    /// The same, translucent.
+    pub(super) const fn faint(self, alpha: u8) -> Self {
+        Self::new(self.light.with_alpha(alpha), self.dark.with_alpha(alpha))
+    }
+
     /// The paint of a field. A colour that would vanish on the other ground is moved towards where it can be seen.
     #[must_use]
     pub fn of_field(colour: Colour) -> Self {

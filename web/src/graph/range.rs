@@ -8,21 +8,29 @@ use super::stack::{Form, Layer};
 /// A threshold or line that is further beyond the axis than this times its span does not stretch it: on an axis from zero
 /// one above 1.6 times the data would flatten it too much.
 const STRETCH_MAX: f64 = 0.6;
+/// How many times the span of the data a band, an earlier line or a trend may add on either side.
+const BESIDE_MAX: f64 = 2.0;
 /// Air above and below the data.
 const AIR: f64 = 0.05;
 
+/// What asks for room.
+pub(super) struct Reach<'a> {
+    pub(super) layers: &'a [Layer],
+    pub(super) grid: Grid,
+    pub(super) x: (f64, f64),
+    /// Thresholds and lines.
+    pub(super) lines: &'a [f64],
+    /// Bands, earlier lines, trends: they get so much room as does not flatten the data.
+    pub(super) beside: Option<(f64, f64)>,
+}
+
 /// The ends of the axis in its own coordinate (decimal logarithms on a logarithmic one), low below high, both finite.
-pub(super) fn resolve(
-    args: &Args,
-    layers: &[Layer],
-    grid: Grid,
-    x: (f64, f64),
-    lines: &[f64],
-) -> (f64, f64) {
+pub(super) fn resolve(args: &Args, reach: &Reach<'_>) -> (f64, f64) {
+    let (layers, lines) = (reach.layers, reach.lines);
     if args.logarithmic {
-        return logarithmic(args, layers);
+        return logarithmic(args, reach);
     }
-    let data = extent(layers, grid, x);
+    let data = extent(layers, reach.grid, reach.x).map(|data| reach.with_beside(data));
     let (mut low, mut high) = data.unwrap_or((0.0, 1.0));
     if layers.iter().any(|layer| layer.form == Form::Area) || data.is_none() {
         (low, high) = (low.min(0.0), high.max(0.0));
@@ -44,6 +52,21 @@ pub(super) fn resolve(
     }
     let fixed = (fixed_low || (low == 0.0), fixed_high);
     aired(low, high, fixed)
+}
+
+impl Reach<'_> {
+    /// The span of the data, and of what is beside it no more than twice as much again.
+    fn with_beside(&self, (low, high): (f64, f64)) -> (f64, f64) {
+        let Some(beside) = self.beside else {
+            return (low, high);
+        };
+        let size = low.abs().max(high.abs());
+        let room = (high - low).max(size * 0.5) * BESIDE_MAX;
+        (
+            beside.0.clamp(low - room, low),
+            beside.1.clamp(high, high + room),
+        )
+    }
 }
 
 /// Numbers of declarations and thresholds may be anything.
@@ -103,12 +126,14 @@ fn aired(low: f64, high: f64, fixed: (bool, bool)) -> (f64, f64) {
     (if low >= 0.0 { below.max(0.0) } else { below }, above)
 }
 
-fn logarithmic(args: &Args, layers: &[Layer]) -> (f64, f64) {
+fn logarithmic(args: &Args, reach: &Reach<'_>) -> (f64, f64) {
     let known = || {
-        layers
+        reach
+            .layers
             .iter()
             .flat_map(|layer| &layer.rows)
             .copied()
+            .chain(reach.beside.map(|(_, high)| tame(high)))
             .filter(|number| *number > 0.0)
     };
     let limit = |limit: Option<f64>| limit.map(tame).filter(|limit| *limit > 0.0);
@@ -146,7 +171,14 @@ mod tests {
             step: 1.0,
             rows: rows.len(),
         };
-        let found = resolve(args, &[layer], grid, (0.0, rows.len() as f64), lines);
+        let reach = Reach {
+            layers: &[layer],
+            grid,
+            x: (0.0, rows.len() as f64),
+            lines,
+            beside: None,
+        };
+        let found = resolve(args, &reach);
         let close = |a: f64, b: f64| (a - b).abs() <= 1e-9 * (1.0 + b.abs());
         assert!(
             close(found.0, expect.0) && close(found.1, expect.1),

@@ -38,7 +38,7 @@ impl Grid {
     }
 
     /// A grid of rows `factor` times as long.
-    fn coarser(&self, factor: usize) -> Self {
+    pub(super) fn coarser(&self, factor: usize) -> Self {
         Self {
             start: self.start,
             step: self.step * factor as f64,
@@ -84,9 +84,14 @@ pub(super) fn period_factor(graph: &Graph, field: &Field) -> f64 {
     }
 }
 
+/// How many rows become one so that there are at most `rows_max`.
+pub(super) fn factor(grid: Grid, rows_max: usize) -> usize {
+    grid.rows.div_ceil(rows_max.max(1)).max(1)
+}
+
 /// Rows averaged so that there are at most `rows_max`. What is known in them counts, so that a lone sample stays.
 pub(super) fn reduce(grid: Grid, columns: &mut [Vec<f64>], rows_max: usize) -> Grid {
-    let factor = grid.rows.div_ceil(rows_max.max(1)).max(1);
+    let factor = factor(grid, rows_max);
     if factor == 1 {
         return grid;
     }
@@ -262,17 +267,9 @@ impl Pen<'_> {
 
     /// A piece of a line, of which only what is inside is kept.
     fn line(&mut self, a: (f64, f64), b: (f64, f64)) {
-        let flip = |(x, y): (f64, f64)| (y, x);
-        let (low_first, high_last) = if a.1 <= b.1 { (a, b) } else { (b, a) };
-        let Some(inside) = between(flip(low_first), flip(high_last), self.window.y) else {
+        let Some((first, last)) = inside(a, b, self.window.y) else {
             self.out.end_run();
             return;
-        };
-        let (first, last) = (flip(inside.0), flip(inside.1));
-        let (first, last) = if a.1 <= b.1 {
-            (first, last)
-        } else {
-            (last, first)
         };
         if self.out.points.last() != Some(&first) {
             self.out.end_run();
@@ -289,8 +286,20 @@ impl Pen<'_> {
     }
 }
 
+type Piece = ((f64, f64), (f64, f64));
+
+/// The part of the piece from `a` to `b` whose numbers lie within `limits`, in its direction.
+pub(super) fn inside(a: (f64, f64), b: (f64, f64), limits: (f64, f64)) -> Option<Piece> {
+    let flip = |(x, y): (f64, f64)| (y, x);
+    let rises = a.1 <= b.1;
+    let (low, high) = if rises { (a, b) } else { (b, a) };
+    let (low, high) = between(flip(low), flip(high), limits)?;
+    let (low, high) = (flip(low), flip(high));
+    Some(if rises { (low, high) } else { (high, low) })
+}
+
 /// The part of the piece from `a` to `b` (`a.0 <= b.0`) whose first coordinate lies within `limits`.
-fn between(a: (f64, f64), b: (f64, f64), limits: (f64, f64)) -> Option<((f64, f64), (f64, f64))> {
+fn between(a: (f64, f64), b: (f64, f64), limits: (f64, f64)) -> Option<Piece> {
     if b.0 < limits.0 || a.0 > limits.1 {
         return None;
     }

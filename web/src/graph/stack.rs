@@ -37,22 +37,61 @@ pub(super) struct Layer {
 /// The layers of `members`, first painted first.
 pub(super) fn layers(members: &[Member]) -> Vec<Layer> {
     let mut layers = Vec::new();
-    let mut rest = members;
-    while !rest.is_empty() {
-        let stacked = rest
-            .iter()
-            .skip(1)
-            .take_while(|member| is_stacked(member.draw))
-            .count();
-        let (group, next) = rest.split_at((stacked + 1).min(rest.len()));
+    for group in groups(members) {
         if let [lone] = group {
             lay_lone(lone, &mut layers);
         } else {
             lay_group(group, &mut layers);
         }
-        rest = next;
     }
     layers
+}
+
+/// Members that stand on each other, and lone ones.
+fn groups(members: &[Member]) -> impl Iterator<Item = &[Member]> {
+    members.chunk_by(|_, next| is_stacked(next.draw))
+}
+
+/// The indexes of the members that stand alone.
+pub(super) fn lone(members: &[Member]) -> Vec<usize> {
+    let mut lone = Vec::new();
+    let mut first = 0;
+    for group in groups(members) {
+        if group.len() == 1 {
+            lone.push(first);
+        }
+        first += group.len();
+    }
+    lone
+}
+
+/// The lines that say most: each lone member's, and of each stack the top and, where it has one, the bottom.
+pub(super) fn outlines(members: &[Member]) -> Vec<Layer> {
+    let mut lines = Vec::new();
+    for group in groups(members) {
+        let line = |paint: usize, rows: Vec<f64>| Layer {
+            form: Form::Line(1.0),
+            paint,
+            rows,
+        };
+        if let [lone] = group {
+            let both = std::iter::once(&lone.rows).chain(&lone.mirrored);
+            lines.extend(both.map(|rows| line(lone.paint, rows.clone())));
+            continue;
+        }
+        let (mut top, mut bottom) = (Vec::new(), Vec::new());
+        for member in group {
+            series::add(&mut top, &pick(&member.rows, |number| number >= 0.0));
+            series::add(&mut bottom, &pick(&member.rows, |number| number < 0.0));
+            series::add(&mut bottom, member.mirrored.as_deref().unwrap_or_default());
+        }
+        for rows in [top, bottom] {
+            if rows.iter().any(|number| !number.is_nan()) {
+                lines.push(line(super::model::paint::TEXT, rows));
+            }
+        }
+    }
+    lines
 }
 
 fn is_stacked(draw: Draw) -> bool {

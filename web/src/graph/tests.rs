@@ -94,6 +94,7 @@ pub(super) fn input<'a>(graph: &'a Graph, history: &'a History) -> Input<'a> {
         average: history,
         min: None,
         max: None,
+        earlier: None,
         last_update: Some(history.end),
     }
 }

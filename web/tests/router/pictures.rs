@@ -59,6 +59,55 @@ fn a_graph_has_every_form() {
 }
 
 #[test]
+fn pictures_and_tables_have_what_is_wanted_beside_the_means() {
+    let plain = ask(&format!("{GRAPH}/year.svg?band=no")).text().to_owned();
+    let check = |query: &str, words: &str| {
+        let picture = ask(&format!("{GRAPH}/year.svg?{query}")).text().to_owned();
+        assert!(picture != plain && picture.contains(words), "{query}");
+        let png = ask(&format!("{GRAPH}/year.png?{query}"));
+        assert!(png.body.starts_with(b"\x89PNG"), "{query}");
+    };
+    check("band=yes", "");
+    check("earlier=1w", "faint line: a week earlier");
+    check("trend=yes", "dashed line: trend");
+    check("forecast=30d", "dashed line: trend");
+    check("billing=yes", "95th percentile");
+
+    let check = |query: &str, columns: &str| {
+        let table = ask(&format!("{GRAPH}/week.csv?{query}")).text().to_owned();
+        let mut lines = table.lines();
+        assert_eq!(lines.next(), Some(columns), "{query}");
+        let cells = columns.split(',').count();
+        assert!(
+            lines.all(|line| line.split(',').count() == cells),
+            "{query}"
+        );
+    };
+    check("band=yes", "time,down,down.min,down.max,up,up.min,up.max");
+    check("earlier=1d", "time,down,down.earlier,up,up.earlier");
+    check("forecast=2d", "time,down,down.trend,up,up.trend");
+    let json = ask(&format!("{GRAPH}/week.json?billing=yes")).json();
+    assert!(json["fields"][0]["billing"]["percentile95"].as_f64() > Some(0.0));
+}
+
+#[test]
+fn earlier_rows_stand_beside_those_of_the_same_hour() {
+    let table = |query: &str| ask(&format!("{GRAPH}/range.csv?{query}")).text().to_owned();
+    let now = NOW - NOW % 60;
+    let week = table(&format!("start={}&end={now}&earlier=1w", now - 600));
+    let (then_start, then_end) = (now - 600 - 604_800, now - 604_800);
+    let then = table(&format!("start={then_start}&end={then_end}"));
+    let column = |table: &str, index: usize| -> Vec<String> {
+        let lines = table.lines().skip(1);
+        lines
+            .map(|line| line.split(',').nth(index).unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(column(&week, 2), column(&then, 1));
+    assert!(column(&week, 2).len() >= 10);
+}
+
+#[test]
 fn a_parameter_that_is_wrong_is_named() {
     let check = |query: &str, sentence: &str| {
         let answer = ask(&format!("{GRAPH}/{query}"));
@@ -107,7 +156,15 @@ fn a_parameter_that_is_wrong_is_named() {
     check("range.png?end=now", "parameter start");
     check(
         "day.csv?theme=dark",
-        "parameter theme: expected no parameters",
+        "parameter theme: expected band, earlier, trend, forecast or billing",
+    );
+    check(
+        "day.svg?earlier=2d",
+        "parameter earlier: expected 1d, 1w or 1y",
+    );
+    check(
+        "day.png?forecast=9w",
+        "parameter forecast: expected a number of h, d or w, at most the 33 h that are shown",
     );
 }
 

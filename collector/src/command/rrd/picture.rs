@@ -75,7 +75,7 @@ impl<'a> Painter<'a> {
             under: Vec::new(),
             shapes: Vec::new(),
             over: Vec::new(),
-            legend: Legend { rows: Vec::new() },
+            legend: Legend::default(),
         };
         Self {
             drawing,

@@ -474,3 +474,67 @@ fn golden_week() {
     };
     check("load-week", &input(&graph, &history), &options);
 }
+
+/// What is asked for beside the means of a day.
+fn check_beside(name: &str, lines: &str, number: fn(usize, usize) -> f64, options: &Options) {
+    let (graph, average) = day(lines, number);
+    let wider = |by: f64| {
+        history(&graph, DAY, ROWS, |series, row| {
+            number(series, row) * (1.0 + by * noise(series + 9, row).abs())
+        })
+    };
+    let (min, max) = (wider(-0.5), wider(0.8));
+    let week = history(&graph, DAY, ROWS / 6, |series, row| {
+        number(series, row * 6) * 0.8
+    });
+    let earlier = History {
+        start: week.start - Duration::from_secs(604_800),
+        end: week.end - Duration::from_secs(604_800),
+        ..week
+    };
+    let input = Input {
+        min: Some(&min),
+        max: Some(&max),
+        earlier: Some(Earlier {
+            history: &earlier,
+            seconds: 604_800,
+            words: "a week",
+        })
+        .filter(|_| !options.billing),
+        ..input(&graph, &average)
+    };
+    check(name, &input, options);
+}
+
+#[test]
+fn golden_band_and_a_week_earlier() {
+    check_beside("beside-line", LOAD, load_number, &by_day());
+    check_beside("beside-stack", MEMORY, memory_number, &by_day());
+}
+
+#[test]
+fn golden_band_of_a_mirrored_field_and_billing() {
+    let options = Options {
+        billing: true,
+        size: Size::Plot(600, 200),
+        ..by_day()
+    };
+    check_beside("billing", IF, if_number, &options);
+}
+
+#[test]
+fn golden_trend_that_reaches_a_threshold() {
+    let options = Options {
+        trend: true,
+        forecast: Duration::from_secs(43_200),
+        ..by_day()
+    };
+    let (graph, history) = day(DF, df_number);
+    check("forecast", &input(&graph, &history), &options);
+    let dark = Options {
+        theme: Theme::Dark,
+        ..options
+    };
+    let (graph, history) = day(MEMORY, memory_number);
+    check("forecast-stack", &input(&graph, &history), &dark);
+}

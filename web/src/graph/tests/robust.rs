@@ -46,7 +46,17 @@ impl Random {
 }
 
 fn check(graph: &Graph, history: &History, options: &Options) {
-    let model = Model::resolve(&input(graph, history), options);
+    let beside = Input {
+        min: Some(history),
+        max: Some(history),
+        earlier: Some(Earlier {
+            history,
+            seconds: 86_400,
+            words: "a day",
+        }),
+        ..input(graph, history)
+    };
+    let model = Model::resolve(&beside, options);
     let svg = svg(&model);
     assert!(!svg.contains("NaN") && !svg.contains("inf\""), "{svg}");
     assert!(svg.len() < 3_000_000, "{}", svg.len());
@@ -86,6 +96,9 @@ fn any_numbers_sizes_and_periods_are_drawn() {
                 Size::Picture(width, height)
             },
             theme: random.pick(&[Theme::Light, Theme::Dark, Theme::Auto]),
+            trend: random.below(2) == 0,
+            forecast: Duration::from_secs(random.pick(&[0, 0, 3600, 864_000])),
+            billing: random.below(2) == 0,
             scale: random.pick(&[Scale::One, Scale::Two]),
             start: Timestamp::from_seconds(START - random.pick(&[0, 0, 500, DAY])),
             zone: random.pick(&[
