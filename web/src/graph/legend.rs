@@ -63,7 +63,7 @@ pub struct Billing {
 
 impl Billing {
     /// Of the means; `seconds` is what a row counts for in the total.
-    pub(super) fn of(archives: &Archives<'_>, seconds: Option<f64>, format: Format) -> Self {
+    pub(super) fn of(archives: &Archives<'_>, seconds: Option<f64>, format: &Format) -> Self {
         let [percentile95, total] = billing_numbers(archives.average, seconds);
         Self {
             percentile95,
@@ -208,7 +208,7 @@ mod tests {
                 ..Archives::default()
             };
             let format = Format::parse("%.0lf", true, Base::Thousand);
-            let found = Billing::of(&archives, seconds, format);
+            let found = Billing::of(&archives, seconds, &format);
             let found = format!("{:?}", (found.percentile95, found.total));
             assert_eq!(found, format!("{expect:?}"));
         };

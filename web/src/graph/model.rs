@@ -433,7 +433,7 @@ fn row(
     };
     let billing = options
         .billing
-        .then(|| Billing::of(&archives, seconds, legend::format_of(input.graph)));
+        .then(|| Billing::of(&archives, seconds, &legend::format_of(input.graph)));
     Row {
         field: Some(field.name.clone()),
         billing,
@@ -494,7 +494,7 @@ fn total_rows(input: &Input<'_>, options: &Options) -> Vec<Row> {
         let seconds = counted.then(|| seconds_a_row(input));
         let billing = options
             .billing
-            .then(|| Billing::of(&archives, seconds, legend::format_of(graph)));
+            .then(|| Billing::of(&archives, seconds, &legend::format_of(graph)));
         Row {
             billing,
             ..row_of_numbers(graph, label, palette::TOTAL, side, archives.numbers())
