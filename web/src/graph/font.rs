@@ -3,6 +3,9 @@
 //!
 //! DejaVu Sans at 11 px falls on the pixel grid by itself (x-height 6.02 px, capitals 8.02 px), so that no hinting is
 //! needed. Letters stand at quarter pixels across and on whole pixels upright.
+//!
+//! What the font does not have (Chinese, Japanese, Korean, emoji: fonts of megabytes) is a box in PNG, as wide as the
+//! letter would be; in SVG the browser's own font shows it, in the room that is kept for it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -41,9 +44,30 @@ fn ascii_advances() -> &'static [f32; 128] {
 }
 
 fn uncached_advance_em(c: char) -> f32 {
+    if is_wide(c) {
+        return 1.0;
+    }
     font()
         .and_then(|font| Some(font.h_advance_unscaled(font.glyph_id(c)) / font.units_per_em()?))
         .unwrap_or(FALLBACK_ADVANCE_EM)
+}
+
+/// Whether fonts give the letter a square: the blocks of Unicode that are East Asian Wide or emoji.
+fn is_wide(c: char) -> bool {
+    matches!(
+        u32::from(c),
+        0x1100..=0x115f
+            | 0x2e80..=0x303e
+            | 0x3041..=0xa4cf
+            | 0xa960..=0xa97f
+            | 0xac00..=0xd7a3
+            | 0xf900..=0xfaff
+            | 0xfe30..=0xfe6f
+            | 0xff00..=0xff60
+            | 0xffe0..=0xffe6
+            | 0x1f300..=0x1faff
+            | 0x20000..=0x3fffd
+    )
 }
 
 fn advance_em(c: char) -> f32 {
@@ -176,6 +200,18 @@ mod tests {
         for digit in '0'..='9' {
             assert_eq!(advance_em(digit), advance_em('0'), "{digit}");
         }
+    }
+
+    #[test]
+    fn letters_of_other_fonts_keep_the_room_that_they_need() {
+        for text in ["磁盘", "ディ", "한글", "😀🔥"] {
+            assert_eq!(width(text, 10.0), 20.0, "{text}");
+        }
+        let mut boxes = 0;
+        set("磁", TEXT_PX, 0.0, |picture, _| {
+            boxes += usize::from(picture.width > 0)
+        });
+        assert_eq!(boxes, 1, "a box that is seen");
     }
 
     #[test]
