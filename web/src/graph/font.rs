@@ -209,7 +209,7 @@ mod tests {
         }
         let mut boxes = 0;
         set("磁", TEXT_PX, 0.0, |picture, _| {
-            boxes += usize::from(picture.width > 0)
+            boxes += usize::from(picture.width > 0);
         });
         assert_eq!(boxes, 1, "a box that is seen");
     }
