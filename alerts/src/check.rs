@@ -92,6 +92,9 @@ pub struct State {
     pub severity: Severity,
     /// Since when; `None` while nothing has been confirmed (Nagios' pending).
     pub since: Option<Timestamp>,
+    /// When the first result was taken that was not ok, of those in a row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub onset: Option<Timestamp>,
     /// Results in a row that are worse than the confirmed severity and do not count yet.
     #[serde(default)]
     pub suspect: u32,
@@ -157,6 +160,11 @@ impl State {
                 Some(since) if self.severity == to => Some(since),
                 Some(_) | None => Some(at),
             },
+            onset: if to.is_ok() {
+                None
+            } else {
+                self.onset.or(Some(at))
+            },
             suspect: 0,
             unknowns: 0,
         };
@@ -182,6 +190,7 @@ impl State {
         let next = Self {
             suspect,
             unknowns: 0,
+            onset: self.onset.or(Some(at)),
             ..self
         };
         (next, None)

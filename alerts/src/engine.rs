@@ -13,7 +13,8 @@
 //! Silence needs a witness. A host is down when nothing was heard of it for a time; a field is silent only when its host
 //! spoke without it. When the clock steps or the process slept, every such time begins anew: nobody is told of that.
 //!
-//! Where it will grow: what explains what (`engine/tell.rs`), and the quiets ([`crate::gate::GATES`]).
+//! To which incident a problem belongs is `engine/place.rs`, what becomes of an incident `engine/memory.rs`, who is told
+//! of it `engine/tell.rs` and [`crate::gate::GATES`].
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,9 +30,13 @@ use crate::check::{CheckName, Patience, State, Transition, Verdict};
 use crate::gate::Reason;
 use crate::incident::Incident;
 use crate::notice::Notice;
+use crate::quiet::Downtime;
 use crate::rate::{Previous, Scale, Value};
 use crate::rule::{CheckSpec, ContactName, DownAfter, HostSpec, Rules};
 
+mod memory;
+mod place;
+mod quiet;
 mod record;
 mod tell;
 mod verdict;
@@ -66,6 +71,28 @@ pub struct Engine {
     alarms: BTreeSet<(Timestamp, HostName)>,
     /// When incidents that wait for fresh readings are told anyway.
     holds: BTreeSet<(Timestamp, u64)>,
+    /// Problems that are confirmed and have no incident yet, with whether their readings came late.
+    to_place: BTreeMap<CheckName, bool>,
+    /// Those that wait for news of what they need.
+    waiting: BTreeMap<CheckName, Waiting>,
+    /// When they wait no longer.
+    waits: BTreeSet<(Timestamp, CheckName)>,
+    /// Whose news they wait for.
+    waiting_on: BTreeMap<CheckName, BTreeSet<CheckName>>,
+    /// When incidents are to be looked at.
+    deadlines: BTreeSet<(Timestamp, u64)>,
+    /// What began to fail in the last minutes.
+    recent: BTreeSet<(Timestamp, CheckName)>,
+    /// The last incident of a kind of check and its people.
+    kinds: BTreeMap<String, u64>,
+    /// The last burst of some people.
+    bursts: BTreeMap<String, u64>,
+    /// The incident of what another one left behind, by its people.
+    leftovers: BTreeMap<(u64, String), u64>,
+    quorums: BTreeMap<HostName, Members>,
+    downtimes: BTreeMap<u64, Downtime>,
+    /// Incidents of which a row was stored.
+    kept: BTreeSet<u64>,
     /// The time of the last input.
     now: Option<Timestamp>,
     /// Incidents of which somebody may have to be told, asked about when the whole input has been taken in.
@@ -102,6 +129,21 @@ pub enum Effect {
     Forget(RecordKey),
 }
 
+/// A problem that waits for news of what it needs.
+#[derive(Clone, Debug, PartialEq)]
+struct Waiting {
+    since: Timestamp,
+    until: Timestamp,
+    on: Option<CheckName>,
+}
+
+/// Who belongs to a quorum, of those that were ever judged.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Members {
+    all: BTreeSet<CheckName>,
+    bad: BTreeSet<CheckName>,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 struct Host {
     spec: HostSpec,
@@ -118,6 +160,8 @@ struct Host {
     has_alarm: bool,
     /// No field of it is silent before.
     silence_check_at: Timestamp,
+    /// When the last verdict came.
+    last_word: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -140,6 +184,8 @@ struct Check {
     /// When that reading arrived, by our clock.
     heard: Option<Timestamp>,
     incident: Option<u64>,
+    /// The incident that it was in before.
+    was_in: Option<u64>,
     /// What a Nagios check said last.
     said: String,
 }
@@ -162,6 +208,18 @@ impl Engine {
             next_incident: 1,
             alarms: BTreeSet::new(),
             holds: BTreeSet::new(),
+            to_place: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            waits: BTreeSet::new(),
+            waiting_on: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            recent: BTreeSet::new(),
+            kinds: BTreeMap::new(),
+            bursts: BTreeMap::new(),
+            leftovers: BTreeMap::new(),
+            quorums: BTreeMap::new(),
+            downtimes: BTreeMap::new(),
+            kept: BTreeSet::new(),
             now: None,
             to_review: BTreeSet::new(),
             effects: Vec::new(),
@@ -252,6 +310,7 @@ impl Engine {
         for (host, graph) in graphs {
             self.declare(&host, &graph, now);
         }
+        self.recount(now);
         self.review_untold();
         self.review_all(now);
     }
@@ -298,7 +357,13 @@ impl Engine {
         let next_tick = self.now.filter(|_| !self.hosts.is_empty())? + TICK;
         let alarm = self.alarms.first().map(|(at, _)| *at);
         let hold = self.holds.first().map(|(at, _)| *at);
-        [Some(next_tick), alarm, hold].into_iter().flatten().min()
+        let wait = self.waits.first().map(|(at, _)| *at);
+        let deadline = self.deadlines.first().map(|(at, _)| *at);
+        let downtime = self.next_downtime_end();
+        [Some(next_tick), alarm, hold, wait, deadline, downtime]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Time has passed: hosts that are silent for too long are down, what was held is told.
@@ -316,6 +381,22 @@ impl Engine {
                 break;
             }
             self.release(incident);
+        }
+        while let Some((at, name)) = self.waits.first().cloned() {
+            if at > now {
+                break;
+            }
+            self.waits.pop_first();
+            self.to_place.insert(name, false);
+        }
+        self.end_downtimes(now);
+        self.place_all(now);
+        while let Some((at, incident)) = self.deadlines.first().copied() {
+            if at > now {
+                break;
+            }
+            self.deadlines.pop_first();
+            self.tend(incident, now);
         }
         self.review_all(now);
     }
@@ -414,6 +495,9 @@ impl Engine {
             host.heard_since = now;
         }
         host.last_contact = host.last_contact.max(Some(at));
+        if host.spec.alive.is_some() {
+            return;
+        }
         let rules = Arc::clone(&self.rules);
         let host = self.host_entry(name, now);
         host.expect(&rules, now);
@@ -422,6 +506,7 @@ impl Engine {
             host.has_alarm = true;
             self.alarms.insert((by, name.clone()));
         }
+        self.wake(&CheckName::Host(name.clone()));
         if !is_known {
             self.judge(
                 &CheckName::Host(name.clone()),
@@ -552,6 +637,7 @@ impl Engine {
         }
         let (next, transition) = check.state.step(patience, verdict, at);
         let changed = next != check.state;
+        let began = next.onset.filter(|_| check.state.onset.is_none());
         check.state = next;
         if changed {
             self.changed.insert(RecordKey::Check(name.clone()));
@@ -559,6 +645,12 @@ impl Engine {
         if let Some(transition) = transition {
             let check = name.clone();
             self.effects.push(Effect::Transition { check, transition });
+        }
+        if let Some(onset) = began {
+            self.note_onset(name, onset, now);
+        }
+        if changed {
+            self.wake(name);
         }
         self.follow(name, patience, transition, late, now);
     }
@@ -598,6 +690,14 @@ impl Check {
         !self.state.severity.is_unknown() || self.incident.is_none()
     }
 
+    /// Results in a row until a problem of this check counts.
+    fn patience_of(&self, host: Option<&Host>, name: &CheckName) -> u32 {
+        match name {
+            CheckName::Host(_) => host.map_or(1, |host| host.spec.patience.attempts),
+            CheckName::Field(_) | CheckName::Verdict(_) => self.patience().attempts,
+        }
+    }
+
     fn patience(&self) -> Patience {
         self.judged_by.as_ref().map_or(ONCE, |by| by.spec.patience)
     }
@@ -628,6 +728,7 @@ impl Host {
             expected_by: None,
             has_alarm: false,
             silence_check_at: now,
+            last_word: None,
         }
     }
 
@@ -639,6 +740,10 @@ impl Host {
                 return;
             }
             Some(DownAfter::Silence(silence)) => silence,
+            None if self.spec.alive.is_some() => {
+                self.expected_by = None;
+                return;
+            }
             None => (rules.host_steps * self.step).max(rules.silence_min),
         };
         self.expected_by = self.expected_by.max(Some(at + silence));
@@ -677,7 +782,7 @@ impl Host {
             let Some(interval) = known.interval else {
                 continue;
             };
-            let by = self.heard_of(&known.check) + silence_of(rules, interval);
+            let by = self.heard_of(&known.check) + known.silence(rules, interval);
             if by > now {
                 next = next.min(by);
             } else if known.check.is_news_if_silent() {

@@ -3,19 +3,24 @@
 
 use std::fmt;
 
+use ravenry_plugins::name::HostName;
 use ravenry_plugins::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::check::CheckName;
 use crate::incident::Told;
+use crate::quiet::Acknowledgement;
 use crate::rule::Contact;
 use crate::severity::Severity;
 
 /// All gates, in the order in which they are asked. A new quiet is a new line here.
-pub const GATES: [Gate; 5] = [
+pub const GATES: [Gate; 8] = [
     Gate::Muted,
+    Gate::Downtime,
     Gate::Dependency,
     Gate::Settling,
+    Gate::QuorumMember,
+    Gate::Acknowledged,
     Gate::ContactSeverity,
     Gate::AlreadyTold,
 ];
@@ -25,11 +30,17 @@ pub const GATES: [Gate; 5] = [
 pub enum Gate {
     /// The configuration says that nobody is told.
     Muted,
+    /// It was announced.
+    Downtime,
     /// Another check explains this one.
     Dependency,
     /// What was seen is old, as after an outage of the network: fresh results are awaited.
     Settling,
-    /// The contact does not want to hear of this severity.
+    /// It is one of many, and the whole is judged.
+    QuorumMember,
+    /// Somebody knows of it.
+    Acknowledged,
+    /// The contact does not want to hear of this severity, or nobody of this check.
     ContactSeverity,
     /// The contact has been told of this incident at this severity or a worse one.
     AlreadyTold,
@@ -44,6 +55,16 @@ pub struct Question<'a> {
     pub severity: Severity,
     /// Whether notices about the check, or all, are muted.
     pub muted: bool,
+    /// Until when downtimes cover all its causes.
+    pub downtime_until: Option<Timestamp>,
+    /// The quorum that its causes belong to.
+    pub quorum: Option<&'a HostName>,
+    /// How somebody acknowledged it, where that holds.
+    pub acknowledged: Option<&'a Acknowledgement>,
+    /// Of which severities the check's rule lets anybody hear.
+    pub severities: Option<&'a [Severity]>,
+    /// Whether it has become so much wider that an update is due.
+    pub update_due: bool,
     /// The check that explains this one, when another does.
     pub explained_by: Option<&'a CheckName>,
     /// Until when fresh results are awaited.
@@ -60,6 +81,21 @@ pub struct Question<'a> {
 pub enum Reason {
     /// [`Gate::Muted`].
     Muted,
+    /// [`Gate::Downtime`].
+    Downtime {
+        /// Told then, if it is still so.
+        until: Timestamp,
+    },
+    /// [`Gate::QuorumMember`].
+    QuorumMember {
+        /// Of which quorum.
+        of: HostName,
+    },
+    /// [`Gate::Acknowledged`].
+    Acknowledged {
+        /// By whom.
+        by: String,
+    },
     /// [`Gate::Dependency`].
     Explained {
         /// The cause.
@@ -94,6 +130,15 @@ impl Gate {
     pub fn ask(self, question: &Question<'_>) -> Option<Reason> {
         match self {
             Self::Muted => question.muted.then_some(Reason::Muted),
+            Self::Downtime => question
+                .downtime_until
+                .map(|until| Reason::Downtime { until }),
+            Self::QuorumMember => question
+                .quorum
+                .map(|of| Reason::QuorumMember { of: of.clone() }),
+            Self::Acknowledged => question.acknowledged.map(|it| Reason::Acknowledged {
+                by: it.author.clone(),
+            }),
             Self::Dependency => question
                 .explained_by
                 .map(|by| Reason::Explained { by: by.clone() }),
@@ -102,15 +147,18 @@ impl Gate {
                 .filter(|until| *until > question.now)
                 .map(|until| Reason::Settling { until }),
             Self::ContactSeverity => {
-                let wants = &question.contact.severities;
-                let unwanted = !wants.contains(&question.severity);
-                unwanted.then(|| Reason::Unwanted {
-                    wants: wants.clone(),
+                let ofs = [Some(&question.contact.severities[..]), question.severities];
+                let unwanted = ofs
+                    .into_iter()
+                    .flatten()
+                    .find(|wants| !wants.contains(&question.severity));
+                unwanted.map(|wants| Reason::Unwanted {
+                    wants: wants.to_vec(),
                 })
             }
             Self::AlreadyTold => question
                 .told
-                .filter(|told| told.severity >= question.severity)
+                .filter(|told| told.severity >= question.severity && !question.update_due)
                 .map(|told| Reason::AlreadyTold {
                     at: told.at,
                     severity: told.severity,
@@ -132,6 +180,13 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Muted => f.write_str("notices about it are muted in the configuration"),
+            Self::Downtime { until } => write!(
+                f,
+                "in downtime until {}",
+                crate::notice::clock_time(*until)
+            ),
+            Self::QuorumMember { of } => write!(f, "it belongs to quorum {of}, which is told of"),
+            Self::Acknowledged { by } => write!(f, "acknowledged by {by}"),
             Self::Explained {
                 by: CheckName::Host(host),
             } => write!(f, "host {host} is down, which explains it"),
@@ -166,8 +221,6 @@ impl fmt::Display for Reason {
 
 #[cfg(test)]
 mod tests {
-    use ravenry_plugins::name::HostName;
-
     use super::*;
 
     #[test]
@@ -181,11 +234,27 @@ mod tests {
             severity: Severity::Critical,
             sequence: 1,
             at: Timestamp::EPOCH,
+            first: Timestamp::EPOCH,
+            causes: 1,
+            updates: 0,
+        };
+        let farm = HostName::new("farm").unwrap();
+        let known = Acknowledgement {
+            author: String::from("dora"),
+            comment: String::new(),
+            severity: Severity::Critical,
+            scope: 1,
+            expires: None,
         };
         let mut question = Question {
             contact: &contact,
             severity: Severity::Warning,
             muted: true,
+            downtime_until: Some(Timestamp::from_seconds(60)),
+            quorum: Some(&farm),
+            acknowledged: Some(&known),
+            severities: None,
+            update_due: false,
             explained_by: Some(&host),
             held_until: Some(Timestamp::from_seconds(60)),
             told: Some(&told),
@@ -196,10 +265,16 @@ mod tests {
         };
         check(&question, Some(Gate::Muted));
         question.muted = false;
+        check(&question, Some(Gate::Downtime));
+        question.downtime_until = None;
         check(&question, Some(Gate::Dependency));
         question.explained_by = None;
         check(&question, Some(Gate::Settling));
         question.now = Timestamp::from_seconds(60);
+        check(&question, Some(Gate::QuorumMember));
+        question.quorum = None;
+        check(&question, Some(Gate::Acknowledged));
+        question.acknowledged = None;
         check(&question, Some(Gate::ContactSeverity));
         question.severity = Severity::Critical;
         check(&question, Some(Gate::AlreadyTold));

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::CheckName;
 use crate::gate::Reason;
+use crate::quiet::Acknowledgement;
 use crate::rule::ContactName;
 use crate::severity::Severity;
 
@@ -28,6 +29,30 @@ pub struct Incident {
     pub worst: Severity,
     /// What is wrong, one sentence, as of the last change for the worse.
     pub summary: String,
+    /// When the first bad result of the cause was taken.
+    #[serde(default)]
+    pub began: Timestamp,
+    /// The same of the cause that joined last.
+    #[serde(default)]
+    pub grew: Timestamp,
+    /// Further causes: problems that began with this one and have no other explanation known.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub folded: BTreeSet<CheckName>,
+    /// Whether many different checks began to fail together.
+    #[serde(default)]
+    pub burst: bool,
+    /// The incident that explained these problems and is over for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_by: Option<u64>,
+    /// Since when no cause is bad, while the incident settles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ok_since: Option<Timestamp>,
+    /// How often a cause came back and failed again.
+    #[serde(default)]
+    pub relapses: u32,
+    /// Who knows of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledgement>,
     /// Checks that the cause explains and that are not ok.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub explains: BTreeSet<CheckName>,
@@ -51,9 +76,32 @@ pub struct Told {
     pub sequence: u64,
     /// When it was decided.
     pub at: Timestamp,
+    /// When the first one was.
+    #[serde(default)]
+    pub first: Timestamp,
+    /// Of how many causes.
+    #[serde(default)]
+    pub causes: usize,
+    /// How many updates there were.
+    #[serde(default)]
+    pub updates: u32,
 }
 
+/// From so many relapses on an incident is flapping.
+pub const FLAPPING: u32 = 3;
+
 impl Incident {
+    /// Whether its causes come and go: it is over only after a longer quiet time.
+    #[must_use]
+    pub fn is_flapping(&self) -> bool {
+        self.relapses >= FLAPPING
+    }
+
+    /// All its causes, the first one first.
+    pub fn causes(&self) -> impl Iterator<Item = &CheckName> {
+        std::iter::once(&self.cause).chain(&self.folded)
+    }
+
     /// Takes in how bad the cause is now.
     pub(crate) fn note(&mut self, severity: Severity, summary: String) {
         if severity >= self.severity {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::check::CheckName;
 use crate::rule::ContactName;
 use crate::severity::Severity;
+use crate::topology::QUORUM_CHECK;
 
 /// By which a notice is known for ever: the same key is the same notice, however often it is sent.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -43,6 +44,8 @@ pub enum Kind {
     Problem,
     /// It is worse than what the contact was told.
     Worse,
+    /// It has become much wider than what the contact was told.
+    Update,
     /// It is over.
     Recovery,
     /// It is not watched any more: its threshold or its host was taken away.
@@ -56,7 +59,7 @@ impl Kind {
     #[must_use]
     pub fn is_problem(self) -> bool {
         match self {
-            Self::Problem | Self::Worse => true,
+            Self::Problem | Self::Worse | Self::Update => true,
             Self::Recovery | Self::Withdrawn | Self::Test => false,
         }
     }
@@ -67,6 +70,7 @@ impl Kind {
         match self {
             Self::Problem => "problem",
             Self::Worse => "worse",
+            Self::Update => "update",
             Self::Recovery => "recovery",
             Self::Withdrawn => "withdrawn",
             Self::Test => "test",
@@ -101,6 +105,12 @@ pub struct Notice {
     pub since: Timestamp,
     /// When this was decided.
     pub at: Timestamp,
+    /// Further causes, the first few.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<CheckName>,
+    /// How many causes there are in all, this one included.
+    #[serde(default)]
+    pub causes: usize,
     /// How many checks it explains that are told nothing of.
     #[serde(default)]
     pub hidden: usize,
@@ -121,6 +131,10 @@ impl Links {
             CheckName::Host(host) => format!("{}/host/{host}", self.base),
             CheckName::Field(series) => {
                 format!("{}/graph/{}/{}", self.base, series.host, series.graph)
+            }
+            // A quorum's name is no host's.
+            CheckName::Verdict(verdict) if verdict.check.as_str() == QUORUM_CHECK => {
+                self.incidents()
             }
             CheckName::Verdict(verdict) => format!("{}/host/{}#checks", self.base, verdict.host),
         }
@@ -153,6 +167,8 @@ impl Notice {
             output: String::new(),
             since: now,
             at: now,
+            others: Vec::new(),
+            causes: 1,
             hidden: 0,
         }
     }
@@ -166,13 +182,17 @@ impl Notice {
             (Some(_), _, _) => "recovered meanwhile",
             (None, Kind::Test, _) => "test",
             (None, Kind::Withdrawn, _) => "not watched any more",
-            (None, Kind::Problem | Kind::Worse, Some(CheckName::Host(_))) => "down",
+            (None, Kind::Problem | Kind::Worse | Kind::Update, Some(CheckName::Host(_))) => "down",
             (None, Kind::Recovery, Some(CheckName::Host(_))) => "up",
-            (None, Kind::Problem | Kind::Worse | Kind::Recovery, _) => self.severity.as_str(),
+            (None, Kind::Problem | Kind::Worse | Kind::Update | Kind::Recovery, _) => self.severity.as_str(),
+        };
+        let more = match self.causes.saturating_sub(1) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
         };
         match &self.check {
             None => format!("[{tag}] Ravenry can reach {}", self.key.contact),
-            Some(check) => format!("[{tag}] {}: {}", check.host(), self.sentence(over)),
+            Some(check) => format!("[{tag}] {}: {}{more}", check.host(), self.sentence(over)),
         }
     }
 
@@ -182,7 +202,7 @@ impl Notice {
         let lasted = words(over.unwrap_or(self.at).since(self.since));
         match (&self.check, self.kind) {
             (None, _) | (_, Kind::Test) => String::from("This is a test, nothing is wrong"),
-            (Some(CheckName::Host(_)), Kind::Problem | Kind::Worse) => match over {
+            (Some(CheckName::Host(_)), Kind::Problem | Kind::Worse | Kind::Update) => match over {
                 None => String::from("nothing is heard of the host"),
                 Some(_) => format!("nothing was heard of the host for {lasted}"),
             },
@@ -192,7 +212,7 @@ impl Notice {
             (Some(CheckName::Host(_)), Kind::Withdrawn) => {
                 String::from("the host was taken out while it was down")
             }
-            (Some(CheckName::Field(_)), Kind::Problem | Kind::Worse) => {
+            (Some(CheckName::Field(_)), Kind::Problem | Kind::Worse | Kind::Update) => {
                 let (severity, value) = (self.severity, self.value);
                 let text = problem(&self.label, severity, value, &self.threshold, self.hidden);
                 match over {
@@ -206,7 +226,7 @@ impl Notice {
                     .map_or_else(String::new, |value| format!(" is {}", number(value)));
                 format!("{}{value} (was {} for {lasted})", self.label, self.was)
             }
-            (Some(CheckName::Verdict(_)), Kind::Problem | Kind::Worse) => {
+            (Some(CheckName::Verdict(_)), Kind::Problem | Kind::Worse | Kind::Update) => {
                 let text = said(&self.label, self.severity, &self.output);
                 match over {
                     None => text,
@@ -252,6 +272,9 @@ impl Notice {
                 say("Over", clock_time(over));
             } else if !self.kind.is_problem() {
                 say("Over", clock_time(self.at));
+            }
+            for other in &self.others {
+                say("Also", other.to_string());
             }
             if self.hidden > 0 {
                 say(

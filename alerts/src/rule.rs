@@ -9,14 +9,15 @@ use std::fmt;
 use std::time::Duration;
 
 use ravenry_plugins::graph::Field;
-use ravenry_plugins::name::{HostName, SeriesName, VerdictName};
+use ravenry_plugins::name::{GraphName, HostName, SeriesName, VerdictName};
 use ravenry_plugins::pattern::Pattern;
 use ravenry_plugins::range::Range;
 use serde::{Deserialize, Serialize};
 
-use crate::check::{Patience, Verdict};
+use crate::check::{CheckName, Patience, Verdict};
 use crate::notice::number;
 use crate::severity::Severity;
+use crate::topology::{Dependency, Memory, Quorum};
 
 /// Everything that the engine is told about what to judge and whom to tell.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +48,12 @@ pub struct Rules {
     pub late_after: Duration,
     /// How long fresh readings are awaited (2 minutes).
     pub settle: Duration,
+    /// What needs what.
+    pub dependencies: Vec<Dependency>,
+    /// What stands for many.
+    pub quorums: Vec<Quorum>,
+    /// How long problems are remembered and gathered.
+    pub memory: Memory,
 }
 
 impl Default for Rules {
@@ -67,6 +74,9 @@ impl Default for Rules {
             start_grace: Duration::from_secs(120),
             late_after: Duration::from_secs(300),
             settle: Duration::from_secs(120),
+            dependencies: Vec::new(),
+            quorums: Vec::new(),
+            memory: Memory::default(),
         }
     }
 }
@@ -88,8 +98,12 @@ pub struct FieldRule {
     pub attempts: Option<u32>,
     /// Unknown readings in a row before it is unknown.
     pub unknown_limit: Option<u32>,
+    /// It is silent when its host spoke, but not of it, for this long.
+    pub freshness: Option<Duration>,
     /// Who is told; an empty list is nobody.
     pub contacts: Option<Vec<ContactName>>,
+    /// Of which severities anybody is told.
+    pub severities: Option<Vec<Severity>>,
     /// Whether nobody is told.
     pub muted: Option<bool>,
 }
@@ -101,6 +115,12 @@ pub struct HostRule {
     pub host: Pattern,
     /// When it is down.
     pub down_after: Option<DownAfter>,
+    /// The Nagios check whose verdict says whether it is up.
+    pub alive: Option<GraphName>,
+    /// Results in a row of that check before it is down.
+    pub attempts: Option<u32>,
+    /// Through which hosts it is reached.
+    pub parents: Option<Vec<HostName>>,
     /// Who is told; an empty list is nobody.
     pub contacts: Option<Vec<ContactName>>,
     /// Whether nobody is told.
@@ -216,6 +236,8 @@ pub struct CheckSpec {
     pub critical: Option<Range>,
     /// How many results it takes.
     pub patience: Patience,
+    /// How long it may be missing; `None` is [`Rules::field_steps`] steps.
+    pub freshness: Option<Duration>,
     /// Who is told.
     pub route: Route,
 }
@@ -225,6 +247,8 @@ pub struct CheckSpec {
 pub struct Route {
     /// These contacts; `None` is all of them.
     pub contacts: Option<Vec<ContactName>>,
+    /// Of these severities; `None` is all of them.
+    pub severities: Option<Vec<Severity>>,
     /// Nobody, for now.
     pub muted: bool,
 }
@@ -234,6 +258,12 @@ pub struct Route {
 pub struct HostSpec {
     /// How long it may be silent; `None` is [`Rules::host_steps`] steps.
     pub down_after: Option<DownAfter>,
+    /// The Nagios check whose verdict says whether it is up.
+    pub alive: Option<GraphName>,
+    /// How many results of that check it takes.
+    pub patience: Patience,
+    /// Through which hosts it is reached.
+    pub parents: Vec<HostName>,
     /// Who is told.
     pub route: Route,
 }
@@ -246,6 +276,7 @@ impl Rules {
             warning: field.warning,
             critical: field.critical,
             patience: self.patience,
+            freshness: None,
             route: Route::default(),
         };
         if let Some(limit) = field.unknown_limit {
@@ -265,6 +296,7 @@ impl Rules {
             warning: None,
             critical: None,
             patience: self.patience,
+            freshness: None,
             route: Route::default(),
         };
         for rule in self.fields.iter().filter(|rule| rule.is_about(name)) {
@@ -282,14 +314,36 @@ impl Rules {
     pub fn resolve_host(&self, host: &HostName) -> HostSpec {
         let mut spec = HostSpec {
             down_after: None,
+            alive: None,
+            patience: self.patience,
+            parents: Vec::new(),
             route: Route::default(),
         };
         let matching = |rule: &&HostRule| rule.host.matches(host.as_str());
         for rule in self.hosts.iter().filter(matching) {
             spec.down_after = rule.down_after.or(spec.down_after);
+            spec.alive = rule.alive.clone().or(spec.alive);
+            spec.patience.attempts = rule.attempts.unwrap_or(spec.patience.attempts);
+            if let Some(parents) = &rule.parents {
+                spec.parents.clone_from(parents);
+            }
             spec.route.apply(rule.contacts.as_ref(), rule.muted);
         }
         spec
+    }
+
+    /// What a check needs by the dependencies.
+    pub(crate) fn needs_of(&self, name: &CheckName) -> Vec<CheckName> {
+        let of = |it: &&Dependency| it.on != *name && it.of.contains(name);
+        let needs = self.dependencies.iter().filter(of);
+        needs.map(|it| it.on.clone()).collect()
+    }
+
+    /// The quorums that a check belongs to.
+    pub(crate) fn memberships(&self, name: &CheckName) -> Vec<HostName> {
+        let of = |it: &&Quorum| it.members.contains(name);
+        let quorums = self.quorums.iter().filter(of);
+        quorums.map(|it| it.name.clone()).collect()
     }
 
     /// The contacts of a route, in their order.
@@ -335,6 +389,10 @@ impl FieldRule {
         }
         spec.patience.attempts = self.attempts.unwrap_or(spec.patience.attempts);
         spec.patience.unknown_limit = self.unknown_limit.unwrap_or(spec.patience.unknown_limit);
+        spec.freshness = self.freshness.or(spec.freshness);
+        if self.severities.is_some() {
+            spec.route.severities.clone_from(&self.severities);
+        }
         spec.route.apply(self.contacts.as_ref(), self.muted);
     }
 }
@@ -426,7 +484,7 @@ fn limit_words(range: Range, value: Option<f64>) -> String {
 mod tests {
     use ravenry_plugins::declaration::{Attributes, Declaration, FieldDeclaration};
     use ravenry_plugins::graph::Graph;
-    use ravenry_plugins::name::{FieldName, GraphName};
+    use ravenry_plugins::name::FieldName;
 
     use super::*;
 

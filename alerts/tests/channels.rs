@@ -57,6 +57,8 @@ fn delivery(kind: Kind, sequence: u64, address: Address) -> Delivery {
             output: String::new(),
             since: Timestamp::from_seconds(1_767_225_600),
             at: Timestamp::from_seconds(1_767_225_600 + 60 * i64::try_from(sequence).unwrap()),
+            others: Vec::new(),
+            causes: 1,
             hidden: 0,
         },
         over: None,

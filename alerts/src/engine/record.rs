@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{Check, Engine, GraphChecks, Host, VerdictCheck};
 use crate::check::{CheckName, State};
 use crate::incident::Incident;
+use crate::quiet::Downtime;
 use crate::rate::Previous;
 use crate::rule::Rules;
 
@@ -25,6 +26,8 @@ pub enum Record {
     Check(CheckRecord),
     /// An incident, open or closed.
     Incident(Incident),
+    /// A downtime that is not over.
+    Downtime(Downtime),
 }
 
 /// The identity of a [`Record`].
@@ -34,6 +37,8 @@ pub enum RecordKey {
     Check(CheckName),
     /// Of an incident.
     Incident(u64),
+    /// Of a downtime.
+    Downtime(u64),
 }
 
 /// Where a check stands.
@@ -55,6 +60,9 @@ pub struct CheckRecord {
     /// The incident that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     incident: Option<u64>,
+    /// The incident that it was in before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    was_in: Option<u64>,
     /// What a Nagios check said last.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     said: String,
@@ -70,6 +78,7 @@ impl Record {
         match self {
             Self::Check(check) => RecordKey::Check(check.name.clone()),
             Self::Incident(incident) => RecordKey::Incident(incident.id),
+            Self::Downtime(downtime) => RecordKey::Downtime(downtime.id),
         }
     }
 }
@@ -86,9 +95,13 @@ impl Engine {
             match record {
                 Record::Check(check) => engine.restore_check(&check, now),
                 Record::Incident(incident) => engine.restore_incident(incident),
+                Record::Downtime(downtime) => {
+                    engine.downtimes.insert(downtime.id, downtime);
+                }
             }
         }
         engine.mend();
+        engine.remember(now);
         engine
     }
 
@@ -101,6 +114,7 @@ impl Engine {
             .cloned()
             .map(Record::Incident)
             .collect();
+        records.extend(self.downtimes.values().cloned().map(Record::Downtime));
         for (name, host) in &self.hosts {
             let names =
                 std::iter::once(CheckName::Host(name.clone())).chain(host.check_names(name));
@@ -113,6 +127,7 @@ impl Engine {
         match key {
             RecordKey::Check(name) => self.check_record(name),
             RecordKey::Incident(id) => self.incidents.get(id).cloned().map(Record::Incident),
+            RecordKey::Downtime(id) => self.downtimes.get(id).cloned().map(Record::Downtime),
         }
     }
 
@@ -128,6 +143,7 @@ impl Engine {
             last: check.last,
             previous: check.previous,
             incident: check.incident,
+            was_in: check.was_in,
             said: check.said.clone(),
             interval: self.interval_of(name),
         }))
@@ -142,6 +158,7 @@ impl Engine {
             previous: record.previous,
             heard: None,
             incident: record.incident,
+            was_in: record.was_in,
             said: record.said.clone(),
         };
         let rules = Arc::clone(&self.rules);
@@ -179,7 +196,66 @@ impl Engine {
         }
         self.holds
             .extend(incident.held_until.map(|until| (until, incident.id)));
+        self.kept.insert(incident.id);
         self.incidents.insert(incident.id, incident);
+    }
+
+    /// What can be told from the rows: which incident takes in what, what waits, who belongs to which quorum.
+    fn remember(&mut self, now: Timestamp) {
+        let incidents: Vec<Incident> = self.incidents.values().cloned().collect();
+        for incident in &incidents {
+            self.index(incident);
+            self.deadlines.insert((now, incident.id));
+        }
+        for name in self.all_checks() {
+            let Some(check) = self.check(&name) else {
+                continue;
+            };
+            let (state, incident) = (check.state, check.incident);
+            if let Some(onset) = state.onset {
+                self.recent.insert((onset, name.clone()));
+            }
+            if !state.severity.is_ok() && incident.is_none() && state.suspect == 0 {
+                let until = now + self.rules.memory.hold;
+                let waiting = super::Waiting {
+                    since: now,
+                    until,
+                    on: None,
+                };
+                self.waiting.insert(name.clone(), waiting);
+                self.waits.insert((until, name));
+            }
+        }
+        self.recount(now);
+    }
+
+    /// Who belongs to which quorum, counted anew.
+    pub(super) fn recount(&mut self, now: Timestamp) {
+        self.quorums.clear();
+        if self.rules.quorums.is_empty() {
+            return;
+        }
+        for name in self.all_checks() {
+            if self
+                .check(&name)
+                .is_some_and(|check| check.state.since.is_some())
+            {
+                self.count_quietly(&name);
+            }
+        }
+        let quorums: Vec<_> = self.quorums.keys().cloned().collect();
+        for quorum in quorums {
+            self.judge_quorum(&quorum, now);
+        }
+    }
+
+    fn all_checks(&self) -> Vec<CheckName> {
+        let hosts = self.hosts.iter();
+        hosts
+            .flat_map(|(name, host)| {
+                std::iter::once(CheckName::Host(name.clone())).chain(host.check_names(name))
+            })
+            .collect()
     }
 
     /// A row that was lost must not leave a check waiting for an incident that does not exist, or the reverse.
@@ -194,14 +270,14 @@ impl Engine {
             .flat_map(|it| {
                 it.explains
                     .iter()
-                    .chain([&it.cause])
+                    .chain(it.causes())
                     .map(|name| (it.id, name.clone()))
             })
             .collect();
         for (id, name) in attached {
             match self.check_mut(&name) {
                 Some(check) if check.incident == Some(id) => {}
-                Some(check) if check.incident.is_none() && !check.state.severity.is_ok() => {
+                Some(check) if check.incident.is_none() => {
                     check.incident = Some(id);
                 }
                 Some(_) | None => self.orphan(id, &name),
@@ -215,6 +291,7 @@ impl Engine {
             return;
         };
         incident.explains.remove(name);
+        incident.folded.remove(name);
         if incident.cause == *name {
             self.incidents.remove(&id);
             self.holds.retain(|(_, held)| *held != id);

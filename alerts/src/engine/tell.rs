@@ -1,265 +1,29 @@
-//! Incidents: which problem belongs to which, and who is told of them when.
-//!
-//! A problem joins an open incident only when that one's cause explains it: its host is down, or another field of the same
-//! graph lost its readings too (the plugin behind them did). Every other problem is an incident of its own, told at once.
-//! An incident ends when its cause is ok; one of lost readings when all that it explains is ok, too. When a host comes
-//! back, what it explained is let go: what is still not ok then becomes a problem of its own after its own patience.
+//! Who is told of an incident: the gates are asked for every contact of its route.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use ravenry_plugins::name::HostName;
 use ravenry_plugins::timestamp::Timestamp;
 
-use super::{Check, Effect, Engine, RecordKey};
-use crate::check::{CheckName, Patience, Transition};
+use super::place::Explanation;
+use super::{Effect, Engine, RecordKey};
+use crate::check::CheckName;
 use crate::gate::{Question, Reason, ask_all};
 use crate::incident::{Incident, Told};
 use crate::notice::{Kind, Notice, NoticeKey, problem, said};
 use crate::rule::{Contact, ContactName, Route};
 use crate::severity::Severity;
 
+/// Updates of an incident to a contact, at most.
+const UPDATES_MAX: u32 = 2;
+
+/// An update is due when an incident has so many times the causes that were told.
+const WIDER: usize = 3;
+
+/// Causes that a notice names, at most.
+const NAMED_MAX: usize = 5;
+
 impl Engine {
-    /// A result was judged: brings the check's incident up to date, or finds it one.
-    pub(super) fn follow(
-        &mut self,
-        name: &CheckName,
-        patience: Patience,
-        transition: Option<Transition>,
-        late: bool,
-        now: Timestamp,
-    ) {
-        let Some(check) = self.check(name) else {
-            return;
-        };
-        let severity = check.state.severity;
-        match check.incident {
-            Some(id) if self.is_cause(id, name) => {
-                self.follow_cause(id, severity, transition, late, now);
-            }
-            Some(id) => self.follow_explained(id, name, severity, late, now),
-            None if !severity.is_ok() && check.state.is_settled(patience) => {
-                self.find_incident(name, severity, transition, late, now);
-            }
-            None => {}
-        }
-    }
-
-    fn is_cause(&self, id: u64, name: &CheckName) -> bool {
-        self.incidents
-            .get(&id)
-            .is_some_and(|incident| incident.cause == *name)
-    }
-
-    fn find_incident(
-        &mut self,
-        name: &CheckName,
-        severity: Severity,
-        transition: Option<Transition>,
-        late: bool,
-        now: Timestamp,
-    ) {
-        match self.explained_by(name, severity) {
-            Some(id) => {
-                if let Some(incident) = self.incidents.get_mut(&id) {
-                    incident.explains.insert(name.clone());
-                }
-                self.changed.insert(RecordKey::Incident(id));
-                self.attach(name, Some(id));
-            }
-            None => self.open(
-                name,
-                severity,
-                transition.map_or(now, |it| it.at),
-                late,
-                now,
-            ),
-        }
-    }
-
-    /// The open incident whose cause explains this problem.
-    fn explained_by(&self, name: &CheckName, severity: Severity) -> Option<u64> {
-        let series = match name {
-            CheckName::Host(_) => return None,
-            CheckName::Field(series) => Some(series),
-            CheckName::Verdict(_) => None,
-        };
-        let host = self.hosts.get(name.host())?;
-        if let Some(down) = host.liveness.incident {
-            return Some(down);
-        }
-        let series = series.filter(|_| severity.is_unknown())?;
-        let siblings = host.graphs.get(&series.graph)?.fields.values();
-        siblings.filter_map(|check| check.incident).find(|id| {
-            let of = self.incidents.get(id);
-            of.is_some_and(|incident| {
-                incident.severity.is_unknown() && same_graph(&incident.cause, name)
-            })
-        })
-    }
-
-    fn open(
-        &mut self,
-        name: &CheckName,
-        severity: Severity,
-        opened: Timestamp,
-        late: bool,
-        now: Timestamp,
-    ) {
-        let id = self.next_incident;
-        self.next_incident += 1;
-        let incident = Incident {
-            id,
-            cause: name.clone(),
-            opened,
-            closed: None,
-            severity,
-            worst: severity,
-            summary: self.summary(name),
-            explains: BTreeSet::new(),
-            told: BTreeMap::new(),
-            not_told: BTreeMap::new(),
-            held_until: None,
-        };
-        self.incidents.insert(id, incident);
-        self.attach(name, Some(id));
-        if late {
-            self.hold(id, now);
-        }
-        self.to_review.insert(id);
-    }
-
-    fn follow_cause(
-        &mut self,
-        id: u64,
-        severity: Severity,
-        transition: Option<Transition>,
-        late: bool,
-        now: Timestamp,
-    ) {
-        let Some(incident) = self.incidents.get(&id) else {
-            return;
-        };
-        let is_held = incident.held_until.is_some();
-        if let Some(transition) = transition {
-            let summary = self.summary(&incident.cause.clone());
-            if let Some(incident) = self.incidents.get_mut(&id) {
-                incident.note(severity, summary);
-            }
-            self.changed.insert(RecordKey::Incident(id));
-            match severity {
-                Severity::Ok => return self.close_when_over(id, transition.at, now),
-                Severity::Unknown | Severity::Warning | Severity::Critical if late => {
-                    self.hold(id, now);
-                }
-                Severity::Unknown | Severity::Warning | Severity::Critical => self.lift(id),
-            }
-            self.to_review.insert(id);
-        } else if is_held && !late && !severity.is_ok() {
-            self.release(id);
-        }
-    }
-
-    fn follow_explained(
-        &mut self,
-        id: u64,
-        name: &CheckName,
-        severity: Severity,
-        late: bool,
-        now: Timestamp,
-    ) {
-        let unknown = severity.is_unknown();
-        if unknown {
-            return;
-        }
-        if let Some(incident) = self.incidents.get_mut(&id) {
-            incident.explains.remove(name);
-        }
-        self.changed.insert(RecordKey::Incident(id));
-        self.attach(name, None);
-        if !severity.is_ok() {
-            self.find_incident(name, severity, None, late, now);
-        }
-        let over = self
-            .incidents
-            .get(&id)
-            .is_some_and(|incident| incident.severity.is_ok());
-        if over {
-            self.close_when_over(id, now, now);
-        }
-    }
-
-    fn close_when_over(&mut self, id: u64, at: Timestamp, now: Timestamp) {
-        let waits = self
-            .incidents
-            .get(&id)
-            .is_some_and(|incident| match &incident.cause {
-                CheckName::Host(_) | CheckName::Verdict(_) => false,
-                CheckName::Field(_) => !incident.explains.is_empty(),
-            });
-        if !waits {
-            self.close(id, Kind::Recovery, at, now);
-        }
-    }
-
-    /// Ends an incident, and says so to everybody who was told of it.
-    fn close(&mut self, id: u64, kind: Kind, at: Timestamp, now: Timestamp) {
-        self.lift(id);
-        let Some(mut incident) = self.incidents.remove(&id) else {
-            return;
-        };
-        incident.closed = Some(at);
-        let told: Vec<ContactName> = incident.told.keys().cloned().collect();
-        for contact in told {
-            if self.route_of(&incident.cause).muted || self.rules.muted {
-                self.refuse(&mut incident, Some(contact), Reason::Muted);
-            } else if self.rules.contacts.iter().any(|it| it.name == contact) {
-                self.tell(&mut incident, contact, kind, now);
-            }
-        }
-        if incident.told.is_empty() {
-            self.refuse(&mut incident, None, Reason::OverUntold);
-        }
-        for name in std::iter::once(&incident.cause).chain(&incident.explains) {
-            self.attach(name, None);
-        }
-        let cause = incident.cause.clone();
-        self.effects
-            .push(Effect::Store(super::Record::Incident(incident)));
-        self.changed.remove(&RecordKey::Incident(id));
-        if let CheckName::Host(host) = &cause {
-            let waiting = |incident: &&Incident| incident.cause.host() == host;
-            let waiting = self.incidents.values().filter(waiting);
-            self.to_review.extend(waiting.map(|it| it.id));
-        }
-    }
-
-    /// A check is not judged any more.
-    pub(super) fn withdraw(&mut self, name: &CheckName, now: Timestamp) {
-        let Some(check) = self.check(name) else {
-            return;
-        };
-        match check.incident {
-            Some(id) if self.is_cause(id, name) => self.close(id, Kind::Withdrawn, now, now),
-            Some(id) => self.follow_explained(id, name, Severity::Ok, false, now),
-            None => {}
-        }
-        self.changed.insert(RecordKey::Check(name.clone()));
-        let Some(host) = self.hosts.get_mut(name.host()) else {
-            return;
-        };
-        match name {
-            CheckName::Host(_) => host.liveness = Check::default(),
-            CheckName::Field(series) => {
-                if let Some(checks) = host.graphs.get_mut(&series.graph) {
-                    checks.fields.remove(&series.field);
-                }
-            }
-            CheckName::Verdict(verdict) => {
-                host.verdicts.remove(&verdict.check);
-            }
-        }
-    }
-
     /// Incidents that nobody was told of are asked about again: contacts and mutes may have changed.
     pub(super) fn review_untold(&mut self) {
         let untold = |incident: &&Incident| incident.told.is_empty();
@@ -269,6 +33,7 @@ impl Engine {
 
     /// Asks about every incident that the input concerned.
     pub(super) fn review_all(&mut self, now: Timestamp) {
+        self.place_all(now);
         for id in std::mem::take(&mut self.to_review) {
             self.review(id, now);
         }
@@ -280,7 +45,7 @@ impl Engine {
         self.to_review.insert(id);
     }
 
-    fn hold(&mut self, id: u64, now: Timestamp) {
+    pub(super) fn hold(&mut self, id: u64, now: Timestamp) {
         self.lift(id);
         let until = now + self.rules.settle;
         self.holds.insert((until, id));
@@ -289,7 +54,7 @@ impl Engine {
         }
     }
 
-    fn lift(&mut self, id: u64) {
+    pub(super) fn lift(&mut self, id: u64) {
         if let Some(incident) = self.incidents.get_mut(&id)
             && let Some(until) = incident.held_until.take()
         {
@@ -303,6 +68,7 @@ impl Engine {
         let Some(mut incident) = self.incidents.remove(&id) else {
             return;
         };
+        let before = incident.clone();
         let route = self.route_of(&incident.cause);
         let rules = Arc::clone(&self.rules);
         let mut contacts = rules.contacts_of(&route).peekable();
@@ -313,16 +79,22 @@ impl Engine {
             .filter(|_| !incident.severity.is_ok())
             .collect::<Vec<&Contact>>()
         {
-            let question = self.question(&incident, contact, &route, now);
+            let kind = match incident.told.get(&contact.name) {
+                None => Kind::Problem,
+                Some(told) if incident.severity > told.severity => Kind::Worse,
+                Some(_) => Kind::Update,
+            };
+            let above = self.cause_above(&incident);
+            let question = self.question(&incident, contact, &route, above.as_ref(), now);
             match ask_all(&question) {
                 Some((_, reason)) => self.refuse(&mut incident, Some(contact.name.clone()), reason),
-                None if incident.told.contains_key(&contact.name) => {
-                    self.tell(&mut incident, contact.name.clone(), Kind::Worse, now);
-                }
-                None => self.tell(&mut incident, contact.name.clone(), Kind::Problem, now),
+                None => self.tell(&mut incident, contact.name.clone(), kind, now),
             }
         }
-        self.changed.insert(RecordKey::Incident(id));
+        if incident != before || !self.kept.contains(&id) {
+            self.kept.insert(id);
+            self.changed.insert(RecordKey::Incident(id));
+        }
         self.incidents.insert(id, incident);
     }
 
@@ -330,32 +102,72 @@ impl Engine {
         &'a self,
         incident: &'a Incident,
         contact: &'a Contact,
-        route: &Route,
+        route: &'a Route,
+        explained_by: Option<&'a CheckName>,
         now: Timestamp,
     ) -> Question<'a> {
+        let scope = self.bad_causes(incident, now).len();
+        let told = incident.told.get(&contact.name);
         Question {
             contact,
             severity: incident.severity,
             muted: route.muted || self.rules.muted,
-            explained_by: self.cause_above(&incident.cause),
+            downtime_until: self.downtime_until(incident, now),
+            quorum: self.quorum_above(incident),
+            acknowledged: self.acknowledgement(incident, scope, now),
+            severities: route.severities.as_deref(),
+            update_due: told.is_some_and(|told| self.is_update_due(incident, told, scope, now)),
+            explained_by,
             held_until: incident.held_until,
-            told: incident.told.get(&contact.name),
+            told,
             now,
         }
     }
 
-    /// The cause of the incident that explains this one as a whole: the host is down.
-    fn cause_above(&self, cause: &CheckName) -> Option<&CheckName> {
-        let below = match cause {
-            CheckName::Host(_) => false,
-            CheckName::Field(_) | CheckName::Verdict(_) => true,
-        };
-        let host = self.hosts.get(cause.host()).filter(|_| below)?;
-        let down = host.liveness.incident?;
-        self.incidents.get(&down).map(|incident| &incident.cause)
+    /// An update is due when an incident has three times the causes that were told, not soon, not often, not for silence.
+    fn is_update_due(&self, incident: &Incident, told: &Told, scope: usize, now: Timestamp) -> bool {
+        let after = self.rules.memory.update_after;
+        !after.is_zero()
+            && told.updates < UPDATES_MAX
+            && !incident.severity.is_unknown()
+            && scope >= WIDER * told.causes.max(1)
+            && now >= told.first + after
     }
 
-    fn route_of(&self, name: &CheckName) -> Route {
+    /// The quorum that judges all causes of the incident.
+    fn quorum_above(&self, incident: &Incident) -> Option<&HostName> {
+        let mut of_each = incident.causes().map(|name| {
+            let quorums = self.rules.quorums.iter();
+            quorums
+                .filter(|quorum| quorum.members.contains(name))
+                .map(|quorum| &quorum.name)
+                .next()
+        });
+        let first = of_each.next()??;
+        of_each.all(|other| other.is_some()).then_some(first)
+    }
+
+    /// What explains every cause of the incident by now, though it did not when they were told of or held.
+    fn cause_above(&self, incident: &Incident) -> Option<CheckName> {
+        let mut above = None;
+        for name in incident.causes() {
+            match self.explanation(name, false) {
+                Explanation::By(id) if id != incident.id => {
+                    above = self.incidents.get(&id).map(|it| it.cause.clone());
+                }
+                Explanation::By(_) | Explanation::Open(..) | Explanation::None => return None,
+            }
+        }
+        above
+    }
+
+    pub(super) fn route_of(&self, name: &CheckName) -> Route {
+        if let Some(quorum) = self.quorum_of(name) {
+            return Route {
+                contacts: quorum.contacts.clone(),
+                ..Route::default()
+            };
+        }
         match (name, self.hosts.get(name.host())) {
             (CheckName::Host(_), Some(host)) => host.spec.route.clone(),
             (CheckName::Field(_) | CheckName::Verdict(_), Some(_)) => self
@@ -366,21 +178,32 @@ impl Engine {
         }
     }
 
-    fn tell(&mut self, incident: &mut Incident, contact: ContactName, kind: Kind, now: Timestamp) {
+    pub(super) fn tell(&mut self, incident: &mut Incident, contact: ContactName, kind: Kind, now: Timestamp) {
         let told = incident.told.get(&contact);
         let sequence = told.map_or(0, |told| told.sequence) + 1;
         let was = match kind {
-            Kind::Worse => told.map_or(Severity::Ok, |told| told.severity),
+            Kind::Worse | Kind::Update => told.map_or(Severity::Ok, |told| told.severity),
             Kind::Problem | Kind::Test => Severity::Ok,
             Kind::Recovery | Kind::Withdrawn => incident.worst,
         };
+        let first = told.map_or(now, |told| told.first);
+        let updates = told.map_or(0, |told| told.updates) + u32::from(kind == Kind::Update);
+        let causes = self.bad_causes(incident, now).len();
+        let causes = told.map_or(causes, |told| told.causes.max(causes));
         incident.not_told.remove(&contact);
+        if kind.is_problem() && updates < UPDATES_MAX {
+            let after = self.rules.memory.update_after;
+            self.deadlines.insert((first + after, incident.id));
+        }
         incident.told.insert(
             contact.clone(),
             Told {
                 severity: incident.severity.max(was),
                 sequence,
                 at: now,
+                first,
+                causes,
+                updates,
             },
         );
         let key = NoticeKey {
@@ -400,16 +223,28 @@ impl Engine {
         was: Severity,
         now: Timestamp,
     ) -> Notice {
-        let check = self.check(&incident.cause);
+        let causes = self.bad_causes(incident, now);
+        let lead = causes
+            .iter()
+            .copied()
+            .max_by_key(|name| {
+                let severity = self.check(name).map(|check| check.state.severity);
+                (severity, **name == incident.cause)
+            })
+            .unwrap_or(&incident.cause);
+        let check = self.check(lead);
         let by = check.and_then(|check| check.judged_by.as_ref());
         let value = check.and_then(|check| check.value);
+        let others = causes.iter().filter(|name| **name != lead);
         Notice {
             key,
             kind,
-            check: Some(incident.cause.clone()),
+            check: Some(lead.clone()),
+            others: others.take(NAMED_MAX - 1).map(|name| (*name).clone()).collect(),
+            causes: causes.len().max(1),
             severity: incident.severity,
             was,
-            label: by.map_or_else(|| fallback_label(&incident.cause), |by| by.label.clone()),
+            label: by.map_or_else(|| fallback_label(lead), |by| by.label.clone()),
             value,
             threshold: by.map_or_else(String::new, |by| {
                 by.spec.violated_words(incident.severity, value)
@@ -422,7 +257,7 @@ impl Engine {
     }
 
     /// Notes why somebody is not told, once for as long as the reason stays the same.
-    fn refuse(&mut self, incident: &mut Incident, contact: Option<ContactName>, reason: Reason) {
+    pub(super) fn refuse(&mut self, incident: &mut Incident, contact: Option<ContactName>, reason: Reason) {
         if let Some(contact) = &contact {
             match &reason {
                 Reason::AlreadyTold { .. } => return,
@@ -437,7 +272,7 @@ impl Engine {
         });
     }
 
-    fn summary(&self, name: &CheckName) -> String {
+    pub(super) fn summary(&self, name: &CheckName) -> String {
         let Some(check) = self.check(name) else {
             return name.to_string();
         };
@@ -464,15 +299,16 @@ impl Engine {
         }
     }
 
-    fn attach(&mut self, name: &CheckName, incident: Option<u64>) {
+    pub(super) fn attach(&mut self, name: &CheckName, incident: Option<u64>) {
         if let Some(check) = self.check_mut(name) {
             check.incident = incident;
             self.changed.insert(RecordKey::Check(name.clone()));
         }
+        self.wake(name);
     }
 }
 
-fn same_graph(a: &CheckName, b: &CheckName) -> bool {
+pub(super) fn same_graph(a: &CheckName, b: &CheckName) -> bool {
     match (a, b) {
         (CheckName::Field(a), CheckName::Field(b)) => a.host == b.host && a.graph == b.graph,
         (CheckName::Host(_) | CheckName::Verdict(_), _)

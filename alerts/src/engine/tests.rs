@@ -11,6 +11,7 @@ use ravenry_plugins::pattern::Pattern;
 use super::*;
 use crate::rule::{Contact, FieldRule, HostRule};
 use crate::severity::Severity;
+use crate::topology::Memory;
 
 /// 2026-01-01 00:00:00 UTC.
 const NEW_YEAR: Timestamp = Timestamp::from_seconds(1_767_225_600);
@@ -263,9 +264,17 @@ fn graphs(rows: &[Row]) -> BTreeMap<(HostName, GraphName), Arc<Graph>> {
         .collect()
 }
 
+fn no_memory() -> Rules {
+    Rules {
+        memory: Memory::NONE,
+        ..Rules::default()
+    }
+}
+
 fn one_contact() -> Rules {
     Rules {
         contacts: vec![Contact::new("ops")],
+        memory: Memory::NONE,
         ..Rules::default()
     }
 }
@@ -426,6 +435,7 @@ fn a_contact_hears_of_what_it_wants_to_hear_of() {
     };
     let rules = Rules {
         contacts: vec![Contact::new("ops"), boss],
+        memory: Memory::NONE,
         ..Rules::default()
     };
     check(
@@ -464,7 +474,7 @@ fn a_muted_check_has_a_reason_and_no_notice() {
 #[test]
 fn nobody_to_tell_is_a_reason() {
     check(
-        Rules::default(),
+        no_memory(),
         "web1/df/root 99*4 50",
         expect![[r#"
         02:00 1 not told: no contact is configured for it
@@ -602,7 +612,7 @@ fn what_is_not_judged_any_more_is_withdrawn() {
 #[test]
 fn other_rules_apply_at_once_and_keep_all_states() {
     let rows = rows("web1/df/root 99*4");
-    let mut world = World::new(Rules::default(), &rows);
+    let mut world = World::new(no_memory(), &rows);
     world.live(&rows);
     world
         .engine

@@ -58,10 +58,20 @@ impl Engine {
     fn take_verdict(&mut self, said: &Said, now: Timestamp) {
         let rules = Arc::clone(&self.rules);
         let host = self.host_entry(&said.name.host, now);
+        if host.last_word.is_none_or(|last| now.since(last) > WITNESS_GAP) {
+            // It could not be heard: what it has not spoken of yet is not silent.
+            host.heard_since = now;
+        }
+        host.last_word = Some(now);
+        if host.spec.alive.as_ref() == Some(&said.name.check) {
+            return self.take_alive(said, now);
+        }
+        let host = self.host_entry(&said.name.host, now);
         let known = host
             .verdicts
             .entry(said.name.check.clone())
             .or_insert_with(|| VerdictCheck::new(&rules, &said.name));
+        let freshness = known.freshness();
         let check = &mut known.check;
         if check.last.is_some_and(|last| said.at <= last) {
             return;
@@ -76,9 +86,11 @@ impl Engine {
         let (next, _) = check.state.step(patience, said.verdict, said.at);
         let is_news = next != check.state || check.incident.is_some() || !next.severity.is_ok();
         if let Some(interval) = said.interval {
-            host.silence_check_at = host
-                .silence_check_at
-                .min(now + silence_of(&rules, interval));
+            let silence = freshness.unwrap_or_else(|| silence_of(&rules, interval));
+            host.silence_check_at = host.silence_check_at.min(now + silence);
+        }
+        if !self.waiting_on.is_empty() {
+            self.wake(&CheckName::Verdict(said.name.clone()));
         }
         if is_news {
             let interval = said.interval.unwrap_or(rules.step);
@@ -86,6 +98,57 @@ impl Engine {
             let name = CheckName::Verdict(said.name.clone());
             self.judge(&name, patience, said.verdict, said.at, now, late);
         }
+    }
+
+    /// A verdict about the host itself. When it is down, what was fine on it is not known any more.
+    fn take_alive(&mut self, said: &Said, now: Timestamp) {
+        let host = self.host_entry(&said.name.host, now);
+        let patience = host.spec.patience;
+        let check = &mut host.liveness;
+        if check.last.is_some_and(|last| said.at <= last) {
+            return;
+        }
+        check.last = Some(said.at);
+        check.heard = Some(now);
+        if check.said != said.text {
+            check.said.clone_from(&said.text);
+        }
+        // Nagios takes a warning of a host's check for up.
+        let verdict = match said.verdict {
+            Verdict::Ok | Verdict::Warning => Verdict::Ok,
+            Verdict::Critical | Verdict::Unknown | Verdict::Silent => Verdict::Critical,
+        };
+        let was_ok = check.state.severity.is_ok();
+        let name = CheckName::Host(said.name.host.clone());
+        self.wake(&name);
+        let interval = said.interval.unwrap_or(self.rules.step);
+        let late = now.since(said.at) > self.rules.late_after.max(3 * interval);
+        self.judge(&name, patience, verdict, said.at, now, late);
+        let is_ok = |engine: &Self| {
+            let check = engine.check(&name);
+            check.is_some_and(|check| check.state.severity.is_ok())
+        };
+        if was_ok && !is_ok(self) {
+            self.blind(&said.name.host, now);
+        }
+    }
+
+    /// A quorum's own check, judged whenever a member changes.
+    pub(super) fn say_quorum(&mut self, name: &CheckName, bad: bool, text: String, now: Timestamp) {
+        let CheckName::Verdict(verdict) = name else {
+            return;
+        };
+        let rules = Arc::clone(&self.rules);
+        let host = self.host_entry(&verdict.host, now);
+        let known = host
+            .verdicts
+            .entry(verdict.check.clone())
+            .or_insert_with(|| VerdictCheck::new(&rules, verdict));
+        known.check.last = Some(now);
+        known.check.heard = Some(now);
+        known.check.said = text;
+        let verdict = if bad { Verdict::Critical } else { Verdict::Ok };
+        self.judge(name, super::ONCE, verdict, now, now, false);
     }
 
     /// How often a Nagios check is made.
@@ -110,7 +173,20 @@ impl JudgedBy {
     }
 }
 
+/// When a host was not heard of for longer, its silence began anew: two of the longest usual intervals.
+const WITNESS_GAP: Duration = Duration::from_secs(660);
+
 impl VerdictCheck {
+    fn freshness(&self) -> Option<Duration> {
+        self.check.judged_by.as_ref()?.spec.freshness
+    }
+
+    /// How long it may be missing.
+    pub(super) fn silence(&self, rules: &Rules, interval: Duration) -> Duration {
+        self.freshness()
+            .unwrap_or_else(|| silence_of(rules, interval))
+    }
+
     pub(super) fn new(rules: &Rules, name: &VerdictName) -> Self {
         Self {
             interval: None,

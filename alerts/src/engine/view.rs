@@ -90,12 +90,22 @@ impl Engine {
             (CheckName::Host(_), None) => None,
         };
         match check.incident.and_then(|id| self.incidents.get(&id)) {
-            Some(incident) if incident.cause == *name => incident.reason(),
+            Some(incident) if incident.causes().any(|cause| cause == name) => incident.reason(),
             Some(incident) => format!(
                 "not told: incident {} explains it ({})",
                 incident.id, incident.summary
             ),
-            None => waiting.unwrap_or_else(|| String::from("nothing to tell")),
+            None => match self.waiting.get(name) {
+                Some(waits) => format!(
+                    "not told yet: news of {} is awaited until {}",
+                    waits.on.as_ref().map_or_else(
+                        || String::from("what it needs"),
+                        ToString::to_string
+                    ),
+                    clock_time(waits.until)
+                ),
+                None => waiting.unwrap_or_else(|| String::from("nothing to tell")),
+            },
         }
     }
 }
