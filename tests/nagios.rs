@@ -77,7 +77,7 @@ fn debians_local_plugins_say_here_what_they_say_by_hand() {
         return;
     }
     let collector = Collector::started(&format!(
-        "{WITHOUT_AGENT}[alerts]\nattempts = 1\nunknown_limit = 1\n"
+        "{WITHOUT_AGENT}[alerts]\nattempts = 1\nall_clear = \"0\"\nhold = \"0\"\nunknown_limit = 1\n"
     ));
     let commands = LOCAL.map(|(name, line, _)| (name, command(&collector, line)));
     let mut agent = Agent::new("");
@@ -209,7 +209,7 @@ fn what_a_check_says_reaches_the_page_and_the_person_and_its_end_too() {
         return;
     };
     let collector = Collector::started(&format!(
-        "{WITHOUT_AGENT}[alerts]\nattempts = 2\n\
+        "{WITHOUT_AGENT}[alerts]\nattempts = 2\nall_clear = \"0\"\nhold = \"0\"\n\
          [contact.hook]\nwebhook = \"{}\"\n[contact.ops]\nmail = \"ops@example.net\"\n\
          [mail]\nserver = \"{}\"\nport = {}\nfrom = \"ravenry@example.net\"\n",
         webhook.url(),
@@ -283,7 +283,7 @@ fn what_a_check_says_reaches_the_page_and_the_person_and_its_end_too() {
 #[test]
 fn a_check_that_hangs_or_is_not_there_is_unknown_and_says_why() {
     let collector = Collector::started(&format!(
-        "{WITHOUT_AGENT}[alerts]\nattempts = 1\nunknown_limit = 1\n"
+        "{WITHOUT_AGENT}[alerts]\nattempts = 1\nall_clear = \"0\"\nhold = \"0\"\nunknown_limit = 1\n"
     ));
     let mut agent = Agent::new("");
     agent.configure(&format!(

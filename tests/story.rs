@@ -99,6 +99,7 @@ fn configuration(local: &LocalPlugins, mail: &MailServer, webhook: &Webhook) -> 
          [agent]\nhost = \"first\"\ninterval = \"2s\"\nplugin_dir = {plugins:?}\nplugin_conf_dir = {conf:?}\n\
          [group.\"story/pushing\"]\nhosts = [\"second\"]\n\
          [[threshold]]\nmute = true\n[[host]]\nmute = true\n\
+         [alerts]\nall_clear = \"0\"\nhold = \"0\"\n\
          [[threshold]]\nhost = \"sec*\"\ngraph = \"dial\"\ncritical = 90\nattempts = 2\nmute = false\ncontacts = [\"ops\", \"hook\"]\n\
          [contact.ops]\nmail = \"ops@example.net\"\n\
          [contact.hook]\nwebhook = \"{url}\"\n\

@@ -180,11 +180,9 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Muted => f.write_str("notices about it are muted in the configuration"),
-            Self::Downtime { until } => write!(
-                f,
-                "in downtime until {}",
-                crate::notice::clock_time(*until)
-            ),
+            Self::Downtime { until } => {
+                write!(f, "in downtime until {}", crate::notice::clock_time(*until))
+            }
             Self::QuorumMember { of } => write!(f, "it belongs to quorum {of}, which is told of"),
             Self::Acknowledged { by } => write!(f, "acknowledged by {by}"),
             Self::Explained {

@@ -184,7 +184,9 @@ impl Notice {
             (None, Kind::Withdrawn, _) => "not watched any more",
             (None, Kind::Problem | Kind::Worse | Kind::Update, Some(CheckName::Host(_))) => "down",
             (None, Kind::Recovery, Some(CheckName::Host(_))) => "up",
-            (None, Kind::Problem | Kind::Worse | Kind::Update | Kind::Recovery, _) => self.severity.as_str(),
+            (None, Kind::Problem | Kind::Worse | Kind::Update | Kind::Recovery, _) => {
+                self.severity.as_str()
+            }
         };
         let more = match self.causes.saturating_sub(1) {
             0 => String::new(),

@@ -461,7 +461,6 @@ impl World {
     fn carry_out(&mut self) -> Result<(), ScenarioError> {
         for effect in self.engine.take_effects() {
             match effect {
-                Effect::Transition { .. } | Effect::NotTold { .. } if std::env::var("DBG").is_ok() => { eprintln!("{:.0} {effect:?}", self.now.since(START).as_secs_f64()); }
                 Effect::Transition { .. } | Effect::NotTold { .. } => {}
                 Effect::Tell(notice) => self.outbox.handle_tell(notice, self.now),
                 Effect::Store(record) => self.store(&record)?,
@@ -599,15 +598,23 @@ fn rules(topology: &Topology) -> Result<Rules, ScenarioError> {
         ..Rules::default()
     };
     for host in &topology.hosts {
-        let parents: Result<Vec<HostName>, _> =
-            host.parents.iter().map(|name| HostName::new(name)).collect();
+        let parents: Result<Vec<HostName>, _> = host
+            .parents
+            .iter()
+            .map(|name| HostName::new(name))
+            .collect();
         rules.hosts.push(HostRule {
             host: Pattern::new(&host.name),
             down_after: Some(DownAfter::Never),
             alive: Some(GraphName::new(ALIVE)?),
             attempts: Some(host.attempts),
             parents: Some(parents?),
-            contacts: Some(person(&host.team).filter(|_| host.paged).into_iter().collect()),
+            contacts: Some(
+                person(&host.team)
+                    .filter(|_| host.paged)
+                    .into_iter()
+                    .collect(),
+            ),
             muted: None,
         });
     }
@@ -642,8 +649,19 @@ fn service_rules(
             graph: Pattern::new(&service.name),
             attempts: Some(service.attempts),
             freshness: service.freshness.map(duration),
-            contacts: Some(person(&service.team).filter(|_| service.paged).into_iter().collect()),
-            severities: Some(service.page_on.iter().filter_map(|it| severity(it)).collect()),
+            contacts: Some(
+                person(&service.team)
+                    .filter(|_| service.paged)
+                    .into_iter()
+                    .collect(),
+            ),
+            severities: Some(
+                service
+                    .page_on
+                    .iter()
+                    .filter_map(|it| severity(it))
+                    .collect(),
+            ),
             ..FieldRule::default()
         };
         let of_name = by_name.entry(&service.name).or_default();
@@ -652,7 +670,10 @@ fn service_rules(
     let mut rules = Vec::new();
     for of_name in by_name.into_values() {
         let first = of_name[0].1.clone();
-        let others: Vec<_> = of_name.into_iter().filter(|(_, rule)| *rule != first).collect();
+        let others: Vec<_> = of_name
+            .into_iter()
+            .filter(|(_, rule)| *rule != first)
+            .collect();
         rules.push(first);
         rules.extend(others.into_iter().map(|(host, rule)| FieldRule {
             host: Pattern::new(host),

@@ -46,8 +46,9 @@ impl CheckPattern {
         }
         match (name, &self.check) {
             (CheckName::Host(_), None) => true,
-            (CheckName::Host(_), Some(_))
-            | (CheckName::Field(_) | CheckName::Verdict(_), None) => false,
+            (CheckName::Host(_), Some(_)) | (CheckName::Field(_) | CheckName::Verdict(_), None) => {
+                false
+            }
             (CheckName::Verdict(verdict), Some(check)) => check.matches(verdict.check.as_str()),
             (CheckName::Field(series), Some(check)) => {
                 check.matches(series.graph.as_str())

@@ -3,6 +3,7 @@
 pub(crate) mod check_config;
 pub(crate) mod rrd;
 pub(crate) mod serve;
+pub(crate) mod simulate;
 pub(crate) mod store;
 pub(crate) mod token;
 
@@ -64,6 +65,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Run an outage through the alert engine in virtual time and print who is told what, as JSON lines
+    Simulate(simulate::Simulate),
     /// Look after the history
     #[command(subcommand)]
     Store(store::Store),
@@ -78,6 +81,7 @@ pub(crate) fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Serve(serve)) => serve.run(),
         Some(Command::CheckConfig(check)) => Ok(check.run()),
         Some(Command::Rrd { arguments }) => Ok(rrd::run(&arguments)),
+        Some(Command::Simulate(simulate)) => simulate.run(),
         Some(Command::Store(store)) => store.run(),
         Some(Command::Token(token)) => token.run(),
     }

@@ -117,7 +117,13 @@ impl Engine {
         self.changed.insert(RecordKey::Incident(id));
     }
 
-    fn follow_cause(&mut self, id: u64, transition: Option<Transition>, late: bool, now: Timestamp) {
+    fn follow_cause(
+        &mut self,
+        id: u64,
+        transition: Option<Transition>,
+        late: bool,
+        now: Timestamp,
+    ) {
         let is_held = |it: &Incident| it.held_until.is_some();
         let is_held = self.incidents.get(&id).is_some_and(is_held);
         let severity = |engine: &Self| engine.incidents.get(&id).map(|it| it.severity);
@@ -139,13 +145,7 @@ impl Engine {
         }
     }
 
-    fn follow_explained(
-        &mut self,
-        id: u64,
-        name: &CheckName,
-        severity: Severity,
-        now: Timestamp,
-    ) {
+    fn follow_explained(&mut self, id: u64, name: &CheckName, severity: Severity, now: Timestamp) {
         let is_sibling = self
             .incidents
             .get(&id)
@@ -198,12 +198,13 @@ impl Engine {
         }
         for name in released {
             self.leave(id, &name);
-            let patience = self.check(&name).map(|check| check.state);
-            let is_known = patience.is_some_and(|state| !state.severity.is_unknown());
+            let is_settled = self
+                .check(&name)
+                .is_some_and(|check| check.state.is_settled(check.patience()));
             if let Some(check) = self.check_mut(&name) {
                 check.was_in = Some(id);
             }
-            if is_known || self.is_heard_again(&name) {
+            if is_settled && self.is_heard_again(&name) {
                 self.to_place.insert(name, false);
             }
         }
@@ -246,12 +247,17 @@ impl Engine {
         let Some(check) = self.check(name) else {
             return false;
         };
-        let heard = check.last >= check.state.since;
+        let heard = check.last >= check.state.since || !check.state.severity.is_unknown();
         heard || self.rules.memory.settle > std::time::Duration::ZERO
     }
 
     /// When a check has had its time to come back; nothing while what it needs is bad.
-    fn released_at(&self, incident: &Incident, name: &CheckName, now: Timestamp) -> Option<Timestamp> {
+    fn released_at(
+        &self,
+        incident: &Incident,
+        name: &CheckName,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
         let check = self.check(name)?;
         let unknown = check.state.severity.is_unknown();
         if same_graph(&incident.cause, name) && unknown {
@@ -300,7 +306,11 @@ impl Engine {
         if incident.told.is_empty() {
             self.refuse(&mut incident, None, Reason::OverUntold);
         }
-        let left: Vec<CheckName> = incident.causes().chain(&incident.explains).cloned().collect();
+        let left: Vec<CheckName> = incident
+            .causes()
+            .chain(&incident.explains)
+            .cloned()
+            .collect();
         for name in &left {
             self.attach(name, None);
             if kind == Kind::Withdrawn && *name != incident.cause {

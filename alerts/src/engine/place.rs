@@ -21,6 +21,7 @@ use ravenry_plugins::timestamp::Timestamp;
 use super::{Check, Engine, RecordKey};
 use crate::check::CheckName;
 use crate::incident::Incident;
+use crate::rule::ContactName;
 use crate::topology::{QUORUM_CHECK, Quorum};
 
 /// Hops from a check to its cause, at most: dependencies may go in circles.
@@ -128,12 +129,7 @@ impl Engine {
     }
 
     /// Nothing when the master was never heard of and has no master itself.
-    fn ask_master(
-        &self,
-        master: &CheckName,
-        failure: Failure,
-        hops: u32,
-    ) -> Option<Explanation> {
+    fn ask_master(&self, master: &CheckName, failure: Failure, hops: u32) -> Option<Explanation> {
         let check = self.check(master);
         let Some((check, since)) = check.and_then(|check| Some((check, check.state.since?))) else {
             self.hosts.get(master.host())?;
@@ -217,8 +213,7 @@ impl Engine {
     fn is_foreign(&self, incident: u64, member: &CheckName) -> bool {
         self.incidents.get(&incident).is_some_and(|incident| {
             let mut causes = incident.causes();
-            incident.explains.contains(member)
-                && causes.all(|cause| cause.host() != member.host())
+            incident.explains.contains(member) && causes.all(|cause| cause.host() != member.host())
         })
     }
 
@@ -384,7 +379,10 @@ impl Engine {
 
     /// Lets later problems find the incident that they belong to.
     pub(super) fn index(&mut self, incident: &Incident) {
-        let (kind, people) = (self.kind_of(&incident.cause), self.people_of(&incident.cause));
+        let (kind, people) = (
+            self.kind_of(&incident.cause),
+            self.people_of(&incident.cause),
+        );
         if let Some(left) = incident.left_by {
             self.leftovers.insert((left, people), incident.id);
             return;
@@ -447,7 +445,7 @@ impl Engine {
         match self.route_of(name).contacts {
             None => String::from("*"),
             Some(names) => {
-                let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+                let names: Vec<&str> = names.iter().map(ContactName::as_str).collect();
                 names.join(" ")
             }
         }
@@ -472,9 +470,7 @@ impl Engine {
             let members = self.quorums.entry(quorum.clone()).or_default();
             let changed = match (known, bad) {
                 (true, true) => members.all.insert(name.clone()) | members.bad.insert(name.clone()),
-                (true, false) => {
-                    members.all.insert(name.clone()) | members.bad.remove(name)
-                }
+                (true, false) => members.all.insert(name.clone()) | members.bad.remove(name),
                 (false, _) => members.all.remove(name) | members.bad.remove(name),
             };
             if changed {
@@ -494,10 +490,18 @@ impl Engine {
         };
         let (all, bad) = (members.all.len(), members.bad.len());
         let limit = quorum.critical.of(all);
-        let first: Vec<String> = members.bad.iter().take(20).map(ToString::to_string).collect();
+        let first: Vec<String> = members
+            .bad
+            .iter()
+            .take(20)
+            .map(ToString::to_string)
+            .collect();
         let text = match bad {
             0 => format!("all {all} are ok"),
-            _ => format!("{bad} of {all} are not ok (critical from {limit}): {}", first.join(" ")),
+            _ => format!(
+                "{bad} of {all} are not ok (critical from {limit}): {}",
+                first.join(" ")
+            ),
         };
         self.say_quorum(&check, bad >= limit, text, now);
     }

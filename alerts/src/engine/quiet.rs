@@ -61,7 +61,12 @@ impl Engine {
     /// Downtimes that are over: what they kept from being told is asked about again.
     pub(super) fn end_downtimes(&mut self, now: Timestamp) {
         let over = |downtime: &&Downtime| downtime.end <= now;
-        let over: Vec<u64> = self.downtimes.values().filter(over).map(|it| it.id).collect();
+        let over: Vec<u64> = self
+            .downtimes
+            .values()
+            .filter(over)
+            .map(|it| it.id)
+            .collect();
         for id in over {
             self.end_downtime(id);
         }
@@ -84,13 +89,19 @@ impl Engine {
     }
 
     /// The causes that are bad and not in a downtime.
-    pub(super) fn bad_causes<'a>(&self, incident: &'a Incident, now: Timestamp) -> Vec<&'a CheckName> {
+    pub(super) fn bad_causes<'a>(
+        &self,
+        incident: &'a Incident,
+        now: Timestamp,
+    ) -> Vec<&'a CheckName> {
         let bad = |name: &&CheckName| {
             let check = self.check(name);
             check.is_some_and(|check| !check.state.severity.is_ok())
         };
         let causes = incident.causes().filter(bad);
-        causes.filter(|name| !self.is_in_downtime(name, now)).collect()
+        causes
+            .filter(|name| !self.is_in_downtime(name, now))
+            .collect()
     }
 
     /// Until when downtimes cover every cause that is bad; nothing where one is covered by none.

@@ -72,7 +72,7 @@ impl Engine {
         let route = self.route_of(&incident.cause);
         let rules = Arc::clone(&self.rules);
         let mut contacts = rules.contacts_of(&route).peekable();
-        if contacts.peek().is_none() {
+        if contacts.peek().is_none() && !incident.severity.is_ok() {
             self.refuse(&mut incident, None, Reason::NoContact);
         }
         for contact in contacts
@@ -125,7 +125,13 @@ impl Engine {
     }
 
     /// An update is due when an incident has three times the causes that were told, not soon, not often, not for silence.
-    fn is_update_due(&self, incident: &Incident, told: &Told, scope: usize, now: Timestamp) -> bool {
+    fn is_update_due(
+        &self,
+        incident: &Incident,
+        told: &Told,
+        scope: usize,
+        now: Timestamp,
+    ) -> bool {
         let after = self.rules.memory.update_after;
         !after.is_zero()
             && told.updates < UPDATES_MAX
@@ -178,7 +184,13 @@ impl Engine {
         }
     }
 
-    pub(super) fn tell(&mut self, incident: &mut Incident, contact: ContactName, kind: Kind, now: Timestamp) {
+    pub(super) fn tell(
+        &mut self,
+        incident: &mut Incident,
+        contact: ContactName,
+        kind: Kind,
+        now: Timestamp,
+    ) {
         let told = incident.told.get(&contact);
         let sequence = told.map_or(0, |told| told.sequence) + 1;
         let was = match kind {
@@ -240,7 +252,10 @@ impl Engine {
             key,
             kind,
             check: Some(lead.clone()),
-            others: others.take(NAMED_MAX - 1).map(|name| (*name).clone()).collect(),
+            others: others
+                .take(NAMED_MAX - 1)
+                .map(|name| (*name).clone())
+                .collect(),
             causes: causes.len().max(1),
             severity: incident.severity,
             was,
@@ -257,7 +272,12 @@ impl Engine {
     }
 
     /// Notes why somebody is not told, once for as long as the reason stays the same.
-    pub(super) fn refuse(&mut self, incident: &mut Incident, contact: Option<ContactName>, reason: Reason) {
+    pub(super) fn refuse(
+        &mut self,
+        incident: &mut Incident,
+        contact: Option<ContactName>,
+        reason: Reason,
+    ) {
         if let Some(contact) = &contact {
             match &reason {
                 Reason::AlreadyTold { .. } => return,

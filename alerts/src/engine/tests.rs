@@ -336,8 +336,8 @@ fn each_independent_failure_is_told_at_once() {
             03:00 2-ops-1 [critical] web2: load load is 99 (critical above 98)
             05:00 3-ops-1 [critical] web1: df var is 99 (critical above 98)
             07:00 1-ops-2 [ok] web1: df root is 50 (was critical for 4m)
-            07:00 3-ops-2 [ok] web1: df var is 50 (was critical for 2m)
             07:00 2-ops-2 [ok] web2: load load is 50 (was critical for 4m)
+            07:00 3-ops-2 [ok] web1: df var is 50 (was critical for 2m)
         "#]],
     );
 }

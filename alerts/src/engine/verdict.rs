@@ -58,7 +58,10 @@ impl Engine {
     fn take_verdict(&mut self, said: &Said, now: Timestamp) {
         let rules = Arc::clone(&self.rules);
         let host = self.host_entry(&said.name.host, now);
-        if host.last_word.is_none_or(|last| now.since(last) > WITNESS_GAP) {
+        if host
+            .last_word
+            .is_none_or(|last| now.since(last) > WITNESS_GAP)
+        {
             // It could not be heard: what it has not spoken of yet is not silent.
             host.heard_since = now;
         }

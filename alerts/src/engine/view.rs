@@ -98,10 +98,10 @@ impl Engine {
             None => match self.waiting.get(name) {
                 Some(waits) => format!(
                     "not told yet: news of {} is awaited until {}",
-                    waits.on.as_ref().map_or_else(
-                        || String::from("what it needs"),
-                        ToString::to_string
-                    ),
+                    waits
+                        .on
+                        .as_ref()
+                        .map_or_else(|| String::from("what it needs"), ToString::to_string),
                     clock_time(waits.until)
                 ),
                 None => waiting.unwrap_or_else(|| String::from("nothing to tell")),

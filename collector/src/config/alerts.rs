@@ -1,19 +1,25 @@
-//! `[alerts]`, `[[threshold]]`, `[[host]]`, `[contact.NAME]` and `[mail]`: what counts as a problem, and who is told how.
+//! `[alerts]`, `[[threshold]]`, `[[host]]`, `[[dependency]]`, `[quorum.NAME]`, `[contact.NAME]` and `[mail]`: what counts as a problem, and who is told how.
 
 use std::ops::Range as Span;
 use std::str::FromStr;
 use std::time::Duration;
 
 use ravenry_alerts::channel::{MailSettings, Security};
+use ravenry_alerts::check::CheckName;
 use ravenry_alerts::rule::{
     Address, Contact, ContactName, DownAfter, FieldRule, HostRule, Limit, Rules,
 };
 use ravenry_alerts::severity::Severity;
+use ravenry_alerts::topology::{CheckSet, Dependency, Quorum, Share};
+use ravenry_plugins::name::{HostName, NameError, SeriesName, VerdictName};
 use ravenry_plugins::range::Range;
 use ravenry_plugins::settings::{Section, parse_duration};
 
 use super::Given;
 use super::http::parse_url;
+
+/// The longest time for which the engine may be told to wait.
+const SPAN_MAX: Duration = Duration::from_secs(86_400);
 
 /// How long one mail may take.
 const MAIL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -67,6 +73,25 @@ impl Alerts {
                 given,
                 source,
             );
+            section.end();
+        }
+        for mut section in root.repeated_sections("dependency") {
+            self.rules
+                .dependencies
+                .extend(read_dependency(&mut section));
+            section.end();
+        }
+        for (name, mut section) in root.named_sections("quorum") {
+            let quorum = read_quorum(&name.value, &name.span, &mut section);
+            note_contacts(
+                &section,
+                &quorum.as_ref().and_then(|it| it.contacts.clone()),
+                given,
+                source,
+            );
+            if given.first_time(root, &format!("quorum.{}", name.value), name.span) {
+                self.rules.quorums.extend(quorum);
+            }
             section.end();
         }
         for (name, mut section) in root.named_sections("contact") {
@@ -132,11 +157,16 @@ fn read_defaults(rules: &mut Rules, section: &mut Section<'_, '_>) {
     patience.attempts = count(section, "attempts").unwrap_or(patience.attempts);
     patience.unknown_limit = count(section, "unknown_limit").unwrap_or(patience.unknown_limit);
     rules.muted = section.boolean("mute").unwrap_or(rules.muted);
+    let memory = &mut rules.memory;
+    memory.settle = span(section, "settle").unwrap_or(memory.settle);
+    memory.all_clear = span(section, "all_clear").unwrap_or(memory.all_clear);
+    memory.flapping_clear = 3 * memory.all_clear;
+    memory.hold = span(section, "hold").unwrap_or(memory.hold);
+    memory.fold = span(section, "fold").unwrap_or(memory.fold);
 }
 
 /// What a threshold that says nothing is told to say.
-const THRESHOLD_SAYS: &str =
-    "expected at least one of warning, critical, attempts, unknown_limit, contacts, mute";
+const THRESHOLD_SAYS: &str = "expected at least one of warning, critical, attempts, unknown_limit, freshness, contacts, severities, mute";
 
 fn read_threshold(section: &mut Section<'_, '_>) -> FieldRule {
     let rule = FieldRule {
@@ -147,13 +177,19 @@ fn read_threshold(section: &mut Section<'_, '_>) -> FieldRule {
         critical: section.scalar_by("critical", parse_limit),
         attempts: count(section, "attempts"),
         unknown_limit: count(section, "unknown_limit"),
+        freshness: span(section, "freshness").filter(|it| !it.is_zero()),
         contacts: contacts(section),
+        severities: section
+            .list::<Told>("severities")
+            .map(|told| told.into_iter().map(|Told(severity)| severity).collect()),
         muted: section.boolean("mute"),
     };
     let says = rule.warning.is_some()
         || rule.critical.is_some()
         || rule.attempts.is_some()
         || rule.unknown_limit.is_some()
+        || rule.freshness.is_some()
+        || rule.severities.is_some()
         || rule.contacts.is_some()
         || rule.muted.is_some();
     if !says && !section.has_problems() {
@@ -166,9 +202,108 @@ fn read_host(section: &mut Section<'_, '_>) -> HostRule {
     HostRule {
         host: section.parsed("host").unwrap_or_default(),
         down_after: section.scalar_by("down_after", parse_down_after),
+        alive: section.parsed("alive"),
+        attempts: count(section, "attempts"),
+        parents: section.list("parents"),
         contacts: contacts(section),
         muted: section.boolean("mute"),
     }
+}
+
+fn read_dependency(section: &mut Section<'_, '_>) -> Option<Dependency> {
+    let on = section.parsed_by("on", parse_check);
+    let of: Option<Vec<String>> = section.list("of");
+    if (on.is_none() || of.is_none()) && !section.has_problems() {
+        section.report(
+            &section.span(),
+            "on",
+            "expected the check that others need as on, and these as of",
+        );
+    }
+    let of = CheckSet::new(of?);
+    on.map(|on| Dependency { on, of })
+}
+
+fn read_quorum(name: &str, at: &Span<usize>, section: &mut Section<'_, '_>) -> Option<Quorum> {
+    let members: Option<Vec<String>> = section.list("members");
+    let critical = section.scalar_by("critical", parse_share);
+    let contacts = contacts(section);
+    if (members.is_none() || critical.is_none()) && !section.has_problems() {
+        section.report(
+            &section.span(),
+            "members",
+            "expected members, and from how many bad ones on it is critical",
+        );
+    }
+    match HostName::new(name) {
+        Err(error) => {
+            section.report(at, "", error);
+            None
+        }
+        Ok(name) => Some(Quorum {
+            name,
+            members: CheckSet::new(members?),
+            critical: critical?,
+            contacts,
+        }),
+    }
+}
+
+/// `host`, `host/check` or `host/graph/field`, without patterns.
+fn parse_check(text: &str) -> Result<CheckName, String> {
+    let wrong = |error: &dyn std::fmt::Display| error.to_string();
+    let (host, rest) = match text.split_once('/') {
+        Some((host, rest)) => (host, Some(rest)),
+        None => (text, None),
+    };
+    let host = HostName::new(host).map_err(|error| wrong(&error))?;
+    let Some(rest) = rest else {
+        return Ok(CheckName::Host(host));
+    };
+    match rest.split_once('/') {
+        None => Ok(CheckName::Verdict(VerdictName {
+            host,
+            check: rest.parse().map_err(|error: NameError| wrong(&error))?,
+        })),
+        Some((graph, field)) => Ok(CheckName::Field(SeriesName {
+            host,
+            graph: graph.parse().map_err(|error: NameError| wrong(&error))?,
+            field: field.parse().map_err(|error: NameError| wrong(&error))?,
+        })),
+    }
+}
+
+fn parse_share(text: &str) -> Result<Share, String> {
+    let share = match text.strip_suffix('%') {
+        Some(percent) => percent
+            .trim()
+            .parse()
+            .ok()
+            .filter(|percent| *percent > 0.0 && *percent <= 100.0)
+            .map(Share::Percent),
+        None => text
+            .parse()
+            .ok()
+            .filter(|number| *number > 0)
+            .map(Share::Number),
+    };
+    share.ok_or_else(|| {
+        format!("expected a number of members such as 3, or a part such as \"20%\", found {text:?}")
+    })
+}
+
+/// A time that may be none at all.
+fn span(section: &mut Section<'_, '_>, key: &'static str) -> Option<Duration> {
+    section.scalar_by(key, |text| {
+        let time = if text == "0" {
+            Some(Duration::ZERO)
+        } else {
+            parse_duration(text)
+        };
+        time.filter(|time| *time <= SPAN_MAX).ok_or_else(|| {
+            format!("expected a duration of at most a day, such as \"5m\", found {text:?}")
+        })
+    })
 }
 
 fn count(section: &mut Section<'_, '_>, key: &'static str) -> Option<u32> {

@@ -19,6 +19,7 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS incidents (
         id INTEGER PRIMARY KEY, closed INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
     CREATE INDEX IF NOT EXISTS incidents_by_state ON incidents (closed, id);
+    CREATE TABLE IF NOT EXISTS downtimes (id INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS outbox (
         incident INTEGER NOT NULL, contact TEXT NOT NULL, sequence INTEGER NOT NULL, body TEXT NOT NULL,
         PRIMARY KEY (incident, contact, sequence)) STRICT, WITHOUT ROWID;
@@ -101,6 +102,12 @@ impl Writes {
                 (RecordKey::Incident(id), None) => transaction
                     .prepare_cached("DELETE FROM incidents WHERE id = ?")?
                     .execute([number(*id)])?,
+                (RecordKey::Downtime(id), Some(record)) => transaction
+                    .prepare_cached("INSERT OR REPLACE INTO downtimes (id, body) VALUES (?, ?)")?
+                    .execute(params![number(*id), emit("downtimes", record)?])?,
+                (RecordKey::Downtime(id), None) => transaction
+                    .prepare_cached("DELETE FROM downtimes WHERE id = ?")?
+                    .execute([number(*id)])?,
             };
         }
         for (key, row) in &self.pending {
@@ -151,6 +158,13 @@ impl Tables {
             &self.connection,
             "incidents",
             incidents,
+            [],
+        )?);
+        let downtimes = "SELECT body FROM downtimes";
+        records.extend(rows::<Record, _>(
+            &self.connection,
+            "downtimes",
+            downtimes,
             [],
         )?);
         let pending = rows(&self.connection, "outbox", "SELECT body FROM outbox", [])?;
@@ -204,7 +218,7 @@ impl Reader {
         let records: Vec<Record> = rows(&self.connection, "incidents", query, [limit])?;
         let incidents = records.into_iter().filter_map(|record| match record {
             Record::Incident(incident) => Some(self.view(incident)),
-            Record::Check(_) => None,
+            Record::Check(_) | Record::Downtime(_) => None,
         });
         incidents.collect()
     }
@@ -269,7 +283,7 @@ fn emit(table: &'static str, row: &impl serde::Serialize) -> Result<String, Judg
 fn is_closed(record: &Record) -> bool {
     match record {
         Record::Incident(incident) => incident.closed.is_some(),
-        Record::Check(_) => false,
+        Record::Check(_) | Record::Downtime(_) => false,
     }
 }
 

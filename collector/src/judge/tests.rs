@@ -109,6 +109,7 @@ fn rules(url: &str) -> Arc<Rules> {
             attempts: Some(2),
             ..FieldRule::default()
         }],
+        memory: ravenry_alerts::topology::Memory::NONE,
         ..Rules::default()
     })
 }

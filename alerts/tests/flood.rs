@@ -1,0 +1,308 @@
+//! Ten recorded outages and variations of them through the whole engine: who is told is what a person on call would want.
+//!
+//! The score is that of `tests/flood/score.py`, restated here.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test a panic is a failure with its place"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use flate2::read::GzDecoder;
+use ravenry_alerts::simulation::{Event, Scenario, Told, run};
+use ravenry_plugins::pattern::Pattern;
+use serde::Deserialize;
+
+const ALL: [&str; 10] = [
+    "ack_worse",
+    "db_down",
+    "disk_filling",
+    "downtime",
+    "monitor_restart",
+    "rack_switch_down",
+    "service_flapping",
+    "stale_agents",
+    "web_13_of_50",
+    "web_1_of_50",
+];
+
+#[derive(Deserialize)]
+struct Ideal {
+    problem_pages_min: usize,
+    problem_pages_max: usize,
+    recovery_pages_max: usize,
+    must_page: Vec<Want>,
+}
+
+#[derive(Deserialize)]
+struct Want {
+    id: String,
+    any_of: Vec<(String, Option<String>)>,
+    since: f64,
+    by: f64,
+    team: Option<String>,
+    #[serde(default)]
+    must_not_be_hidden: bool,
+}
+
+fn text(name: &str, file: &str) -> String {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/flood"));
+    let path = folder.join(name).join(file);
+    if !file.ends_with(".gz") {
+        return fs::read_to_string(path).unwrap();
+    }
+    let mut text = String::new();
+    let mut packed = GzDecoder::new(fs::File::open(path).unwrap());
+    packed.read_to_string(&mut text).unwrap();
+    text
+}
+
+fn scenario(name: &str) -> (Scenario, Ideal) {
+    let events = text(name, "events.jsonl.gz");
+    let (topology, actions) = (text(name, "topology.json"), text(name, "actions.jsonl"));
+    let ideal = serde_json::from_str(&text(name, "ideal.json")).unwrap();
+    (
+        Scenario::parse(&topology, &events, &actions).unwrap(),
+        ideal,
+    )
+}
+
+fn names(told: &Told, wanted: &[(String, Option<String>)]) -> bool {
+    let fits = |pattern: &str, name: &str| match pattern {
+        "app[123]?" => {
+            let digit = name
+                .strip_prefix("app")
+                .and_then(|rest| rest.chars().next());
+            matches!(digit, Some('1'..='3'))
+        }
+        pattern => Pattern::new(pattern).matches(name),
+    };
+    told.about.iter().any(|(host, service)| {
+        wanted.iter().any(|(of_host, of_service)| {
+            let service = match (of_service.as_deref(), service) {
+                (Some("*"), _) | (None, None) => true,
+                (Some(pattern), Some(service)) => fits(pattern, service),
+                (Some(_), None) | (None, Some(_)) => false,
+            };
+            service && fits(of_host, host)
+        })
+    })
+}
+
+fn faults(scenario: &Scenario, ideal: &Ideal, told: &[Told]) -> Vec<String> {
+    let sms: Vec<&Told> = told.iter().filter(|told| told.channel == "sms").collect();
+    let pages: Vec<&&Told> = sms.iter().filter(|told| told.kind != "recovery").collect();
+    let recoveries = sms.len() - pages.len();
+    let mut faults = Vec::new();
+    for want in &ideal.must_page {
+        let first = pages.iter().find(|page| {
+            page.t >= want.since - 1.0 && page.kind != "update" && names(page, &want.any_of)
+        });
+        let team = want
+            .team
+            .as_ref()
+            .and_then(|it| scenario.topology.teams.get(it));
+        match first {
+            None => faults.push(format!("{} missed", want.id)),
+            Some(page) if page.t > want.by + 10.0 => {
+                faults.push(format!("{} late: {} after {}", want.id, page.t, want.by));
+            }
+            Some(page) if team.is_some_and(|team| team.oncall != page.contact) => {
+                faults.push(format!("{} told to {}", want.id, page.contact));
+            }
+            Some(page) if want.must_not_be_hidden && page.about.len() > 5 => {
+                faults.push(format!("{} buried", want.id));
+            }
+            Some(_) => {}
+        }
+    }
+    if !(ideal.problem_pages_min..=ideal.problem_pages_max).contains(&pages.len()) {
+        faults.push(format!("{} pages", pages.len()));
+    }
+    if recoveries > ideal.recovery_pages_max {
+        faults.push(format!("{recoveries} recoveries"));
+    }
+    faults
+}
+
+fn check(what: &str, scenario: &Scenario, ideal: &Ideal) {
+    let told = run(scenario).unwrap();
+    let found = faults(scenario, ideal, &told);
+    assert!(found.is_empty(), "{what}: {found:?}\n{told:#?}");
+}
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: f64) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let fraction = u32::try_from((mixed ^ (mixed >> 31)) >> 32).unwrap();
+        f64::from(fraction) / f64::from(u32::MAX) * bound
+    }
+}
+
+fn sort(events: &mut [Event]) {
+    events.sort_by(|a, b| a.t.total_cmp(&b.t));
+}
+
+/// Every result comes up to 30 s earlier or later.
+fn shifted(scenario: &Scenario, seed: u64) -> Scenario {
+    let mut random = Random(seed);
+    let mut shifted = scenario.clone();
+    for event in &mut shifted.events {
+        event.t = (event.t + random.below(60.0) - 30.0).max(0.0);
+    }
+    sort(&mut shifted.events);
+    shifted
+}
+
+/// What fails comes back up to so many seconds later, except the causes.
+fn with_tails(scenario: &Scenario, causes: &[(&str, Option<&str>)], longest: f64) -> Scenario {
+    let mut random = Random(longest.to_bits());
+    let mut last_bad: BTreeMap<(String, Option<String>), Event> = BTreeMap::new();
+    for event in scenario.events.iter().filter(|event| event.state != 0) {
+        last_bad.insert((event.host.clone(), event.service.clone()), event.clone());
+    }
+    last_bad.retain(|(host, service), _| !causes.contains(&(host.as_str(), service.as_deref())));
+    let mut tails = scenario.clone();
+    for (name, bad) in last_bad {
+        let over = bad.t + 2.0 + random.below(longest - 2.0);
+        let same = |event: &Event| event.host == name.0 && event.service == name.1;
+        tails
+            .events
+            .retain(|event| !same(event) || event.t <= bad.t || event.t > over + 60.0);
+        let mut at = bad.t + 60.0;
+        while at < over {
+            tails.events.push(Event {
+                t: at,
+                ..bad.clone()
+            });
+            at += 60.0;
+        }
+        tails.events.push(Event {
+            t: at,
+            state: 0,
+            ..bad
+        });
+    }
+    sort(&mut tails.events);
+    tails
+}
+
+/// Ten hosts for each that is not a cause, each with a phase of its own.
+fn tenfold(scenario: &Scenario) -> Scenario {
+    let single = |host: &str| ["sw-", "db", "lb"].iter().any(|it| host.starts_with(it));
+    let copies = |host: &str| if single(host) { 1 } else { 10 };
+    let named = |host: &str, copy: u32| match copy {
+        0 => host.to_owned(),
+        copy => format!("{host}x{copy}"),
+    };
+    let mut random = Random(10);
+    let mut all = scenario.clone();
+    let topology = &mut all.topology;
+    topology.hosts = std::mem::take(&mut topology.hosts)
+        .into_iter()
+        .flat_map(|host| {
+            (0..copies(&host.name)).map(move |copy| {
+                let mut host = host.clone();
+                host.name = named(&host.name, copy);
+                host
+            })
+        })
+        .collect();
+    topology.services = std::mem::take(&mut topology.services)
+        .into_iter()
+        .flat_map(|service| {
+            (0..copies(&service.host)).map(move |copy| {
+                let mut service = service.clone();
+                service.host = named(&service.host, copy);
+                service
+            })
+        })
+        .collect();
+    for needs in &mut topology.dependencies {
+        needs.dependents = std::mem::take(&mut needs.dependents)
+            .into_iter()
+            .flat_map(|(host, service)| {
+                (0..copies(&host)).map(move |copy| (named(&host, copy), service.clone()))
+            })
+            .collect();
+    }
+    all.events = std::mem::take(&mut all.events)
+        .into_iter()
+        .flat_map(|event| {
+            (0..copies(&event.host)).map(move |copy| {
+                let mut event = event.clone();
+                event.host = named(&event.host, copy);
+                event
+            })
+        })
+        .collect();
+    let mut phases: BTreeMap<(String, Option<String>), f64> = BTreeMap::new();
+    for event in &mut all.events {
+        let of = (event.host.clone(), event.service.clone());
+        event.t += *phases.entry(of).or_insert_with(|| random.below(20.0));
+    }
+    sort(&mut all.events);
+    all
+}
+
+#[test]
+fn all_ten_outages_are_told_as_a_person_would_want() {
+    for name in ALL {
+        let (scenario, ideal) = scenario(name);
+        check(name, &scenario, &ideal);
+    }
+}
+
+#[test]
+fn results_that_come_half_a_minute_earlier_or_later_change_nothing() {
+    for name in ALL {
+        let (scenario, ideal) = scenario(name);
+        check(name, &shifted(&scenario, 1), &ideal);
+    }
+}
+
+#[test]
+fn dependents_may_take_up_to_five_minutes_to_come_back() {
+    let causes = [
+        ("db01", Some("mysql")),
+        ("sw-rack7", None),
+        ("sw-rack7", Some("uplink")),
+    ];
+    for name in ["db_down", "rack_switch_down"] {
+        let (scenario, ideal) = scenario(name);
+        for longest in [2.5, 300.0] {
+            let tails = with_tails(&scenario, &causes, longest);
+            check(&format!("{name} tail {longest}"), &tails, &ideal);
+        }
+    }
+}
+
+#[test]
+fn ten_times_the_hosts_are_not_ten_times_the_notices() {
+    let (scenario, ideal) = scenario("disk_filling");
+    check("disk_filling", &tenfold(&scenario), &ideal);
+}
+
+#[test]
+fn the_same_inputs_give_the_same_notices_and_no_key_twice() {
+    for name in ["web_13_of_50", "monitor_restart"] {
+        let (scenario, _) = scenario(name);
+        let told = run(&scenario).unwrap();
+        assert_eq!(run(&scenario).unwrap(), told);
+        let keys: Vec<_> = told
+            .iter()
+            .map(|told| (&told.incident, &told.contact, told.kind, told.t.to_bits()))
+            .collect();
+        assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len());
+    }
+}
