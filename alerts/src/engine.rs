@@ -390,14 +390,6 @@ impl Engine {
             self.to_place.insert(name, false);
         }
         self.end_downtimes(now);
-        self.place_all(now);
-        while let Some((at, incident)) = self.deadlines.first().copied() {
-            if at > now {
-                break;
-            }
-            self.deadlines.pop_first();
-            self.tend(incident, now);
-        }
         self.review_all(now);
     }
 

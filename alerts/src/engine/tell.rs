@@ -34,6 +34,14 @@ impl Engine {
     /// Asks about every incident that the input concerned.
     pub(super) fn review_all(&mut self, now: Timestamp) {
         self.place_all(now);
+        while let Some((at, incident)) = self.deadlines.first().copied() {
+            if at > now {
+                break;
+            }
+            self.deadlines.pop_first();
+            self.tend(incident, now);
+        }
+        self.place_all(now);
         for id in std::mem::take(&mut self.to_review) {
             self.review(id, now);
         }
