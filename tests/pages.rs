@@ -245,7 +245,7 @@ fn the_api_has_the_documented_shapes() {
         .find(|check| check["graph"] == "load.one");
     assert_eq!(
         keys(check.unwrap()),
-        "field graph host reason severity since threshold value"
+        "check field graph host output reason severity since threshold value"
     );
     assert_eq!(check.unwrap()["threshold"], "warning above 50");
 
