@@ -469,6 +469,7 @@ impl Engine {
             known.step = known.shortest_step(self.rules.step);
             known.silence_check_at = known.silence_check_at.min(now);
         }
+        self.review_graph(host, &graph.name);
         for check in gone {
             self.withdraw(&check, now);
         }

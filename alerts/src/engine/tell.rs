@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use ravenry_plugins::name::HostName;
+use ravenry_plugins::name::{GraphName, HostName};
 use ravenry_plugins::timestamp::Timestamp;
 
 use super::place::Explanation;
-use super::{Effect, Engine, RecordKey};
+use super::{Check, Effect, Engine, RecordKey};
 use crate::check::CheckName;
 use crate::gate::{Question, Reason, ask_all};
 use crate::incident::{Incident, Told};
@@ -73,6 +73,10 @@ impl Engine {
 
     /// Asks the gates for every contact of the incident's route, and tells those whom none keeps from being told.
     fn review(&mut self, id: u64, now: Timestamp) {
+        let cause = self.incidents.get(&id).map(|incident| &incident.cause);
+        if !cause.is_some_and(|cause| self.knows_route_of(cause)) {
+            return;
+        }
         let Some(mut incident) = self.incidents.remove(&id) else {
             return;
         };
@@ -173,6 +177,21 @@ impl Engine {
             }
         }
         above
+    }
+
+    /// After a restart, whom a field concerns is known when its graph has been declared again.
+    fn knows_route_of(&self, name: &CheckName) -> bool {
+        let waits = |check: &Check| check.judged_by.is_none();
+        !matches!(name, CheckName::Field(_)) || !self.check(name).is_some_and(waits)
+    }
+
+    /// Incidents of a graph that was declared are asked about, if nobody was told of them.
+    pub(super) fn review_graph(&mut self, host: &HostName, graph: &GraphName) {
+        let known = self.hosts.get(host).and_then(|host| host.graphs.get(graph));
+        let checks = known.into_iter().flat_map(|graph| graph.fields.values());
+        let untold = |id: &u64| self.incidents.get(id).is_some_and(|it| it.told.is_empty());
+        let untold = checks.filter_map(|check| check.incident).filter(untold);
+        self.to_review.extend(untold);
     }
 
     pub(super) fn route_of(&self, name: &CheckName) -> Route {

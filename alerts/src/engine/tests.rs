@@ -93,6 +93,8 @@ impl World {
 
     fn restart(&mut self, records: Vec<Record>) {
         self.engine = Engine::restore(Arc::clone(&self.rules), records, self.now);
+        // The clock may strike, and a verdict come, before the graphs are declared again.
+        self.engine.handle_timeout(self.now);
         self.declare();
     }
 
@@ -468,6 +470,26 @@ fn a_muted_check_has_a_reason_and_no_notice() {
         02:00 1 ops not told: notices about it are muted in the configuration
         04:00 1 not told: it was over before anybody had been told
     "#]],
+    );
+}
+
+#[test]
+fn a_muted_check_is_not_told_after_a_restart_either() {
+    let rules = Rules {
+        fields: vec![FieldRule {
+            muted: Some(true),
+            ..FieldRule::default()
+        }],
+        ..one_contact()
+    };
+    check(
+        rules,
+        "clock         .*3 crash .*2
+         web1/df/root  99*5 50",
+        expect![[r#"
+            02:00 1 ops not told: notices about it are muted in the configuration
+            05:00 1 not told: it was over before anybody had been told
+        "#]],
     );
 }
 
