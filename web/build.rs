@@ -60,6 +60,9 @@ impl Asset {
         let bytes = fs::read(path)?;
         let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
         let file = format!("{stem}-{:016x}.{extension}", xxh3_64(&bytes));
+        // A copy beside the table, which stays true when the tree moves.
+        let plain = out.join(&file);
+        fs::write(&plain, &bytes)?;
         let gzip = out.join(format!("{file}.gz"));
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(&bytes)?;
@@ -68,7 +71,7 @@ impl Asset {
             file,
             constant: name.to_uppercase().replace(['.', '-'], "_"),
             content_type: content_type(name).unwrap_or("application/octet-stream"),
-            plain: path.to_owned(),
+            plain,
             gzip,
         })
     }
