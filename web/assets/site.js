@@ -49,40 +49,87 @@
     old.forEach((node, i) => update(node, now[i]));
   }
 
-  let busy = false;
+  // Asks for the address that the browser shows and makes the page like the answer. A later question replaces an earlier.
+  let asking = null;
+  let shown = location.pathname + location.search;
+  let last = Date.now();
   async function refresh() {
-    if (busy || document.hidden) return;
-    busy = true;
+    if (asking) asking.abort();
+    const mine = asking = new AbortController();
     try {
-      const answer = await fetch(location.href, { cache: "no-cache", credentials: "same-origin" });
-      if (!answer.ok) throw new Error(String(answer.status));
+      const answer = await fetch(location.href, { cache: "no-cache", credentials: "same-origin", signal: mine.signal });
       const sent = Date.parse(answer.headers.get("date") || "");
       if (sent) ahead = Date.now() - sent;
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const text = await answer.text();
+      if (!answer.ok) throw new Error(String(answer.status));
+      const page = new DOMParser().parseFromString(text, "text/html");
       tellAges(page);
-      for (const part of ["main", "header.bar nav", "footer"]) {
+      for (const part of ["main", "header.bar nav", "footer p"]) {
         const have = document.querySelector(part), want = page.querySelector(part);
         if (have && want) update(have, want);
       }
       document.title = page.title;
       body.dataset.zone = page.body.dataset.zone || "";
-      state.textContent = "";
+      shown = location.pathname + location.search;
+      say("");
+      document.dispatchEvent(new Event("ravenry:news"));
+      return true;
     } catch (error) {
-      state.textContent = "No answer from the collector; shown is what was known before";
+      if (mine.signal.aborted) return true;
+      say("No answer from the collector; shown is what was known before");
+      return false;
     } finally {
-      busy = false;
+      if (asking === mine) asking = null;
       last = Date.now();
     }
   }
 
-  let last = Date.now();
+  // Another state of this page: the address changes, what stays the same on the page stays where it is.
+  async function visit(address) {
+    history.pushState(null, "", address);
+    if (!await refresh()) location.reload();
+  }
+  addEventListener("popstate", () => { if (location.pathname + location.search !== shown) refresh(); });
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest && event.target.closest("a[data-stay]");
+    if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    visit(link.href);
+  });
+
+  // Live: the page stays fresh by itself. Who asked their system for less motion starts with a page that stands still.
+  const button = document.getElementById("live-switch");
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  let chosen = null;
+  try { chosen = localStorage.getItem("live"); } catch { /* no storage: the choice holds for this page */ }
+  const live = () => chosen === null ? !still.matches : chosen === "yes";
+  function say(text) {
+    if (state.textContent !== text) state.textContent = text;
+  }
+  function showLive() {
+    button.hidden = false;
+    button.setAttribute("aria-pressed", String(live()));
+    button.textContent = live() ? "live" : "paused";
+    button.title = live() ? "The page follows the readings; stop it" : "The page stands still; let it follow the readings";
+  }
+  function switchLive() {
+    chosen = live() ? "no" : "yes";
+    try { localStorage.setItem("live", chosen); } catch { /* as above */ }
+    showLive();
+    if (live()) refresh();
+  }
+  button.addEventListener("click", switchLive);
+  still.addEventListener("change", showLive);
+  showLive();
+
   function tick() {
     if (document.hidden) return;
     tellAges(document);
-    if (Date.now() - last >= every) refresh();
+    if (live() && Date.now() - last >= every && !document.body.classList.contains("dragging")) refresh();
   }
   tellAges(document);
   if (sayZone()) refresh();
   setInterval(tick, 1000);
   document.addEventListener("visibilitychange", tick);
+  window.ravenry = { visit, switchLive };
 })();

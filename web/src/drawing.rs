@@ -8,15 +8,16 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use ravenry_plugins::timestamp::Timestamp;
+use ravenry_plugins::name::FieldName;
 
 use crate::answer::Encoded;
 use crate::choice::{Ago, Choice};
 use crate::graph::{
-    Earlier, Input, Legend, Model, Options, Paint, Scale, Size as DrawnSize, Theme, png, svg,
+    self, Earlier, Input, Legend, Model, Options, Paint, Readout, Scale, Side, Size as DrawnSize,
+    Theme, png, svg,
 };
 use crate::live;
-use crate::period::{Period, Stretch};
+use crate::period::Stretch;
 use crate::picture::{self, Format, Wanted};
 use crate::refusal::Refusal;
 use crate::shot::Size;
@@ -31,20 +32,14 @@ pub(crate) struct Look {
     pub(crate) theme: Theme,
     pub(crate) zone: Tz,
     pub(crate) legend: bool,
+    pub(crate) hidden: Vec<FieldName>,
     pub(crate) title_suffix: Option<&'static str>,
     pub(crate) choice: Choice,
 }
 
 /// The picture. SVG is kept compressed too, so that it is compressed once.
 pub(crate) fn draw(source: &dyn Source, wanted: &Wanted) -> Result<Encoded, Refusal> {
-    let (detail, look) = (&wanted.detail, &wanted.look);
-    // Rows of one reading are their own least and greatest.
-    let band = look.choice.band.unwrap_or(true) && wanted.stretch.resolution > detail.step;
-    let mut histories = Histories::fetch(source, detail, &wanted.stretch, look.legend || band)?;
-    if let Some(ago) = look.choice.earlier {
-        let query = earlier(wanted.query(Consolidation::Average), ago);
-        histories.earlier = Some((ago, fetch(source, detail, &query)?));
-    }
+    let histories = Histories::of_picture(source, wanted)?;
     let model = histories.model(&wanted.detail, &options(wanted));
     match wanted.format {
         Format::Png => Ok(Encoded::plain(png(&model))),
@@ -57,8 +52,20 @@ pub(crate) fn draw(source: &dyn Source, wanted: &Wanted) -> Result<Encoded, Refu
                 gzip: written.ok().map(Into::into),
             })
         }
-        Format::Csv | Format::Json => Err(Refusal::Broken("a table is not drawn".to_owned())),
+        Format::Csv | Format::Json | Format::Values => {
+            Err(Refusal::Broken("a table is not drawn".to_owned()))
+        }
     }
+}
+
+/// What is drawn, as numbers.
+pub(crate) fn readout(source: &dyn Source, wanted: &Wanted) -> Result<Readout, Refusal> {
+    // All that the picture is made of: its axes, and so the place of its plot, depend on it.
+    let histories = Histories::of_picture(source, wanted)?;
+    let options = options(wanted);
+    let input = histories.input(&wanted.detail);
+    let model = Model::resolve(&input, &options);
+    Ok(graph::readout(&model, &input, &options))
 }
 
 fn options(wanted: &Wanted) -> Options {
@@ -78,6 +85,7 @@ fn options(wanted: &Wanted) -> Options {
         trend: look.choice.trend,
         forecast: look.choice.forecast,
         billing: look.choice.billing.unwrap_or(graph.sums),
+        hidden: look.hidden.clone(),
         ..Options::new(wanted.stretch.start, wanted.stretch.end)
     }
 }
@@ -100,6 +108,18 @@ struct Histories {
 }
 
 impl Histories {
+    fn of_picture(source: &dyn Source, wanted: &Wanted) -> Result<Self, Refusal> {
+        let (detail, look) = (&wanted.detail, &wanted.look);
+        // Rows of one reading are their own least and greatest.
+        let band = look.choice.band.unwrap_or(true) && wanted.stretch.resolution > detail.step;
+        let mut histories = Self::fetch(source, detail, &wanted.stretch, look.legend || band)?;
+        if let Some(ago) = look.choice.earlier {
+            let query = earlier(wanted.query(Consolidation::Average), ago);
+            histories.earlier = Some((ago, fetch(source, detail, &query)?));
+        }
+        Ok(histories)
+    }
+
     fn fetch(
         source: &dyn Source,
         detail: &GraphDetail,
@@ -122,8 +142,8 @@ impl Histories {
         })
     }
 
-    fn model(&self, detail: &GraphDetail, options: &Options) -> Model {
-        let input = Input {
+    fn input<'a>(&'a self, detail: &'a GraphDetail) -> Input<'a> {
+        Input {
             graph: &detail.graph,
             average: &self.average,
             min: self.min.as_ref(),
@@ -134,8 +154,11 @@ impl Histories {
                 words: ago.words(),
             }),
             last_update: detail.last_update,
-        };
-        Model::resolve(&input, options)
+        }
+    }
+
+    fn model(&self, detail: &GraphDetail, options: &Options) -> Model {
+        Model::resolve(&self.input(detail), options)
     }
 }
 
@@ -190,37 +213,41 @@ pub(crate) fn legend_of_latest(detail: &GraphDetail) -> Legend {
 
 /// A line of the table of numbers.
 pub(crate) struct LegendRow {
+    /// None for the total.
+    pub(crate) field: Option<FieldName>,
+    /// It is drawn with the field before it, below zero.
+    pub(crate) is_mirrored: bool,
     pub(crate) label: String,
     pub(crate) paint: Paint,
     pub(crate) now: String,
-    /// Least, mean, greatest of each period.
+    /// Least, mean, greatest of each stretch.
     pub(crate) periods: Vec<[String; 3]>,
 }
 
-/// The table of numbers of `periods`. A period that cannot be read has dashes; its picture says why.
+/// The table of numbers of `stretches`. What cannot be read has dashes; its picture says why.
 pub(crate) fn legend(
     source: &dyn Source,
     detail: &GraphDetail,
-    periods: &[Period],
-    now: Timestamp,
+    stretches: &[Stretch],
 ) -> Vec<LegendRow> {
-    let legend_of = |period: &Period| {
-        let stretch = Stretch::of_period(*period, detail.step, detail.last_update, now);
+    let legend_of = |stretch: &Stretch| {
         let options = Options::new(stretch.start, stretch.end);
-        let histories = Histories::fetch(source, detail, &stretch, true).ok();
+        let histories = Histories::fetch(source, detail, stretch, true).ok();
         histories.map(|histories| histories.model(detail, &options).legend)
     };
-    let periods: Vec<Option<Legend>> = periods.iter().map(legend_of).collect();
+    let stretches: Vec<Option<Legend>> = stretches.iter().map(legend_of).collect();
     let latest = legend_of_latest(detail);
     latest
         .rows
         .iter()
         .enumerate()
         .map(|(i, row)| LegendRow {
+            field: row.field.clone(),
+            is_mirrored: row.side == Side::Down,
             label: live::label(row),
             paint: row.paint,
             now: live::text(row),
-            periods: periods
+            periods: stretches
                 .iter()
                 .map(|legend| extremes(legend.as_ref(), i))
                 .collect(),

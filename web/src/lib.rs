@@ -8,9 +8,9 @@
 //!
 //! ```text
 //! /                                      overview; /group/GROUP the same for one group
-//! /host/HOST
-//! /graph/HOST/GRAPH                      four periods; ?start=&end= for a stretch of one's own
-//! /graph/HOST/GRAPH/PERIOD.FORM          day week month year range . svg png csv json
+//! /host/HOST                             ?start=&end= here and below: all graphs over a stretch of one's own
+//! /graph/HOST/GRAPH                      four periods; ?hide= leaves out fields
+//! /graph/HOST/GRAPH/PERIOD.FORM          day week month year range . svg png csv json values.json
 //! /category/CATEGORY  /compare/GRAPH     over all hosts
 //! /incidents  /agents
 //! /api/v1/...                            docs/api.md
@@ -37,6 +37,7 @@ mod refusal;
 mod shot;
 mod site;
 pub mod source;
+mod span;
 
 use std::any::Any;
 use std::sync::Arc;

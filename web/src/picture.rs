@@ -1,5 +1,6 @@
 //! `/graph/{host}/{graph}/{file}`: a graph as a file. `{file}` is `day`, `week`, `month`, `year` or `range` (with `start`
-//! and `end`), and `.svg`, `.png`, `.csv` or `.json`. A graph's name may hold `.`, `:` and `-`, but never `/`: the file is
+//! and `end`), and `.svg`, `.png`, `.csv` or `.json`; `.values.json` is what a picture of the same parameters shows, as
+//! numbers beside the place of its plot, for those who point at it. A graph's name may hold `.`, `:` and `-`, but never `/`: the file is
 //! a segment of its own, and no name is mistaken for another.
 
 use std::sync::Arc;
@@ -8,7 +9,9 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use chrono_tz::Tz;
+use ravenry_plugins::name::FieldName;
 use ravenry_plugins::timestamp::Timestamp;
+use serde::Serialize;
 
 use crate::answer::{self, Encoded, Freshness};
 use crate::api::{data, graph};
@@ -16,6 +19,7 @@ use crate::choice::Choice;
 use crate::drawing::{self, Look};
 use crate::etag::{Tag, TagMaker};
 use crate::graph::{Scale, Theme};
+use crate::live;
 use crate::parameter::{Parameters, Segments};
 use crate::period::{Period, Stretch};
 use crate::refusal::Refusal;
@@ -34,6 +38,8 @@ pub(crate) enum Format {
     Csv,
     /// For programs.
     Json,
+    /// For the script of the pages.
+    Values,
 }
 
 impl Format {
@@ -42,7 +48,7 @@ impl Format {
             Self::Svg => "image/svg+xml",
             Self::Png => "image/png",
             Self::Csv => "text/csv; charset=utf-8",
-            Self::Json => "application/json",
+            Self::Json | Self::Values => "application/json",
         }
     }
 }
@@ -55,6 +61,7 @@ fn parse_file(file: &str) -> Option<(Option<Period>, Format)> {
         "png" => Format::Png,
         "csv" => Format::Csv,
         "json" => Format::Json,
+        "values.json" => Format::Values,
         _ => return None,
     };
     match name {
@@ -96,6 +103,7 @@ pub(crate) async fn answer(
             site.pictures.picture(tag, draw).await?
         }
         Format::Csv | Format::Json => site.ask(move |source| table(source, &wanted)).await??,
+        Format::Values => site.ask(move |source| values(source, &wanted)).await??,
     };
     Ok(answer::full(
         &headers,
@@ -134,16 +142,20 @@ impl Wanted {
         };
         let choice = Choice::take(&mut parameters, stretch.end.since(stretch.start))?;
         let look = match format {
-            Format::Svg | Format::Png => look(&mut parameters, format, period, zone)?,
+            Format::Svg | Format::Png | Format::Values => {
+                look(&mut parameters, format, period, zone)?
+            }
             Format::Csv | Format::Json => Look::of_table(),
         };
         let look = Look { choice, ..look };
         parameters.take("row", "any text", |_| Some(()))?;
         let own = match (format, period) {
-            (Format::Svg, Some(_)) => "width, height, theme, tz, legend, ",
-            (Format::Png, Some(_)) => "width, height, scale, theme, tz, legend, ",
-            (Format::Svg, None) => "start, end, width, height, theme, tz, legend, ",
-            (Format::Png, None) => "start, end, width, height, scale, theme, tz, legend, ",
+            (Format::Svg | Format::Values, Some(_)) => "width, height, theme, tz, legend, hide, ",
+            (Format::Png, Some(_)) => "width, height, scale, theme, tz, legend, hide, ",
+            (Format::Svg | Format::Values, None) => {
+                "start, end, width, height, theme, tz, legend, hide, "
+            }
+            (Format::Png, None) => "start, end, width, height, scale, theme, tz, legend, hide, ",
             (Format::Csv | Format::Json, None) => "start, end, ",
             (Format::Csv | Format::Json, Some(_)) => "",
         };
@@ -192,7 +204,7 @@ pub(crate) fn query(
 }
 
 /// `start` and `end`, where there are any: the stretch between them, ending now when only `start` is given.
-pub(crate) fn range(
+fn range(
     parameters: &mut Parameters,
     detail: &GraphDetail,
     now: Timestamp,
@@ -231,6 +243,7 @@ impl Look {
             theme: Theme::Light,
             zone: Tz::UTC,
             legend: false,
+            hidden: Vec::new(),
             title_suffix: None,
             choice: Choice::default(),
         }
@@ -255,7 +268,7 @@ fn look(
             "2" => Some(Scale::Two),
             _ => None,
         })?,
-        Format::Svg | Format::Csv | Format::Json => None,
+        Format::Svg | Format::Csv | Format::Json | Format::Values => None,
     };
     let legend = parameters.take("legend", "yes or no", |text| match text {
         "yes" => Some(true),
@@ -271,9 +284,20 @@ fn look(
         theme: theme.unwrap_or_default(),
         zone: own_zone.unwrap_or(zone),
         legend: legend.unwrap_or(true),
+        hidden: hidden(parameters)?,
         title_suffix: period.map(Period::by),
         choice: Choice::default(),
     })
+}
+
+/// `hide`: the fields that are left out.
+pub(crate) fn hidden(parameters: &mut Parameters) -> Result<Vec<FieldName>, Refusal> {
+    let names = |text: &str| {
+        let names = text.split(',').filter(|name| !name.is_empty());
+        names.map(|name| FieldName::new(name).ok()).collect()
+    };
+    let found = parameters.take("hide", "names of fields joined by ','", names)?;
+    Ok(found.unwrap_or_default())
 }
 
 /// Both or neither: half a size would be a guess.
@@ -312,6 +336,60 @@ fn table(source: &dyn Source, wanted: &Wanted) -> Result<Encoded, Refusal> {
     ))
 }
 
+/// What a picture shows at each of its moments.
+#[derive(Serialize)]
+struct Values {
+    size: [u32; 2],
+    /// Left, top, width, height of the plot in pixels.
+    plot: Option<[u32; 4]>,
+    /// The times at the plot's left and right edge.
+    from: f64,
+    to: f64,
+    start: f64,
+    step: f64,
+    lines: Vec<Line>,
+}
+
+#[derive(Serialize)]
+struct Line {
+    field: Option<FieldName>,
+    label: String,
+    light: String,
+    dark: String,
+    texts: Vec<Option<String>>,
+}
+
+fn values(source: &dyn Source, wanted: &Wanted) -> Result<Encoded, Refusal> {
+    let readout = drawing::readout(source, wanted)?;
+    let Stretch { start, end, .. } = wanted.stretch;
+    let (from, to) = readout
+        .plot
+        .map_or_else(|| (start.seconds_f64(), end.seconds_f64()), |plot| plot.x);
+    let values = Values {
+        size: readout.size,
+        plot: readout.plot.map(|plot| plot.area),
+        from,
+        to,
+        start: readout.start,
+        step: readout.step,
+        lines: readout
+            .lines
+            .into_iter()
+            .map(|line| Line {
+                label: live::label(&line.row),
+                light: line.row.paint.light.css(),
+                dark: line.row.paint.dark.css(),
+                field: line.row.field,
+                texts: line.texts,
+            })
+            .collect(),
+    };
+    let json = serde_json::to_vec(&values);
+    Ok(Encoded::plain(
+        json.map_err(|error| Refusal::Broken(error.to_string()))?,
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -322,6 +400,7 @@ mod tests {
         check("day.svg", Some((Some(Period::Day), Format::Svg)));
         check("year.csv", Some((Some(Period::Year), Format::Csv)));
         check("range.json", Some((None, Format::Json)));
+        check("day.values.json", Some((Some(Period::Day), Format::Values)));
         for file in [
             "day",
             "day.gif",

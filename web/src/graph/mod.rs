@@ -18,6 +18,7 @@ mod number;
 mod palette;
 mod range;
 mod raster;
+mod readout;
 mod series;
 mod stack;
 mod svg;
@@ -33,5 +34,6 @@ pub use model::{Anchor, Input, Mark, Model, Options, Outline, Plot, Scale, Shape
 pub use number::{Base, Cell, Format};
 pub use palette::{Colour, Paint, Palette};
 pub use raster::png;
+pub use readout::{Line, Readout, readout};
 pub use series::Points;
 pub use svg::{Theme, svg};

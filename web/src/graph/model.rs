@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use ravenry_plugins::graph::{Field, Graph, Kind};
+use ravenry_plugins::name::FieldName;
 use ravenry_plugins::timestamp::Timestamp;
 
 use super::beside::{Beside, Earlier, Material};
@@ -68,6 +69,8 @@ pub struct Options {
     pub forecast: Duration,
     /// Whether the legend has 95th percentile and total.
     pub billing: bool,
+    /// Fields that are left out, and what mirrors them; the others keep their colours.
+    pub hidden: Vec<FieldName>,
 }
 
 impl Options {
@@ -89,6 +92,7 @@ impl Options {
             trend: false,
             forecast: Duration::ZERO,
             billing: false,
+            hidden: Vec::new(),
         }
     }
 
@@ -96,6 +100,11 @@ impl Options {
     pub(super) fn rows_max(&self) -> usize {
         let (Size::Plot(width, _) | Size::Picture(width, _)) = self.size;
         layout::clamp_side(width) as usize * 2
+    }
+
+    /// Whether `field` is a part of the picture.
+    pub(super) fn shows(&self, field: &Field) -> bool {
+        field.drawn && !self.hidden.contains(&field.name)
     }
 }
 
@@ -351,6 +360,9 @@ fn gather<'a>(
     let mut members = Vec::new();
     let mut legend = Legend::default();
     for (index, field) in graph.fields.iter().filter(|field| field.drawn).enumerate() {
+        if !options.shows(field) {
+            continue;
+        }
         let colour = match field.colour {
             Some(colour) => options.palette.of_plugin(colour),
             None => options.palette.colour(index),
@@ -474,7 +486,8 @@ fn total_rows(input: &Input<'_>, options: &Options) -> Vec<Row> {
         }
         sum
     };
-    let drawn: Vec<&Field> = graph.fields.iter().filter(|field| field.drawn).collect();
+    let shown = graph.fields.iter().filter(|field| options.shows(field));
+    let drawn: Vec<&Field> = shown.collect();
     let partner = |field: &&Field| {
         field
             .negative

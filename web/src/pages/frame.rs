@@ -28,7 +28,7 @@ pub(crate) struct Frame {
     /// How often the script looks for news.
     pub(crate) refresh_seconds: u64,
     pub(crate) style: &'static str,
-    pub(crate) script: &'static str,
+    pub(crate) scripts: [&'static str; 2],
     pub(crate) icon: &'static str,
     pub(crate) version: &'static str,
 }
@@ -44,7 +44,7 @@ impl Frame {
             troubles: Vec::new(),
             refresh_seconds: REFRESH_SECONDS,
             style: asset::SITE_CSS,
-            script: asset::SITE_JS,
+            scripts: [asset::SITE_JS, asset::GRAPH_JS],
             icon: asset::ICON_SVG,
             version: env!("CARGO_PKG_VERSION"),
         }

@@ -11,12 +11,14 @@ use ravenry_plugins::name::GraphName;
 
 use crate::pages::frame::Frame;
 use crate::pages::show;
+use crate::pages::time::TimeLine;
 use crate::parameter::{Parameters, Segments};
 use crate::period::Period;
 use crate::refusal::Refusal;
 use crate::shot::Shot;
 use crate::site::Site;
 use crate::source::{GraphDetail, Source};
+use crate::span::Span;
 
 /// Graphs on one page; it says how many more there are.
 const GRAPHS_MAX: usize = 200;
@@ -25,6 +27,7 @@ const GRAPHS_MAX: usize = 200;
 #[template(path = "gallery.html")]
 struct Gallery {
     frame: Frame,
+    time: TimeLine,
     title: String,
     /// This page's path, for the links to its other periods.
     path: String,
@@ -119,10 +122,12 @@ async fn answer(
     let period = parameters
         .take("period", "hour, day, week, month or year", Period::parse)?
         .unwrap_or(Period::Day);
-    parameters.finish("period")?;
     let frame = Frame::without_counts(&site, site.viewer_zone(&headers), "");
     site.ask(move |source| {
-        let page = Gallery::of(source, frame, &wanted, period)?;
+        let now = source.now();
+        let span = Span::take(&mut parameters, now, frame.zone)?;
+        parameters.finish("period, start or end")?;
+        let page = Gallery::of(source, frame, &wanted, (period, span))?;
         super::answer(&headers, &page)
     })
     .await?
@@ -133,7 +138,7 @@ impl Gallery {
         source: &dyn Source,
         frame: Frame,
         wanted: &Wanted,
-        period: Period,
+        (period, span): (Period, Option<Span>),
     ) -> Result<Self, Refusal> {
         let mut graphs = wanted.graphs(source);
         if graphs.is_empty() {
@@ -144,6 +149,7 @@ impl Gallery {
         let (zone, now) = (frame.zone, source.now());
         let segment = show::path_segment(&wanted.title());
         Ok(Self {
+            time: TimeLine::of(span, Vec::new(), &frame, now),
             frame: frame.with_counts(source),
             title: wanted.title(),
             path: wanted.path(&segment),
@@ -152,7 +158,10 @@ impl Gallery {
             cards: graphs
                 .into_iter()
                 .map(|graph| Card {
-                    shot: Shot::of(&graph, period, zone, now, Shot::CARD),
+                    shot: match span {
+                        Some(span) => Shot::over(&graph, &span, zone, now, Shot::CARD),
+                        None => Shot::of(&graph, period, zone, now, Shot::CARD),
+                    },
                     graph,
                 })
                 .collect(),

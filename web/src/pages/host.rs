@@ -13,17 +13,20 @@ use ravenry_plugins::timestamp::Timestamp;
 use crate::live::{self, Live};
 use crate::pages::frame::Frame;
 use crate::pages::show;
+use crate::pages::time::TimeLine;
 use crate::parameter::{Parameters, Segments};
 use crate::period::Period;
 use crate::refusal::Refusal;
 use crate::shot::Shot;
 use crate::site::Site;
 use crate::source::{CheckView, GraphDetail, HostDetail};
+use crate::span::Span;
 
 #[derive(Template)]
 #[template(path = "host.html")]
 struct HostPage {
     frame: Frame,
+    time: TimeLine,
     host: HostDetail,
     /// Checks that are not ok, worst first.
     wrong: Vec<CheckView>,
@@ -39,7 +42,8 @@ struct Category {
 
 struct Panel {
     graph: GraphDetail,
-    shots: [Shot; 2],
+    /// Two beside each other, or one over the stretch that was asked for.
+    shots: Vec<Shot>,
     live: Vec<Live>,
 }
 
@@ -48,23 +52,25 @@ pub(crate) async fn answer(
     State(site): State<Arc<Site>>,
     headers: HeaderMap,
     segments: Segments,
-    parameters: Parameters,
+    mut parameters: Parameters,
 ) -> Result<Response, Refusal> {
     let name = segments.host()?;
-    parameters.finish("no parameters")?;
     let frame = Frame::without_counts(&site, site.viewer_zone(&headers), "");
     site.ask(move |source| {
         let host = source
             .host(&name)
             .ok_or_else(|| Refusal::NoHost(name.to_string()))?;
-        let page = HostPage::of(host, frame.with_counts(source), source.now());
+        let now = source.now();
+        let span = Span::take(&mut parameters, now, frame.zone)?;
+        parameters.finish("start or end")?;
+        let page = HostPage::of(host, frame.with_counts(source), span, now);
         super::answer(&headers, &page)
     })
     .await?
 }
 
 impl HostPage {
-    fn of(mut host: HostDetail, frame: Frame, now: Timestamp) -> Self {
+    fn of(mut host: HostDetail, frame: Frame, span: Option<Span>, now: Timestamp) -> Self {
         let graphs = std::mem::take(&mut host.graphs);
         let mut wrong: Vec<CheckView> = host
             .checks
@@ -74,7 +80,8 @@ impl HostPage {
             .collect();
         wrong.sort_by_key(|check| std::cmp::Reverse(check.severity));
         Self {
-            categories: categories(graphs, &frame, now),
+            categories: categories(graphs, &frame, span, now),
+            time: TimeLine::of(span, Vec::new(), &frame, now),
             failing: host.runs.iter().filter(|run| run.error.is_some()).count(),
             wrong,
             frame,
@@ -84,7 +91,12 @@ impl HostPage {
 }
 
 /// The graphs come sorted by category.
-fn categories(graphs: Vec<GraphDetail>, frame: &Frame, now: Timestamp) -> Vec<Category> {
+fn categories(
+    graphs: Vec<GraphDetail>,
+    frame: &Frame,
+    span: Option<Span>,
+    now: Timestamp,
+) -> Vec<Category> {
     let mut categories: Vec<Category> = Vec::new();
     for graph in graphs.into_iter().filter(|detail| detail.graph.draws) {
         let name = &graph.graph.category;
@@ -98,12 +110,20 @@ fn categories(graphs: Vec<GraphDetail>, frame: &Frame, now: Timestamp) -> Vec<Ca
         if let Some(category) = categories.last_mut() {
             category.worst = category.worst.max(graph.worst());
             category.panels.push(Panel {
-                shots: Period::of_panel(graph.is_young(now))
-                    .map(|period| Shot::of(&graph, period, frame.zone, now, Shot::PANEL)),
+                shots: shots(&graph, frame, span, now),
                 live: live::readings(&graph),
                 graph,
             });
         }
     }
     categories
+}
+
+fn shots(graph: &GraphDetail, frame: &Frame, span: Option<Span>, now: Timestamp) -> Vec<Shot> {
+    match span {
+        Some(span) => vec![Shot::over(graph, &span, frame.zone, now, Shot::WIDE)],
+        None => Period::of_panel(graph.is_young(now))
+            .map(|period| Shot::of(graph, period, frame.zone, now, Shot::PANEL))
+            .to_vec(),
+    }
 }

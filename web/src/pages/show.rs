@@ -53,6 +53,14 @@ impl fmt::Display for Moment {
     }
 }
 
+/// A local time as a browser's field for one has it.
+pub(crate) fn local_field(time: Timestamp, zone: Tz) -> String {
+    DateTime::from_timestamp(time.seconds(), 0).map_or_else(String::new, |utc| {
+        let local = zone.from_utc_datetime(&utc.naive_utc());
+        local.format("%Y-%m-%dT%H:%M:%S").to_string()
+    })
+}
+
 /// A severity as a word in its colour.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Chip(&'static str);

@@ -9,7 +9,7 @@ use ravenry_web::{Options, router};
 use super::fake::{Fake, HOSTILE};
 use super::{ask, ask_with, site};
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 13] = [
     "/",
     "/?view=wall",
     "/group/Berlin%20DC",
@@ -18,6 +18,9 @@ const PAGES: [&str; 10] = [
     "/graph/web1.example.net/hostile",
     "/graph/web1.example.net/if_bytes.eth0:1?start=-3600",
     "/compare/load?period=week",
+    "/compare/load?start=2026-11-20T10:00&end=&tz=Europe/Berlin",
+    "/host/web1.example.net?start=-7200",
+    "/graph/web1.example.net/hostile?start=-7200&hide=b",
     "/incidents",
     "/agents",
 ];
@@ -147,7 +150,9 @@ fn every_link_of_every_page_leads_somewhere() {
             "{path}: {}",
             answer.status
         );
-        if answer.header("content-type").starts_with("text/html") {
+        // From one stretch of time, or choice of fields, there is always another one.
+        let has_no_end = path.contains("start=") || path.contains("hide=");
+        if !has_no_end && answer.header("content-type").starts_with("text/html") {
             open.extend(links(answer.text(), &path));
         }
         assert!(seen.len() < 2000, "the site has no end");
@@ -177,6 +182,86 @@ fn links(html: &str, here: &str) -> Vec<String> {
             }
         })
         .collect()
+}
+
+#[test]
+fn one_time_holds_for_all_graphs_of_a_page() {
+    let check = |path: &str, expect: &[&str], never: &[&str]| {
+        let answer = ask(path);
+        let html = answer.text().replace("&#38;", "&");
+        assert_eq!(answer.status.as_u16(), 200, "{path}: {html}");
+        for text in expect {
+            assert!(html.contains(text), "{path} lacks {text}");
+        }
+        for text in never {
+            assert!(!html.contains(text), "{path} has {text}");
+        }
+    };
+    let range = "range.svg?start=1795190000&end=1795197200&";
+    let query = "start=1795190000&end=1795197200";
+    check(
+        &format!("/host/web1.example.net?{query}"),
+        &[
+            range,
+            "href=\"/graph/web1.example.net/df?start=1795190000&end=1795197200\"",
+            "data-stay=\"earlier\" href=\"?start=1795186400&end=1795193600\"",
+            "data-stay=\"wider\" href=\"?start=-14400\"",
+            "data-stay=\"close\" href=\"?\"",
+        ],
+        &["day.svg", "week.svg"],
+    );
+    check(&format!("/compare/load?{query}"), &[range], &["day.svg"]);
+    check(&format!("/category/disk?{query}"), &[range], &["day.svg"]);
+    check(
+        &format!("/graph/db-1/load?{query}"),
+        &[
+            range,
+            "day.svg",
+            "range.csv?start=1795190000&end=1795197200",
+        ],
+        &[],
+    );
+    // What a form sends is a local time with its zone.
+    check(
+        "/host/db-1?start=2026-11-20T16:53:20&end=2026-11-20T18:53:20&tz=Europe/Berlin",
+        &[range],
+        &[],
+    );
+    // What slides ends on the same row on each graph, and the address says no more than that it slides.
+    check(
+        "/host/db-1?start=-3600",
+        &[
+            "range.svg?start=1795196400&end=1795200000&",
+            "aria-current=\"true\">1 h<",
+        ],
+        &["data-stay=\"later\""],
+    );
+    for (path, sentence) in [
+        (
+            "/host/db-1?end=5",
+            "parameter start: expected a time beside end",
+        ),
+        (
+            "/host/db-1?start=5&end=4",
+            "a time from a minute to 20 years before end",
+        ),
+        (
+            "/compare/load?start=soon",
+            "parameter start: expected UTC seconds",
+        ),
+        (
+            "/graph/db-1/load?hide=a%20b",
+            "parameter hide: expected names of fields",
+        ),
+    ] {
+        let answer = ask(path);
+        assert_eq!(answer.status.as_u16(), 400, "{path}");
+        assert!(
+            answer.text().contains(sentence),
+            "{path}: {}",
+            answer.text()
+        );
+    }
 }
 
 #[test]

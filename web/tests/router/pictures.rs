@@ -271,3 +271,29 @@ fn no_text_becomes_markup_in_a_picture() {
     let answer = ask("/graph/web1.example.net/hostile/day.svg");
     assert!(!answer.text().contains("<script") && answer.text().contains("&lt;script"));
 }
+
+#[test]
+fn a_field_that_is_left_out_is_in_neither_picture_nor_values() {
+    let look = "width=480&height=190&legend=no";
+    let labels = |hide: &str| {
+        let path = format!("/graph/web1.example.net/df/day.values.json?{look}{hide}");
+        let values = ask(&path).json();
+        let lines = values["lines"].as_array().unwrap().clone();
+        assert!(lines[0]["texts"].as_array().unwrap().len() > 300, "{path}");
+        assert_eq!(values["size"], serde_json::json!([480, 190]));
+        let line = |line: &serde_json::Value| (line["field"].clone(), line["light"].clone());
+        lines.iter().map(line).collect::<Vec<_>>()
+    };
+    let all = labels("");
+    assert_eq!(all[0].0, "_dev_vda1");
+    assert_eq!(
+        labels("&hide=_dev_vda1"),
+        all[1..],
+        "the others keep their colours"
+    );
+    let page = ask("/graph/web1.example.net/df?hide=_dev_vda1");
+    assert!(page.text().contains("day.svg?hide=_dev_vda1&#38;"));
+    assert!(
+        page.text().contains("class=\"hidden-field\"") && page.text().contains("show all fields")
+    );
+}
