@@ -13,31 +13,33 @@
 //! Silence needs a witness. A host is down when nothing was heard of it for a time; a field is silent only when its host
 //! spoke without it. When the clock steps or the process slept, every such time begins anew: nobody is told of that.
 //!
-//! To which incident a problem belongs is `engine/place.rs`, what becomes of an incident `engine/memory.rs`, who is told
-//! of it `engine/tell.rs` and [`crate::gate::GATES`].
+//! Here are what the engine holds and its inputs. How a check is judged is `engine/judge.rs`, what silence means
+//! `engine/silence.rs`, to which incident a problem belongs `engine/place.rs`, what becomes of an incident
+//! `engine/memory.rs`, who is told of it `engine/tell.rs` and [`crate::gate::GATES`].
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ravenry_plugins::graph::{Field, Graph};
+use ravenry_plugins::graph::Graph;
 use ravenry_plugins::name::{FieldName, GraphName, HostName, SeriesName, VerdictName};
 use ravenry_plugins::reading::Reading;
 use ravenry_plugins::timestamp::Timestamp;
 
-use crate::check::{CheckName, Patience, State, Transition, Verdict};
+use crate::check::{CheckName, Patience, State, Transition};
 use crate::gate::Reason;
 use crate::incident::Incident;
 use crate::notice::Notice;
 use crate::quiet::Downtime;
-use crate::rate::{Previous, Scale, Value};
+use crate::rate::{Previous, Scale};
 use crate::rule::{CheckSpec, ContactName, DownAfter, HostSpec, Rules};
 
+mod judge;
 mod memory;
 mod place;
 mod quiet;
 mod record;
+mod silence;
 mod tell;
 mod verdict;
 mod view;
@@ -413,261 +415,11 @@ impl Engine {
         now
     }
 
-    fn resettle(&mut self, now: Timestamp) {
-        self.alarms.clear();
-        for (name, host) in &mut self.hosts {
-            host.heard_since = now;
-            host.silence_check_at = now;
-            host.last_contact = host.last_contact.map(|_| now);
-            host.expected_by = None;
-            if host.liveness.state.since.is_some() {
-                host.expect(&self.rules, now);
-            }
-            host.has_alarm = host.expected_by.is_some();
-            self.alarms
-                .extend(host.expected_by.map(|by| (by, name.clone())));
-            let fields = host
-                .graphs
-                .values_mut()
-                .flat_map(|it| it.fields.values_mut());
-            let verdicts = host.verdicts.values_mut().map(|it| &mut it.check);
-            fields.chain(verdicts).for_each(|check| check.resettle(now));
-        }
-        let latest = now + self.rules.settle;
-        for (at, id) in std::mem::take(&mut self.holds) {
-            let at = at.min(latest);
-            self.holds.insert((at, id));
-            if let Some(incident) = self.incidents.get_mut(&id) {
-                incident.held_until = Some(at);
-                self.changed.insert(RecordKey::Incident(id));
-            }
-        }
-    }
-
     fn host_entry(&mut self, host: &HostName, now: Timestamp) -> &mut Host {
         let rules = &self.rules;
         self.hosts
             .entry(host.clone())
             .or_insert_with(|| Host::new(rules, host, now))
-    }
-
-    fn declare(&mut self, host: &HostName, graph: &Arc<Graph>, now: Timestamp) {
-        let step = graph.update_rate.unwrap_or(self.rules.step);
-        let mut gone = Vec::new();
-        if let Some(known) = self.hosts.get_mut(host) {
-            let checks = known
-                .graphs
-                .entry(graph.name.clone())
-                .or_insert(GraphChecks {
-                    graph: None,
-                    step,
-                    fields: BTreeMap::new(),
-                });
-            checks.graph = Some(Arc::clone(graph));
-            checks.step = step;
-            gone = checks.judge_by(host, graph, &self.rules);
-            known.step = known.shortest_step(self.rules.step);
-            known.silence_check_at = known.silence_check_at.min(now);
-        }
-        self.review_graph(host, &graph.name);
-        for check in gone {
-            self.withdraw(&check, now);
-        }
-    }
-
-    /// Something was heard of a host: it is up, and a gap in what is heard of it ends here.
-    fn hear(&mut self, name: &HostName, at: Timestamp, now: Timestamp) {
-        let at = at.min(now);
-        let host = self.host_entry(name, now);
-        let is_down = !host.liveness.state.severity.is_ok();
-        if is_down && host.liveness.state.since.is_some_and(|since| at <= since) {
-            return;
-        }
-        let gap_max = (2 * host.step).max(Duration::from_secs(150));
-        if host.last_contact.is_none_or(|last| at > last + gap_max) {
-            host.heard_since = now;
-        }
-        host.last_contact = host.last_contact.max(Some(at));
-        if host.spec.alive.is_some() {
-            return;
-        }
-        let rules = Arc::clone(&self.rules);
-        let host = self.host_entry(name, now);
-        host.expect(&rules, now);
-        let is_known = host.liveness.state.since.is_some() && !is_down;
-        if let (false, Some(by)) = (host.has_alarm, host.expected_by) {
-            host.has_alarm = true;
-            self.alarms.insert((by, name.clone()));
-        }
-        self.wake(&CheckName::Host(name.clone()));
-        if !is_known {
-            self.judge(
-                &CheckName::Host(name.clone()),
-                ONCE,
-                Verdict::Ok,
-                at,
-                now,
-                false,
-            );
-        }
-    }
-
-    fn read(&mut self, series: &SeriesName, reading: Reading, at: Timestamp, now: Timestamp) {
-        let rules = Arc::clone(&self.rules);
-        let Some(host) = self.hosts.get_mut(&series.host) else {
-            return;
-        };
-        let Some(checks) = host.graphs.get_mut(&series.graph) else {
-            return;
-        };
-        let step = checks.step;
-        let Some(check) = checks.fields.get_mut(&series.field) else {
-            return;
-        };
-        let Some(by) = &check.judged_by else {
-            return;
-        };
-        if check.last.is_some_and(|last| at <= last) {
-            return;
-        }
-        host.silence_check_at = host.silence_check_at.min(now + silence_of(&rules, step));
-        let value = by.scale.value(check.previous, reading, at);
-        let patience = by.spec.patience;
-        let judged = match value {
-            Value::Known(number) => Some((by.spec.judge(number), Some(number))),
-            Value::Unknown => Some((Verdict::Unknown, None)),
-            Value::Pending => None,
-        };
-        check.last = Some(at);
-        check.previous = Some(Previous { at, reading });
-        check.heard = Some(now);
-        let Some((verdict, number)) = judged else {
-            return;
-        };
-        check.value = number;
-        let (next, _) = check.state.step(patience, verdict, at);
-        if next == check.state && check.incident.is_none() && next.severity.is_ok() {
-            return;
-        }
-        let late = now.since(at) > rules.late_after.max(3 * step);
-        self.judge(
-            &CheckName::Field(series.clone()),
-            patience,
-            verdict,
-            at,
-            now,
-            late,
-        );
-    }
-
-    /// The host spoke: fields that it has not spoken of for too long are silent.
-    fn judge_silence(&mut self, name: &HostName, now: Timestamp) {
-        let Some(host) = self.hosts.get_mut(name) else {
-            return;
-        };
-        if now < host.silence_check_at {
-            return;
-        }
-        let (silent, next) = host.silent_checks(name, &self.rules, now);
-        host.silence_check_at = next;
-        for check in silent {
-            self.judge(&check, ONCE, Verdict::Silent, now, now, false);
-        }
-    }
-
-    fn alarm(&mut self, name: &HostName, now: Timestamp) {
-        let Some(host) = self.hosts.get_mut(name) else {
-            return;
-        };
-        host.has_alarm = false;
-        match host.expected_by {
-            Some(by) if by > now => {
-                host.has_alarm = true;
-                self.alarms.insert((by, name.clone()));
-            }
-            Some(_) if host.liveness.incident.is_none() => {
-                self.judge(
-                    &CheckName::Host(name.clone()),
-                    ONCE,
-                    Verdict::Critical,
-                    now,
-                    now,
-                    false,
-                );
-                self.blind(name, now);
-            }
-            Some(_) | None => {}
-        }
-    }
-
-    /// A host is down: what was fine on it is unknown now, and explained.
-    fn blind(&mut self, name: &HostName, now: Timestamp) {
-        let Some(host) = self.hosts.get(name) else {
-            return;
-        };
-        for check in host.check_names(name) {
-            let fine = |check: &Check| check.state.severity.is_ok() && check.state.since.is_some();
-            if self.check(&check).is_some_and(fine) {
-                self.judge(&check, ONCE, Verdict::Silent, now, now, false);
-            }
-        }
-    }
-
-    fn judge(
-        &mut self,
-        name: &CheckName,
-        patience: Patience,
-        verdict: Verdict,
-        at: Timestamp,
-        now: Timestamp,
-        late: bool,
-    ) {
-        let Some(check) = self.check_mut(name) else {
-            return;
-        };
-        if verdict == Verdict::Silent {
-            check.said.clear();
-        }
-        let (next, transition) = check.state.step(patience, verdict, at);
-        let changed = next != check.state;
-        let began = next.onset.filter(|_| check.state.onset.is_none());
-        check.state = next;
-        if changed {
-            self.changed.insert(RecordKey::Check(name.clone()));
-        }
-        if let Some(transition) = transition {
-            let check = name.clone();
-            self.effects.push(Effect::Transition { check, transition });
-        }
-        if let Some(onset) = began {
-            self.note_onset(name, onset, now);
-        }
-        if changed {
-            self.wake(name);
-        }
-        self.follow(name, patience, transition, late, now);
-    }
-
-    fn check(&self, name: &CheckName) -> Option<&Check> {
-        let host = self.hosts.get(name.host())?;
-        match name {
-            CheckName::Host(_) => Some(&host.liveness),
-            CheckName::Field(series) => host.graphs.get(&series.graph)?.fields.get(&series.field),
-            CheckName::Verdict(name) => Some(&host.verdicts.get(&name.check)?.check),
-        }
-    }
-
-    fn check_mut(&mut self, name: &CheckName) -> Option<&mut Check> {
-        let host = self.hosts.get_mut(name.host())?;
-        match name {
-            CheckName::Host(_) => Some(&mut host.liveness),
-            CheckName::Field(series) => host
-                .graphs
-                .get_mut(&series.graph)?
-                .fields
-                .get_mut(&series.field),
-            CheckName::Verdict(name) => Some(&mut host.verdicts.get_mut(&name.check)?.check),
-        }
     }
 }
 
@@ -676,196 +428,3 @@ const ONCE: Patience = Patience {
     attempts: 1,
     unknown_limit: 1,
 };
-
-impl Check {
-    /// Whether silence would change it.
-    fn is_news_if_silent(&self) -> bool {
-        !self.state.severity.is_unknown() || self.incident.is_none()
-    }
-
-    /// Results in a row until a problem of this check counts.
-    fn patience_of(&self, host: Option<&Host>, name: &CheckName) -> u32 {
-        match name {
-            CheckName::Host(_) => host.map_or(1, |host| host.spec.patience.attempts),
-            CheckName::Field(_) | CheckName::Verdict(_) => self.patience().attempts,
-        }
-    }
-
-    fn patience(&self) -> Patience {
-        self.judged_by.as_ref().map_or(ONCE, |by| by.spec.patience)
-    }
-
-    /// After a step of the clock: what bears a time that has not come yet must not keep what comes next from being judged.
-    fn resettle(&mut self, now: Timestamp) {
-        let before = now - Duration::from_secs(1);
-        self.heard = self.heard.map(|heard| heard.min(now));
-        self.last = self.last.map(|last| if last > now { before } else { last });
-        self.previous = self.previous.filter(|previous| previous.at <= now);
-    }
-}
-
-fn silence_of(rules: &Rules, step: Duration) -> Duration {
-    (rules.field_steps * step).max(rules.silence_min)
-}
-
-impl Host {
-    fn new(rules: &Rules, name: &HostName, now: Timestamp) -> Self {
-        Self {
-            spec: rules.resolve_host(name),
-            liveness: Check::default(),
-            graphs: BTreeMap::new(),
-            verdicts: BTreeMap::new(),
-            step: rules.step,
-            last_contact: None,
-            heard_since: now,
-            expected_by: None,
-            has_alarm: false,
-            silence_check_at: now,
-            last_word: None,
-        }
-    }
-
-    /// Moves the time by which something must be heard of the host, given that it was heard of `at`.
-    fn expect(&mut self, rules: &Rules, at: Timestamp) {
-        let silence = match self.spec.down_after {
-            Some(DownAfter::Never) => {
-                self.expected_by = None;
-                return;
-            }
-            Some(DownAfter::Silence(silence)) => silence,
-            None if self.spec.alive.is_some() => {
-                self.expected_by = None;
-                return;
-            }
-            None => (rules.host_steps * self.step).max(rules.silence_min),
-        };
-        self.expected_by = self.expected_by.max(Some(at + silence));
-    }
-
-    fn shortest_step(&self, default: Duration) -> Duration {
-        self.graphs
-            .values()
-            .map(|checks| checks.step)
-            .min()
-            .unwrap_or(default)
-    }
-
-    /// Its fields, then its Nagios checks.
-    fn check_names(&self, host: &HostName) -> Vec<CheckName> {
-        let names = |(graph, checks): (&GraphName, &GraphChecks)| checks.names(host, graph);
-        let mut all: Vec<CheckName> = self.graphs.iter().flat_map(names).collect();
-        all.extend(self.verdict_names(host));
-        all
-    }
-
-    /// The checks that are silent and not yet known to be, and before when none of the others is.
-    fn silent_checks(
-        &self,
-        host: &HostName,
-        rules: &Rules,
-        now: Timestamp,
-    ) -> (Vec<CheckName>, Timestamp) {
-        let mut silent = Vec::new();
-        let mut next = now + silence_of(rules, Duration::ZERO);
-        for (name, known) in self
-            .verdict_names(host)
-            .into_iter()
-            .zip(self.verdicts.values())
-        {
-            let Some(interval) = known.interval else {
-                continue;
-            };
-            let by = self.heard_of(&known.check) + known.silence(rules, interval);
-            if by > now {
-                next = next.min(by);
-            } else if known.check.is_news_if_silent() {
-                silent.push(name);
-            }
-        }
-        for (graph, checks) in &self.graphs {
-            let silence = silence_of(rules, checks.step);
-            for (field, check) in &checks.fields {
-                if check.last.is_none() || check.judged_by.is_none() {
-                    continue;
-                }
-                let by = self.heard_of(check) + silence;
-                if by > now {
-                    next = next.min(by);
-                } else if check.is_news_if_silent() {
-                    silent.push(CheckName::Field(SeriesName {
-                        host: host.clone(),
-                        graph: graph.clone(),
-                        field: field.clone(),
-                    }));
-                }
-            }
-        }
-        (silent, next)
-    }
-
-    /// Since when a check may have been heard of and was not.
-    fn heard_of(&self, check: &Check) -> Timestamp {
-        let heard = check.heard;
-        heard.map_or(self.heard_since, |heard| heard.max(self.heard_since))
-    }
-}
-
-impl GraphChecks {
-    fn names(&self, host: &HostName, graph: &GraphName) -> Vec<CheckName> {
-        let name = |field: &FieldName| {
-            CheckName::Field(SeriesName {
-                host: host.clone(),
-                graph: graph.clone(),
-                field: field.clone(),
-            })
-        };
-        self.fields.keys().map(name).collect()
-    }
-
-    /// Sets by what each field is judged; gives the checks that have nothing to be judged by any more.
-    fn judge_by(&mut self, host: &HostName, graph: &Graph, rules: &Rules) -> Vec<CheckName> {
-        let mut judged = BTreeSet::new();
-        for field in &graph.fields {
-            let series = SeriesName {
-                host: host.clone(),
-                graph: graph.name.clone(),
-                field: field.name.clone(),
-            };
-            let spec = rules.resolve(&series, &judged_field(graph, field));
-            if !spec.judges() {
-                continue;
-            }
-            let check = self.fields.entry(field.name.clone()).or_default();
-            check.judged_by = Some(JudgedBy {
-                spec,
-                scale: Scale::of(field, self.step),
-                label: format!("{} {}", graph.name, one_line(&field.label)),
-            });
-            judged.insert(CheckName::Field(series));
-        }
-        let names = self.names(host, &graph.name);
-        names
-            .into_iter()
-            .filter(|name| !judged.contains(name))
-            .collect()
-    }
-}
-
-/// The field with the thresholds that are judged: those of a Nagios check's numbers are only shown, its verdict counts.
-fn judged_field<'a>(graph: &Graph, field: &'a Field) -> Cow<'a, Field> {
-    match graph.check {
-        None => Cow::Borrowed(field),
-        Some(_) => Cow::Owned(Field {
-            warning: None,
-            critical: None,
-            ..field.clone()
-        }),
-    }
-}
-
-/// A label may come from anywhere: what would break a line is a blank, what is too long is cut.
-fn one_line(label: &str) -> String {
-    const CHARACTERS_MAX: usize = 120;
-    let blank = |c: char| if c.is_control() { ' ' } else { c };
-    label.chars().map(blank).take(CHARACTERS_MAX).collect()
-}

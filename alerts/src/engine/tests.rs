@@ -9,6 +9,7 @@ use ravenry_plugins::declaration::{Attributes, Declaration, FieldDeclaration};
 use ravenry_plugins::pattern::Pattern;
 
 use super::*;
+use crate::check::Verdict;
 use crate::rule::{Contact, FieldRule, HostRule};
 use crate::severity::Severity;
 use crate::topology::Memory;

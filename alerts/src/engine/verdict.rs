@@ -8,7 +8,8 @@ use std::time::Duration;
 use ravenry_plugins::name::{GraphName, HostName, VerdictName};
 use ravenry_plugins::timestamp::Timestamp;
 
-use super::{Check, Engine, Host, JudgedBy, silence_of};
+use super::silence::silence_of;
+use super::{Check, Engine, Host, JudgedBy};
 use crate::check::{CheckName, Verdict};
 use crate::rate::Scale;
 use crate::rule::Rules;
