@@ -7,8 +7,6 @@
 
 use std::fs;
 use std::io::Cursor;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use ravenry_tests::collector::{Collector, WITHOUT_AGENT};
 use ravenry_tests::http::{self, Answer};
@@ -280,73 +278,4 @@ fn the_api_has_the_documented_shapes() {
     assert!(values.iter().filter(|value| value.is_number()).count() > 50);
     assert!(collector.api("/incidents")["incidents"].is_array());
     assert!(collector.api("/checks?severity=ok")["checks"].is_array());
-}
-
-/// Where screenshots are kept: they are worth a look.
-fn shots() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let target = test
-        .ancestors()
-        .find(|dir| dir.join("CACHEDIR.TAG").exists());
-    let folder = target.unwrap_or(Path::new("/tmp")).join("screenshots");
-    fs::create_dir_all(&folder).unwrap();
-    folder
-}
-
-#[test]
-fn a_browser_shows_the_pages_without_complaint() {
-    let Some(chromium) = tool::find("chromium") else {
-        return;
-    };
-    let collector = collector();
-    let profile = TempDir::new().unwrap();
-    for (name, path, width) in [
-        ("overview", "/", 1280),
-        ("host", "/host/web1", 1280),
-        ("host-phone", "/host/web1", 400),
-        ("graph", "/graph/web1/load.one", 1280),
-    ] {
-        let shot = shots().join(format!("{name}.png"));
-        drop(fs::remove_file(&shot));
-        let url = format!("http://{}{path}", collector.address());
-        let browse = |what: &str| {
-            let mut command = program::command(&chromium);
-            command
-                .args([
-                    "--headless",
-                    "--no-sandbox",
-                    "--disable-gpu",
-                    "--disable-dev-shm-usage",
-                ])
-                .args([
-                    "--enable-logging=stderr",
-                    "--no-first-run",
-                    "--disable-extensions",
-                ])
-                .args([
-                    "--disable-background-networking",
-                    "--disable-component-update",
-                ])
-                .arg(format!("--user-data-dir={}", profile.path().display()))
-                .arg(format!("--window-size={width},1600"))
-                .args(["--virtual-time-budget=4000", what, &url])
-                .stderr(Stdio::piped());
-            program::output_of(&mut command)
-        };
-        let dom = browse("--dump-dom");
-        assert_eq!(dom.code, 0, "{}", dom.stderr);
-        assert!(dom.stdout.contains("web1"), "{name}: {}", dom.stdout);
-        let complaints: Vec<&str> = dom
-            .stderr
-            .lines()
-            .filter(|line| line.contains("CONSOLE"))
-            .collect();
-        assert!(complaints.is_empty(), "{name}: {complaints:#?}");
-        let output = browse(&format!("--screenshot={}", shot.display()));
-        assert!(shot.is_file(), "{name}: {}", output.stderr);
-        assert!(
-            fs::metadata(&shot).unwrap().len() > 5_000,
-            "{name} is blank"
-        );
-    }
 }

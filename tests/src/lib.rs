@@ -11,6 +11,7 @@
 )]
 
 pub mod agent;
+pub mod browser;
 pub mod collector;
 pub mod http;
 pub mod mail;
