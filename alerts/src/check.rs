@@ -18,9 +18,10 @@
 //! unknown only.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
-use ravenry_plugins::name::{HostName, SeriesName, VerdictName};
+use ravenry_plugins::name::{HostName, NameError, SeriesName, VerdictName};
 use ravenry_plugins::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +47,29 @@ impl CheckName {
             Self::Host(host) => host,
             Self::Field(series) => &series.host,
             Self::Verdict(verdict) => &verdict.host,
+        }
+    }
+}
+
+impl FromStr for CheckName {
+    type Err = NameError;
+
+    /// As [`fmt::Display`] writes it.
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let (host, rest) = match text.split_once('/') {
+            Some((host, rest)) => (host.parse()?, rest),
+            None => return Ok(Self::Host(text.parse()?)),
+        };
+        match rest.split_once('/') {
+            None => Ok(Self::Verdict(VerdictName {
+                host,
+                check: rest.parse()?,
+            })),
+            Some((graph, field)) => Ok(Self::Field(SeriesName {
+                host,
+                graph: graph.parse()?,
+                field: field.parse()?,
+            })),
         }
     }
 }

@@ -30,7 +30,7 @@ use crate::check::{CheckName, Patience, State, Transition};
 use crate::gate::Reason;
 use crate::incident::Incident;
 use crate::notice::Notice;
-use crate::quiet::Downtime;
+use crate::quiet::{Comment, Downtime};
 use crate::rate::{Previous, Scale};
 use crate::rule::{CheckSpec, ContactName, DownAfter, HostSpec, Rules};
 
@@ -47,6 +47,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+pub use quiet::Standing;
 pub use record::{Record, RecordKey};
 pub use verdict::Said;
 use verdict::VerdictCheck;
@@ -93,6 +94,8 @@ pub struct Engine {
     leftovers: BTreeMap<(u64, String), u64>,
     quorums: BTreeMap<HostName, Members>,
     downtimes: BTreeMap<u64, Downtime>,
+    comments: BTreeMap<u64, Comment>,
+    standing: Standing,
     /// Incidents of which a row was stored.
     kept: BTreeSet<u64>,
     /// The time of the last input.
@@ -221,6 +224,8 @@ impl Engine {
             leftovers: BTreeMap::new(),
             quorums: BTreeMap::new(),
             downtimes: BTreeMap::new(),
+            comments: BTreeMap::new(),
+            standing: Standing::default(),
             kept: BTreeSet::new(),
             now: None,
             to_review: BTreeSet::new(),
@@ -361,8 +366,8 @@ impl Engine {
         let hold = self.holds.first().map(|(at, _)| *at);
         let wait = self.waits.first().map(|(at, _)| *at);
         let deadline = self.deadlines.first().map(|(at, _)| *at);
-        let downtime = self.next_downtime_end();
-        [Some(next_tick), alarm, hold, wait, deadline, downtime]
+        let quiet = self.next_quiet_end();
+        [Some(next_tick), alarm, hold, wait, deadline, quiet]
             .into_iter()
             .flatten()
             .min()
@@ -391,7 +396,7 @@ impl Engine {
             self.waits.pop_first();
             self.to_place.insert(name, false);
         }
-        self.end_downtimes(now);
+        self.end_quiet(now);
         self.review_all(now);
     }
 

@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::CheckName;
 use crate::incident::Told;
-use crate::quiet::Acknowledgement;
+use crate::quiet::{Acknowledgement, Mute};
 use crate::rule::Contact;
 use crate::severity::Severity;
 
 /// All gates, in the order in which they are asked. A new quiet is a new line here.
-pub const GATES: [Gate; 8] = [
+pub const GATES: [Gate; 9] = [
     Gate::Muted,
+    Gate::MutedByHand,
     Gate::Downtime,
     Gate::Dependency,
     Gate::Settling,
@@ -30,6 +31,8 @@ pub const GATES: [Gate; 8] = [
 pub enum Gate {
     /// The configuration says that nobody is told.
     Muted,
+    /// Somebody said that nobody is told anything.
+    MutedByHand,
     /// It was announced.
     Downtime,
     /// Another check explains this one.
@@ -55,6 +58,8 @@ pub struct Question<'a> {
     pub severity: Severity,
     /// Whether notices about the check, or all, are muted.
     pub muted: bool,
+    /// Who muted all notices, where that holds.
+    pub mute: Option<&'a Mute>,
     /// Until when downtimes cover all its causes.
     pub downtime_until: Option<Timestamp>,
     /// The quorum that its causes belong to.
@@ -81,6 +86,13 @@ pub struct Question<'a> {
 pub enum Reason {
     /// [`Gate::Muted`].
     Muted,
+    /// [`Gate::MutedByHand`].
+    MutedByHand {
+        /// By whom.
+        by: String,
+        /// Told then, if it is still so.
+        until: Option<Timestamp>,
+    },
     /// [`Gate::Downtime`].
     Downtime {
         /// Told then, if it is still so.
@@ -130,6 +142,7 @@ impl Gate {
     pub fn ask(self, question: &Question<'_>) -> Option<Reason> {
         match self {
             Self::Muted => question.muted.then_some(Reason::Muted),
+            Self::MutedByHand => question.mute.map(Reason::muted_by),
             Self::Downtime => question
                 .downtime_until
                 .map(|until| Reason::Downtime { until }),
@@ -175,11 +188,30 @@ pub fn ask_all(question: &Question<'_>) -> Option<(Gate, Reason)> {
         .find_map(|gate| gate.ask(question).map(|reason| (gate, reason)))
 }
 
+impl Reason {
+    /// All notices are muted.
+    pub(crate) fn muted_by(mute: &Mute) -> Self {
+        Self::MutedByHand {
+            by: mute.author.clone(),
+            until: mute.expires,
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     /// One clause, to stand behind `not told: `.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Muted => f.write_str("notices about it are muted in the configuration"),
+            Self::MutedByHand { by, until: None } => write!(f, "{by} muted all notices"),
+            Self::MutedByHand {
+                by,
+                until: Some(until),
+            } => write!(
+                f,
+                "{by} muted all notices until {}",
+                crate::notice::clock_time(*until)
+            ),
             Self::Downtime { until } => {
                 write!(f, "in downtime until {}", crate::notice::clock_time(*until))
             }
@@ -242,12 +274,20 @@ mod tests {
             comment: String::new(),
             severity: Severity::Critical,
             scope: 1,
+            at: Timestamp::EPOCH,
+            expires: None,
+        };
+        let mute = Mute {
+            author: String::from("emil"),
+            comment: String::from("moving the mail server"),
+            since: Timestamp::EPOCH,
             expires: None,
         };
         let mut question = Question {
             contact: &contact,
             severity: Severity::Warning,
             muted: true,
+            mute: Some(&mute),
             downtime_until: Some(Timestamp::from_seconds(60)),
             quorum: Some(&farm),
             acknowledged: Some(&known),
@@ -263,6 +303,8 @@ mod tests {
         };
         check(&question, Some(Gate::Muted));
         question.muted = false;
+        check(&question, Some(Gate::MutedByHand));
+        question.mute = None;
         check(&question, Some(Gate::Downtime));
         question.downtime_until = None;
         check(&question, Some(Gate::Dependency));

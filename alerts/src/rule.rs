@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::check::{CheckName, Patience, Verdict};
 use crate::notice::number;
 use crate::severity::Severity;
-use crate::topology::{Dependency, Memory, Quorum};
+use crate::topology::{Dependency, Group, Memory, Quorum};
 
 /// Everything that the engine is told about what to judge and whom to tell.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +48,8 @@ pub struct Rules {
     pub late_after: Duration,
     /// How long fresh readings are awaited (2 minutes).
     pub settle: Duration,
+    /// Named sets of hosts.
+    pub groups: Vec<Group>,
     /// What needs what.
     pub dependencies: Vec<Dependency>,
     /// What stands for many.
@@ -74,6 +76,7 @@ impl Default for Rules {
             start_grace: Duration::from_secs(120),
             late_after: Duration::from_secs(300),
             settle: Duration::from_secs(120),
+            groups: Vec::new(),
             dependencies: Vec::new(),
             quorums: Vec::new(),
             memory: Memory::default(),

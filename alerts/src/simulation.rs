@@ -371,7 +371,11 @@ impl World {
                 let downtime = Downtime {
                     id: self.downtimes,
                     host: host.clone(),
+                    group: None,
                     check: service.clone(),
+                    flexible_seconds: None,
+                    begun: None,
+                    repeats: None,
                     start: START + duration(*start),
                     end: START + duration(*end),
                     author: author.clone(),

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::str::FromStr;
 use std::time::Duration;
 
-use ravenry_plugins::name::{GraphName, HostName, VerdictName};
+use ravenry_plugins::name::{GraphName, GroupName, HostName, VerdictName};
 use ravenry_plugins::pattern::Pattern;
 
 use crate::check::CheckName;
@@ -105,6 +105,34 @@ pub struct Dependency {
     pub on: CheckName,
     /// They.
     pub of: CheckSet,
+}
+
+/// A named set of hosts; `/` nests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: GroupName,
+    /// Which hosts are in it.
+    pub hosts: Vec<Pattern>,
+}
+
+impl Group {
+    /// Whether it is the group of this name, or below it.
+    #[must_use]
+    pub fn is_below(&self, name: &str) -> bool {
+        let rest = self.name.as_str().strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+/// Whether a host is in the group of this name, or in one below it.
+#[must_use]
+pub fn is_in_group(groups: &[Group], name: &str, host: &HostName) -> bool {
+    let mut named = groups.iter().filter(|group| group.is_below(name));
+    named.any(|group| {
+        let mut hosts = group.hosts.iter();
+        hosts.any(|pattern| pattern.matches(host.as_str()))
+    })
 }
 
 /// Many checks that are one to people: how many of them may fail.

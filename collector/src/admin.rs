@@ -9,10 +9,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
 use axum::routing::post;
 use axum::{Json, Router};
+use ravenry_web::actor::Known;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
@@ -86,15 +89,29 @@ pub fn router(admin: Admin) -> Router {
         .with_state(admin)
 }
 
+impl Admin {
+    /// Whether a request bears the secret.
+    fn is_known(&self, headers: &HeaderMap) -> bool {
+        let header = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        header
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .is_some_and(|secret| bool::from(token::hash(secret).ct_eq(&self.secret_hash)))
+    }
+}
+
+/// Vouches for requests that bear the secret: who sends them may do what people do.
+pub async fn vouch(State(admin): State<Admin>, mut request: Request, next: Next) -> Response {
+    if admin.is_known(request.headers()) {
+        request.extensions_mut().insert(Known(String::new()));
+    }
+    next.run(request).await
+}
+
 /// Writes everything that is pending to the history files.
 async fn flush(State(admin): State<Admin>, headers: HeaderMap) -> (StatusCode, Json<Value>) {
-    let header = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    let known = header
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .is_some_and(|secret| bool::from(token::hash(secret).ct_eq(&admin.secret_hash)));
-    if !known {
+    if !admin.is_known(&headers) {
         let error = "expected the secret of admin.token in the data directory";
         return (StatusCode::UNAUTHORIZED, Json(json!({ "error": error })));
     }

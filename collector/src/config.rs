@@ -84,6 +84,7 @@ pub fn parse(texts: &[(String, String)]) -> (Config, Vec<Problem>) {
         config.read(&mut root, &mut given, source);
         root.end();
     }
+    config.alerts.rules.groups.clone_from(&config.groups);
     for (source, span, text) in config.alerts.missing_contacts(&given.contacts) {
         documents[source].report(span, text);
     }

@@ -7,7 +7,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -56,9 +56,7 @@ const PATIENCE: Patience = Patience {
     look: Duration::from_secs(5),
 };
 
-/// Who is at the other end of a connection: an extension of each request.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub IpAddr);
+pub use ravenry_web::actor::Peer;
 
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]

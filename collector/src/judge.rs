@@ -16,10 +16,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::health::{Health, Part};
+use ravenry_alerts::action::{Action, Done, Refusal};
 use ravenry_alerts::channel::{ChannelError, Channels, Settings};
 use ravenry_alerts::engine::{Effect, Engine, Said};
 use ravenry_alerts::notice::{Notice, NoticeKey};
 use ravenry_alerts::outbox::{Delivery, Failure, LedgerEvent, Outbox, OutboxEffect};
+use ravenry_alerts::quiet::{Comment, Downtime, Mute};
 use ravenry_alerts::rule::{ContactName, Rules};
 use ravenry_alerts::severity::HostState;
 use ravenry_plugins::clock;
@@ -97,6 +99,8 @@ struct Judge {
     sends: JoinSet<Result<(), Failure>>,
     on_their_way: HashMap<task::Id, NoticeKey>,
     tests: HashMap<NoticeKey, oneshot::Sender<Result<(), String>>>,
+    /// Actions that were carried out, answered when that is committed.
+    acted: Vec<(Answer, Result<Done, Refusal>)>,
     /// Whether the last commit failed: said once, not at each try.
     stuck: bool,
     /// Where that is shown.
@@ -112,8 +116,12 @@ enum Input {
     Contact(HostName, Timestamp, Timestamp),
     Reload(Arc<Rules>, Channels, Timestamp),
     Test(ContactName, oneshot::Sender<Result<(), String>>, Timestamp),
+    Act(Action, String, Answer, Timestamp),
     Live(Timestamp),
 }
+
+/// Where the outcome of an action goes.
+type Answer = oneshot::Sender<Result<Done, Refusal>>;
 
 /// The judge, from outside; cheap to clone.
 #[derive(Clone)]
@@ -161,6 +169,7 @@ pub fn start(
         sends: JoinSet::new(),
         on_their_way: HashMap::new(),
         tests: HashMap::new(),
+        acted: Vec::new(),
         stuck: false,
         health: Arc::clone(&health),
         catching_up: true,
@@ -299,6 +308,36 @@ impl JudgeHandle {
             .await?;
         let answer = answer.await.map_err(|_| JudgeError::Stopped)?;
         answer.map_err(JudgeError::NotDelivered)
+    }
+
+    /// Carries out what somebody does, and waits until it is on the disk. Blocks: not for the runtime.
+    ///
+    /// # Errors
+    /// With one sentence for whoever asked, when it makes no sense, or cannot be carried out or kept.
+    pub fn act(&self, by: &str, action: Action) -> Result<Done, Refusal> {
+        let gone = || Refusal::Unavailable(String::from("the collector is stopping"));
+        let (answer, done) = oneshot::channel();
+        self.send_blocking(Input::Act(action, by.to_owned(), answer, clock::now()))
+            .map_err(|_| gone())?;
+        done.blocking_recv().unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// The downtimes that are announced or run.
+    #[must_use]
+    pub fn downtimes(&self) -> Vec<Downtime> {
+        self.engine().downtimes().cloned().collect()
+    }
+
+    /// All comments, the oldest first.
+    #[must_use]
+    pub fn comments(&self) -> Vec<Comment> {
+        self.engine().comments().cloned().collect()
+    }
+
+    /// Who said that nobody is told anything, while that holds.
+    #[must_use]
+    pub fn muted(&self) -> Option<Mute> {
+        self.engine().mute().cloned()
     }
 
     /// The checks of a host: its own, then those of its fields by name.
@@ -448,6 +487,14 @@ impl Judge {
                 self.outbox.handle_tell(notice, now);
                 now
             }
+            Input::Act(action, by, answer, now) => {
+                let done = engine.act(&action, &by, now);
+                if let Ok(done) = &done {
+                    info!(by, "{}", done.said);
+                }
+                self.acted.push((answer, done));
+                now
+            }
             Input::Live(now) => {
                 self.catching_up = false;
                 now
@@ -460,10 +507,27 @@ impl Judge {
         self.gather(now);
         self.ready.extend(self.outbox.due(now));
         self.note();
-        if self.commit() {
+        let is_committed = self.commit();
+        self.answer_actions(is_committed);
+        if is_committed {
             for delivery in std::mem::take(&mut self.ready) {
                 self.send(delivery);
             }
+        }
+    }
+
+    /// Says what became of actions, now that it is on the disk or cannot be.
+    fn answer_actions(&mut self, is_committed: bool) {
+        for (answer, done) in self.acted.drain(..) {
+            let done = done.and_then(|done| match is_committed {
+                true => Ok(done),
+                false => Err(Refusal::Unavailable(format!(
+                    "{}; but that cannot be written down now, so a restart would forget it: it is tried again",
+                    done.said
+                ))),
+            });
+            // Whoever asked may have gone.
+            let _ = answer.send(done);
         }
     }
 
@@ -604,7 +668,9 @@ impl Judge {
         }
         self.gather(clock::now());
         self.note();
-        if self.commit() {
+        let is_committed = self.commit();
+        self.answer_actions(is_committed);
+        if is_committed {
             self.save_rest();
         }
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use axum::http::StatusCode;
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use ravenry_agent::config::{Surroundings, user_home};
@@ -288,7 +289,8 @@ impl Collector {
         );
         let admin = Admin::new(&start.data, Arc::clone(&self.keeper))?;
         let source: Arc<dyn Source> = Arc::clone(&self.source) as Arc<dyn Source>;
-        let pages = ravenry_web::router(source, ravenry_web::Options::default());
+        let pages = ravenry_web::router(source, ravenry_web::Options::default())
+            .layer(middleware::from_fn_with_state(admin.clone(), admin::vouch));
         let enrolments = Database::open(&start.data.join(DATABASE))?;
         let ours = receive::router(receiver)
             .merge(enroll::router(enrolments))

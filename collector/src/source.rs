@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use ravenry_alerts::action::{Action, Done, Refusal};
 use ravenry_alerts::check::CheckName;
+use ravenry_alerts::notice::clock_time;
+use ravenry_alerts::quiet::{Comment, Downtime, Mute};
 use ravenry_alerts::severity::Severity;
 use ravenry_plugins::clock;
 use ravenry_plugins::name::{GraphName, HostName};
@@ -80,6 +83,17 @@ impl LocalSource {
     }
 }
 
+fn muted_words(mute: &Mute) -> String {
+    let until = mute.expires.map_or_else(
+        || String::from("until somebody takes it back"),
+        |at| format!("until {}", clock_time(at)),
+    );
+    format!(
+        "nobody is told anything {until}: muted by {} ({})",
+        mute.author, mute.comment
+    )
+}
+
 /// What stands for a contact with a host that has no agent: its newest reading.
 fn last_reading(host: &Host) -> Option<Timestamp> {
     let columns = host.graphs.values().flat_map(|stored| &stored.columns);
@@ -138,7 +152,28 @@ impl Source for LocalSource {
     }
 
     fn troubles(&self) -> Vec<Trouble> {
-        self.health.troubles()
+        let mut troubles = self.health.troubles();
+        troubles.extend(self.judge.muted().map(|mute| Trouble {
+            since: mute.since,
+            text: muted_words(&mute),
+        }));
+        troubles
+    }
+
+    fn act(&self, by: &str, action: Action) -> Result<Done, Refusal> {
+        self.judge.act(by, action)
+    }
+
+    fn downtimes(&self) -> Vec<Downtime> {
+        self.judge.downtimes()
+    }
+
+    fn comments(&self) -> Vec<Comment> {
+        self.judge.comments()
+    }
+
+    fn muted(&self) -> Option<Mute> {
+        self.judge.muted()
     }
 
     fn refused(&self) -> Vec<Refused> {

@@ -1,6 +1,7 @@
 //! Graphs, pages and the JSON API. Asks through [`source::Source`] and never sees a file.
 //!
-//! [`router`] answers `GET` and `HEAD` and changes nothing. A page is rendered whole on the server and works without the
+//! [`router`] answers `GET` and `HEAD`, which change nothing, and at a few addresses of the API `POST` and `DELETE`, by which
+//! people act ([`actor`] says who may). A page is rendered whole on the server and works without the
 //! script; a picture depends on the last row that it shows and is drawn once for all who look. Questions to the source
 //! and drawing happen on a bounded number of blocking threads, never on the async runtime.
 //!
@@ -19,6 +20,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod actor;
 mod answer;
 mod api;
 mod asset;
@@ -43,13 +45,14 @@ use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{OriginalUri, Request, State};
+use axum::extract::{DefaultBodyLimit, OriginalUri, Request, State};
 use axum::http::HeaderMap;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{delete, get};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::csrf::CsrfLayer;
 
 pub use options::Options;
 
@@ -76,6 +79,7 @@ pub fn router(source: Arc<dyn Source>, options: Options) -> Router {
         .fallback(no_page)
         .method_not_allowed_fallback(wrong_method)
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(CsrfLayer::new().with_rejection_response(refusal::cross_site))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&site),
             refusal::dress,
@@ -93,6 +97,23 @@ fn api() -> Router<Arc<Site>> {
         .route("/hosts/{host}/graphs/{graph}/data", get(api::data::answer))
         .route("/incidents", get(api::incidents::answer))
         .route("/checks", get(api::checks::answer))
+        .merge(actions())
+}
+
+fn actions() -> Router<Arc<Site>> {
+    use api::act;
+    Router::new()
+        .route(
+            "/acknowledgements",
+            get(act::acknowledgements).post(act::acknowledge),
+        )
+        .route("/acknowledgements/{id}", delete(act::unacknowledge))
+        .route("/downtimes", get(act::downtimes).post(act::announce))
+        .route("/downtimes/{id}", delete(act::end_downtime))
+        .route("/comments", get(act::comments).post(act::comment))
+        .route("/comments/{id}", delete(act::remove_comment))
+        .route("/mute", get(act::muted).post(act::mute).delete(act::unmute))
+        .layer(DefaultBodyLimit::max(act::BODY_BYTES_MAX))
 }
 
 /// A panic is one request's; what it said is in the log.

@@ -10,7 +10,10 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use ravenry_alerts::action;
 use ravenry_plugins::name::{GraphName, HostName};
+
+use tower_http::csrf::ProtectionError;
 
 use crate::pages::frame::Frame;
 use crate::site::Site;
@@ -45,8 +48,22 @@ pub(crate) enum Refusal {
         /// What it was.
         found: String,
     },
+    /// 400: what is wrong with a body.
+    #[error("the body: {0}")]
+    Body(String),
+    /// 403.
+    #[error(
+        "expected a request from the collector's own machine, or with the secret of admin.token in its data directory"
+    )]
+    Forbidden,
+    /// 403: a page from elsewhere made a browser ask.
+    #[error("expected a request from these pages, found one from another site")]
+    CrossSite,
+    /// Something was asked to be done that cannot be done.
+    #[error("{0}")]
+    Action(action::Refusal),
     /// 405.
-    #[error("{0} is not possible here: expected GET or HEAD")]
+    #[error("{0} is not possible here")]
     Method(String),
     /// 500.
     #[error("{0}")]
@@ -85,7 +102,12 @@ impl Refusal {
             Self::NoPage(_) | Self::NoHost(_) | Self::NoGraph { .. } | Self::NothingStored(_) => {
                 StatusCode::NOT_FOUND
             }
-            Self::Parameter { .. } => StatusCode::BAD_REQUEST,
+            Self::Parameter { .. } | Self::Body(_) => StatusCode::BAD_REQUEST,
+            Self::Forbidden | Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::Action(action::Refusal::Unknown(_)) => StatusCode::NOT_FOUND,
+            Self::Action(action::Refusal::Invalid(_)) => StatusCode::BAD_REQUEST,
+            Self::Action(action::Refusal::Conflict(_)) => StatusCode::CONFLICT,
+            Self::Action(action::Refusal::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unreadable(_) | Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -106,6 +128,11 @@ impl IntoResponse for Refusal {
         response.extensions_mut().insert(Arc::new(self));
         response
     }
+}
+
+/// Refuses what a page from elsewhere made a browser ask.
+pub(crate) fn cross_site(_: ProtectionError) -> Response {
+    Refusal::CrossSite.into_response()
 }
 
 #[derive(Template)]
@@ -138,17 +165,17 @@ pub(crate) async fn dress(State(site): State<Arc<Site>>, request: Request, next:
         Refusal::Busy(_) => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));
         }
-        Refusal::Method(_) => {
-            headers.insert(
-                axum::http::header::ALLOW,
-                HeaderValue::from_static("GET, HEAD"),
-            );
-        }
-        Refusal::NoPage(_)
+        // The router itself says what is allowed instead.
+        Refusal::Method(_)
+        | Refusal::NoPage(_)
         | Refusal::NoHost(_)
         | Refusal::NoGraph { .. }
         | Refusal::NothingStored(_)
         | Refusal::Parameter { .. }
+        | Refusal::Body(_)
+        | Refusal::Forbidden
+        | Refusal::CrossSite
+        | Refusal::Action(_)
         | Refusal::Unreadable(_)
         | Refusal::Broken(_) => {}
     }

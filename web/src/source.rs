@@ -5,8 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ravenry_alerts::action::{Action, Done, Refusal};
 use ravenry_alerts::check::CheckName;
 pub use ravenry_alerts::engine::CheckView;
+use ravenry_alerts::quiet::{Acknowledgement, Comment, Downtime, Mute};
 use ravenry_alerts::severity::{HostState, Severity};
 use ravenry_plugins::graph::Graph;
 use ravenry_plugins::name::{FieldName, GraphName, GroupName, HostName};
@@ -35,6 +37,32 @@ pub trait Source: Send + Sync + 'static {
 
     /// Incidents, open ones first, then the newest closed ones, at most `limit`.
     fn incidents(&self, limit: usize) -> Vec<IncidentView>;
+
+    /// Carries out what a person does; `by` is who.
+    ///
+    /// # Errors
+    /// With one sentence for whoever asked, when it makes no sense, or cannot be carried out or kept.
+    fn act(&self, by: &str, action: Action) -> Result<Done, Refusal> {
+        let _ = (by, action);
+        Err(Refusal::Unavailable(String::from(
+            "nothing can be done from here: these pages only show",
+        )))
+    }
+
+    /// The downtimes that are announced or run.
+    fn downtimes(&self) -> Vec<Downtime> {
+        Vec::new()
+    }
+
+    /// What people wrote, the oldest first.
+    fn comments(&self) -> Vec<Comment> {
+        Vec::new()
+    }
+
+    /// Who said that nobody is told anything, while that holds. [`Self::troubles`] says so too.
+    fn muted(&self) -> Option<Mute> {
+        None
+    }
 
     /// What is wrong with the collector itself.
     fn troubles(&self) -> Vec<Trouble> {
@@ -157,6 +185,8 @@ pub struct IncidentView {
     pub summary: String,
     /// Who was told and when, one sentence each, oldest first.
     pub told: Vec<String>,
+    /// Who knows of it.
+    pub acknowledged: Option<Acknowledgement>,
 }
 
 /// Something wrong with the collector itself.

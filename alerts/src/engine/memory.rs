@@ -297,8 +297,11 @@ impl Engine {
         incident.closed = Some(at);
         let told: Vec<ContactName> = incident.told.keys().cloned().collect();
         for contact in told {
+            let mute = self.standing.mute.as_ref().filter(|mute| mute.holds(now));
             if self.route_of(&incident.cause).muted || self.rules.muted {
                 self.refuse(&mut incident, Some(contact), Reason::Muted);
+            } else if let Some(reason) = mute.map(Reason::muted_by) {
+                self.refuse(&mut incident, Some(contact), reason);
             } else if self.rules.contacts.iter().any(|it| it.name == contact) {
                 self.tell(&mut incident, contact, kind, now);
             }

@@ -11,10 +11,10 @@ use std::time::Duration;
 use ravenry_plugins::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Check, Engine, GraphChecks, Host, VerdictCheck};
+use super::{Check, Engine, GraphChecks, Host, Standing, VerdictCheck};
 use crate::check::{CheckName, State};
 use crate::incident::Incident;
-use crate::quiet::Downtime;
+use crate::quiet::{Comment, Downtime};
 use crate::rate::Previous;
 use crate::rule::Rules;
 
@@ -28,6 +28,10 @@ pub enum Record {
     Incident(Incident),
     /// A downtime that is not over.
     Downtime(Downtime),
+    /// What somebody wrote.
+    Comment(Comment),
+    /// What holds for everything.
+    Standing(Standing),
 }
 
 /// The identity of a [`Record`].
@@ -39,6 +43,10 @@ pub enum RecordKey {
     Incident(u64),
     /// Of a downtime.
     Downtime(u64),
+    /// Of a comment.
+    Comment(u64),
+    /// Of the one [`Record::Standing`].
+    Standing,
 }
 
 /// Where a check stands.
@@ -79,6 +87,8 @@ impl Record {
             Self::Check(check) => RecordKey::Check(check.name.clone()),
             Self::Incident(incident) => RecordKey::Incident(incident.id),
             Self::Downtime(downtime) => RecordKey::Downtime(downtime.id),
+            Self::Comment(comment) => RecordKey::Comment(comment.id),
+            Self::Standing(_) => RecordKey::Standing,
         }
     }
 }
@@ -98,6 +108,10 @@ impl Engine {
                 Record::Downtime(downtime) => {
                     engine.downtimes.insert(downtime.id, downtime);
                 }
+                Record::Comment(comment) => {
+                    engine.comments.insert(comment.id, comment);
+                }
+                Record::Standing(standing) => engine.standing = standing,
             }
         }
         engine.mend();
@@ -115,6 +129,8 @@ impl Engine {
             .map(Record::Incident)
             .collect();
         records.extend(self.downtimes.values().cloned().map(Record::Downtime));
+        records.extend(self.comments.values().cloned().map(Record::Comment));
+        records.push(Record::Standing(self.standing.clone()));
         for (name, host) in &self.hosts {
             let names =
                 std::iter::once(CheckName::Host(name.clone())).chain(host.check_names(name));
@@ -128,6 +144,8 @@ impl Engine {
             RecordKey::Check(name) => self.check_record(name),
             RecordKey::Incident(id) => self.incidents.get(id).cloned().map(Record::Incident),
             RecordKey::Downtime(id) => self.downtimes.get(id).cloned().map(Record::Downtime),
+            RecordKey::Comment(id) => self.comments.get(id).cloned().map(Record::Comment),
+            RecordKey::Standing => Some(Record::Standing(self.standing.clone())),
         }
     }
 
@@ -196,6 +214,9 @@ impl Engine {
         }
         self.holds
             .extend(incident.held_until.map(|until| (until, incident.id)));
+        let acknowledged = incident.acknowledged.as_ref();
+        let expires = acknowledged.and_then(|it| it.expires);
+        self.deadlines.extend(expires.map(|at| (at, incident.id)));
         self.kept.insert(incident.id);
         self.incidents.insert(incident.id, incident);
     }

@@ -43,6 +43,7 @@ impl Engine {
         }
         self.place_all(now);
         for id in std::mem::take(&mut self.to_review) {
+            self.begin_downtimes(id, now);
             self.review(id, now);
         }
     }
@@ -124,6 +125,7 @@ impl Engine {
             contact,
             severity: incident.severity,
             muted: route.muted || self.rules.muted,
+            mute: self.standing.mute.as_ref().filter(|mute| mute.holds(now)),
             downtime_until: self.downtime_until(incident, now),
             quorum: self.quorum_above(incident),
             acknowledged: self.acknowledgement(incident, scope, now),

@@ -14,6 +14,8 @@ use crate::rule::{Contact, FieldRule, HostRule};
 use crate::severity::Severity;
 use crate::topology::Memory;
 
+mod quiet;
+
 /// 2026-01-01 00:00:00 UTC.
 const NEW_YEAR: Timestamp = Timestamp::from_seconds(1_767_225_600);
 

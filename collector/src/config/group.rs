@@ -1,22 +1,13 @@
 //! `[group.NAME]`: sets of hosts. A host may be in several; one that is in none is in [`UNGROUPED`].
 
+pub use ravenry_alerts::topology::Group;
 use ravenry_plugins::name::{GroupName, HostName};
-use ravenry_plugins::pattern::Pattern;
 use ravenry_plugins::settings::Section;
 
 use super::Given;
 
 /// The group of hosts that are in no other.
 pub const UNGROUPED: &str = "ungrouped";
-
-/// A set of hosts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
-    /// Its name; `/` nests.
-    pub name: GroupName,
-    /// `hosts`: which hosts are in it.
-    pub hosts: Vec<Pattern>,
-}
 
 /// Takes all groups of a file.
 pub(super) fn read(root: &mut Section<'_, '_>, given: &mut Given, groups: &mut Vec<Group>) {

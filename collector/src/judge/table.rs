@@ -20,6 +20,8 @@ const SCHEMA: &str = "
         id INTEGER PRIMARY KEY, closed INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
     CREATE INDEX IF NOT EXISTS incidents_by_state ON incidents (closed, id);
     CREATE TABLE IF NOT EXISTS downtimes (id INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS comments (id INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS standing (id INTEGER PRIMARY KEY CHECK (id = 1), body TEXT NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS outbox (
         incident INTEGER NOT NULL, contact TEXT NOT NULL, sequence INTEGER NOT NULL, body TEXT NOT NULL,
         PRIMARY KEY (incident, contact, sequence)) STRICT, WITHOUT ROWID;
@@ -108,6 +110,16 @@ impl Writes {
                 (RecordKey::Downtime(id), None) => transaction
                     .prepare_cached("DELETE FROM downtimes WHERE id = ?")?
                     .execute([number(*id)])?,
+                (RecordKey::Comment(id), Some(record)) => transaction
+                    .prepare_cached("INSERT OR REPLACE INTO comments (id, body) VALUES (?, ?)")?
+                    .execute(params![number(*id), emit("comments", record)?])?,
+                (RecordKey::Comment(id), None) => transaction
+                    .prepare_cached("DELETE FROM comments WHERE id = ?")?
+                    .execute([number(*id)])?,
+                (RecordKey::Standing, Some(record)) => transaction
+                    .prepare_cached("INSERT OR REPLACE INTO standing (id, body) VALUES (1, ?)")?
+                    .execute([emit("standing", record)?])?,
+                (RecordKey::Standing, None) => transaction.execute("DELETE FROM standing", [])?,
             };
         }
         for (key, row) in &self.pending {
@@ -160,13 +172,13 @@ impl Tables {
             incidents,
             [],
         )?);
-        let downtimes = "SELECT body FROM downtimes";
-        records.extend(rows::<Record, _>(
-            &self.connection,
-            "downtimes",
-            downtimes,
-            [],
-        )?);
+        for (table, query) in [
+            ("downtimes", "SELECT body FROM downtimes"),
+            ("comments", "SELECT body FROM comments"),
+            ("standing", "SELECT body FROM standing"),
+        ] {
+            records.extend(rows::<Record, _>(&self.connection, table, query, [])?);
+        }
         let pending = rows(&self.connection, "outbox", "SELECT body FROM outbox", [])?;
         Ok(Stored { records, pending })
     }
@@ -218,7 +230,9 @@ impl Reader {
         let records: Vec<Record> = rows(&self.connection, "incidents", query, [limit])?;
         let incidents = records.into_iter().filter_map(|record| match record {
             Record::Incident(incident) => Some(self.view(incident)),
-            Record::Check(_) | Record::Downtime(_) => None,
+            Record::Check(_) | Record::Downtime(_) | Record::Comment(_) | Record::Standing(_) => {
+                None
+            }
         });
         incidents.collect()
     }
@@ -245,6 +259,7 @@ impl Reader {
             closed: incident.closed,
             summary: incident.summary.clone(),
             told: told.map(ToString::to_string).chain(not_told).collect(),
+            acknowledged: incident.acknowledged,
             cause: incident.cause,
         })
     }
@@ -283,7 +298,7 @@ fn emit(table: &'static str, row: &impl serde::Serialize) -> Result<String, Judg
 fn is_closed(record: &Record) -> bool {
     match record {
         Record::Incident(incident) => incident.closed.is_some(),
-        Record::Check(_) | Record::Downtime(_) => false,
+        Record::Check(_) | Record::Downtime(_) | Record::Comment(_) | Record::Standing(_) => false,
     }
 }
 

@@ -346,3 +346,67 @@ async fn what_is_read_again_from_the_journal_is_not_told_again() {
     assert_eq!(subjects.len(), 3, "{subjects:?}");
     assert_eq!(subjects[2], "[test] Ravenry can reach ops");
 }
+
+/// What a kill at this moment would leave of the file.
+fn as_killed(file: &Path, to: &Path) {
+    for suffix in ["", "-wal"] {
+        let name = |path: &Path| format!("{}{suffix}", path.display());
+        std::fs::copy(name(file), name(to)).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_did_is_on_the_disk_when_it_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state.db");
+    let mut hook = Hook::listen(&[200]).await;
+    let running = Running::start(&file, &hook.url).await;
+    let batch = vec![reading(99.0, 1), reading(99.1, 2)];
+    running.judge.readings(batch, clock::now()).await.unwrap();
+    hook.requests(1).await;
+
+    let judge = running.judge.clone();
+    let act = task::spawn_blocking(move || {
+        let downtime = Action::AddDowntime(ravenry_alerts::quiet::Plan {
+            host: Some(String::from("web*")),
+            end: clock::now() + Duration::from_secs(600),
+            comment: String::from("disks"),
+            ..Default::default()
+        });
+        let mute = Action::Mute {
+            comment: String::from("quiet please"),
+            expires: None,
+        };
+        let on = "web1/df/root".parse().unwrap();
+        let comment = Action::AddComment {
+            on,
+            text: String::from("a log grows"),
+        };
+        let known = Action::Acknowledge {
+            on: "1".parse().unwrap(),
+            comment: String::new(),
+            expires: None,
+        };
+        for action in [downtime, mute, comment, known] {
+            judge.act("dora", action).unwrap();
+        }
+        let again = judge.act("dora", Action::RemoveDowntime { id: 9 });
+        assert_eq!(again.unwrap_err().to_string(), "no downtime 9");
+    });
+    act.await.unwrap();
+    let killed = folder.path().join("killed.db");
+    as_killed(&file, &killed);
+
+    let next = Running::start(&killed, &hook.url).await;
+    let judge = &next.judge;
+    assert_eq!(judge.downtimes(), running.judge.downtimes());
+    assert_eq!(judge.comments(), running.judge.comments());
+    assert_eq!(judge.muted(), running.judge.muted());
+    assert_eq!(judge.downtimes()[0].author, "dora");
+    assert_eq!(judge.comments()[0].text, "a log grows");
+    assert_eq!(judge.muted().unwrap().comment, "quiet please");
+    let incidents = judge.incidents(10);
+    assert_eq!(incidents[0].acknowledged.as_ref().unwrap().author, "dora");
+    next.stop().await;
+    running.stop().await;
+}

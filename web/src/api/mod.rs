@@ -3,6 +3,7 @@
 //! All times are UTC seconds; what is unknown is null; an error is `{"error": "one sentence"}` with the status code that
 //! means it.
 
+pub(crate) mod act;
 pub(crate) mod checks;
 pub(crate) mod data;
 pub(crate) mod graph;

@@ -575,6 +575,7 @@ fn incidents(now: Timestamp) -> Vec<IncidentView> {
         closed: None,
         summary: summary.to_owned(),
         told: told.iter().map(|told| (*told).to_owned()).collect(),
+        acknowledged: None,
     };
     let mut old = incident(
         39,

@@ -185,15 +185,32 @@ fn what_is_not_there_is_said_in_the_form_that_was_asked_for() {
 }
 
 #[test]
-fn nothing_can_be_changed() {
-    for method in [Method::POST, Method::PUT, Method::DELETE] {
-        let answer = ask_with(site(), method.clone(), "/", &[]);
-        assert_eq!(
-            (answer.status.as_u16(), answer.header("allow")),
-            (405, "GET, HEAD"),
-            "{method}"
-        );
-    }
+fn what_is_only_shown_says_what_may_be_asked() {
+    let check = |method: Method, path: &str, allowed: &str| {
+        let answer = ask_with(site(), method, path, &[]);
+        let found = (answer.status.as_u16(), answer.header("allow"));
+        assert_eq!(found, (405, allowed), "{path}");
+    };
+    check(Method::POST, "/", "GET,HEAD");
+    check(Method::DELETE, "/host/db-1", "GET,HEAD");
+    check(Method::PUT, "/api/v1/downtimes", "GET,HEAD,POST");
+    check(Method::PUT, "/api/v1/mute", "GET,HEAD,POST,DELETE");
+    check(Method::GET, "/api/v1/downtimes/1", "DELETE");
+}
+
+#[test]
+fn only_who_may_do_something_does_it() {
+    let check = |headers: &[(&str, &str)], expect: (u16, &str)| {
+        let answer = ask_with(site(), Method::DELETE, "/api/v1/mute", headers);
+        assert_eq!(answer.status.as_u16(), expect.0, "{headers:?}");
+        let text = String::from_utf8(answer.body.to_vec()).unwrap();
+        assert!(text.contains(expect.1), "{headers:?}: {text}");
+    };
+    check(&[], (403, "secret of admin.token"));
+    let foreign = [("host", "localhost"), ("origin", "https://evil.example")];
+    check(&foreign, (403, "from another site"));
+    let framed = [("host", "localhost"), ("sec-fetch-site", "cross-site")];
+    check(&framed, (403, "from another site"));
 }
 
 #[test]
