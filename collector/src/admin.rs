@@ -9,13 +9,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::Next;
-use axum::response::Response;
 use axum::routing::post;
 use axum::{Json, Router};
-use ravenry_web::actor::Known;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
@@ -40,19 +37,26 @@ impl Admin {
     /// # Errors
     /// When there is none and the directory cannot be written.
     pub fn new(data: &Path, keeper: Arc<Keeper>) -> io::Result<Self> {
-        let kept = secret(data)
-            .ok()
-            .filter(|secret| secret.len() >= SECRET_LEN_MIN);
-        let secret = match kept {
-            Some(secret) => secret,
-            None => draw(data).map_err(|error| {
-                io::Error::new(error.kind(), format!("{}: {error}", path(data).display()))
-            })?,
-        };
         Ok(Self {
-            secret_hash: token::hash(&secret),
+            secret_hash: token::hash(&secret_or_new(data)?),
             keeper,
         })
+    }
+}
+
+/// The secret of `data`, drawn and written there when there is none.
+///
+/// # Errors
+/// When there is none and the directory cannot be written.
+pub fn secret_or_new(data: &Path) -> io::Result<String> {
+    let kept = secret(data)
+        .ok()
+        .filter(|secret| secret.len() >= SECRET_LEN_MIN);
+    match kept {
+        Some(secret) => Ok(secret),
+        None => draw(data).map_err(|error| {
+            io::Error::new(error.kind(), format!("{}: {error}", path(data).display()))
+        }),
     }
 }
 
@@ -99,14 +103,6 @@ impl Admin {
             .and_then(|value| value.strip_prefix("Bearer "))
             .is_some_and(|secret| bool::from(token::hash(secret).ct_eq(&self.secret_hash)))
     }
-}
-
-/// Vouches for requests that bear the secret: who sends them may do what people do.
-pub async fn vouch(State(admin): State<Admin>, mut request: Request, next: Next) -> Response {
-    if admin.is_known(request.headers()) {
-        request.extensions_mut().insert(Known(String::new()));
-    }
-    next.run(request).await
 }
 
 /// Writes everything that is pending to the history files.

@@ -6,12 +6,17 @@ pub(crate) mod serve;
 pub(crate) mod simulate;
 pub(crate) mod store;
 pub(crate) mod token;
+pub(crate) mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::{Args, Parser, Subcommand};
-use ravenry::serve::default_data_dir;
+use nix::sys::stat::{Mode, umask};
+use ravenry::database::Database;
+use ravenry::serve::{DATABASE, default_data_dir};
+use ravenry_plugins::timestamp::Timestamp;
 
 /// Monitoring, alerting and graphing: without a command the collector with a local agent, on safe defaults.
 #[derive(Debug, Parser)]
@@ -50,6 +55,19 @@ impl Data {
     fn dir(&self) -> PathBuf {
         self.data.clone().unwrap_or_else(default_data_dir)
     }
+
+    /// The state database of a collector that has been started there.
+    fn database(&self) -> anyhow::Result<Database> {
+        let dir = self.dir();
+        let path = dir.join(DATABASE);
+        if !dir.join("lock").exists() && !path.exists() {
+            bail!(
+                "no data directory {}: start ravenry on it first, or name another one with --data",
+                dir.display()
+            );
+        }
+        Ok(Database::open(&path)?)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -70,9 +88,25 @@ enum Command {
     /// Look after the history
     #[command(subcommand)]
     Store(store::Store),
-    /// Make, list and remove the tokens by which agents are known
+    /// Make, list and remove the tokens by which agents and scripts are known
     #[command(subcommand)]
     Token(token::Token),
+    /// Make, change, list and remove the accounts of people who look at the pages
+    #[command(subcommand)]
+    User(user::User),
+}
+
+/// What is written is everybody's history and the hashes of secrets; plugins get a mask of their own.
+fn private_files() {
+    umask(Mode::from_bits_truncate(0o027));
+}
+
+/// A moment, for lists.
+fn utc(time: Timestamp) -> String {
+    let time = chrono::DateTime::from_timestamp(time.seconds(), 0);
+    time.map_or_else(String::new, |time| {
+        time.format("%Y-%m-%d %H:%M UTC").to_string()
+    })
 }
 
 pub(crate) fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -84,5 +118,6 @@ pub(crate) fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Simulate(simulate)) => simulate.run(),
         Some(Command::Store(store)) => store.run(),
         Some(Command::Token(token)) => token.run(),
+        Some(Command::User(user)) => user.run(),
     }
 }

@@ -9,6 +9,7 @@ pub mod group;
 pub mod http;
 pub mod layout;
 pub mod munin_node;
+pub mod push;
 pub mod store;
 
 #[cfg(test)]
@@ -35,6 +36,8 @@ pub struct Config {
     pub data: Option<PathBuf>,
     /// `[http]`
     pub http: http::Http,
+    /// `[push]`
+    pub push: push::Push,
     /// `[store]`
     pub store: store::Store,
     /// `[agent]`: the local agent.
@@ -102,6 +105,7 @@ impl Config {
         let Self {
             data,
             http,
+            push,
             store,
             agent,
             polled,
@@ -111,6 +115,7 @@ impl Config {
         let data = (*data != running.data).then_some("data");
         let parts = [
             http.waits_for_start(&running.http),
+            push.waits_for_start(&running.push),
             store.waits_for_start(&running.store),
             agent.waits_for_start(&running.agent),
         ];
@@ -128,6 +133,7 @@ impl Config {
             self.data = Some(PathBuf::from(data));
         }
         given.once(root, "http", |section| self.http.read(section));
+        given.once(root, "push", |section| self.push.read(section));
         given.once(root, "store", |section| self.store.read(section));
         self.store.layouts.read_rules(root);
         given.once(root, "agent", |section| self.agent.read(section));

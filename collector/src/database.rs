@@ -3,6 +3,8 @@
 //! One SQLite file beside the history. The catalog is saved at each checkpoint together with the journal position that it
 //! stands for, in one transaction; alerts keep their own tables in the same file.
 
+pub mod account;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,8 +34,8 @@ const SCHEMA: &str = "
         created_micros INTEGER NOT NULL, expires_micros INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
-/// The version of the tables, kept in the file. 2 has `enrolments`.
-const VERSION: i64 = 2;
+/// The version of the tables, kept in the file. 2 has `enrolments`, 3 accounts.
+const VERSION: i64 = 3;
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +89,7 @@ impl Database {
         // A full disk prevents no start: what is right already is not written.
         if found < VERSION {
             connection.execute_batch(SCHEMA)?;
+            connection.execute_batch(account::SCHEMA)?;
             connection.pragma_update(None, "user_version", VERSION)?;
         }
         Ok(Self { connection })
@@ -236,8 +239,14 @@ impl Database {
     /// When SQLite cannot write.
     pub fn add_token(&self, token: &Token) -> Result<bool, DatabaseError> {
         let added = self.connection.execute(
-            "INSERT OR IGNORE INTO tokens (name, sha256, hosts, created_micros) VALUES (?1, ?2, ?3, ?4)",
-            params![token.name, token.sha256, token.hosts, token.created.micros()],
+            "INSERT OR IGNORE INTO tokens (name, sha256, hosts, created_micros)
+             SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS (SELECT 1 FROM api_tokens WHERE name = ?1)",
+            params![
+                token.name,
+                token.sha256,
+                token.hosts,
+                token.created.micros()
+            ],
         )?;
         Ok(added == 1)
     }

@@ -20,6 +20,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use ravenry_plugins::clock;
+use ravenry_web::access::Peer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -55,8 +56,6 @@ const PATIENCE: Patience = Patience {
     stalled: Duration::from_secs(30),
     look: Duration::from_secs(5),
 };
-
-pub use ravenry_web::actor::Peer;
 
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]

@@ -27,13 +27,13 @@ use ravenry_plugins::clock;
 use ravenry_plugins::name::HostName;
 use ravenry_plugins::pattern::Pattern;
 use ravenry_plugins::wire::{self, Ack, Batch, Limits, Received, Tables, WireError};
+use ravenry_web::access::Peer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::database::Database;
 use crate::health::Health;
-use crate::http::Peer;
 use crate::ingest::{Ingest, Prepared, PushError};
 use crate::token::{Allowed, Tokens};
 

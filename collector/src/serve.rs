@@ -7,9 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use axum::http::StatusCode;
-use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use ravenry_agent::config::{Surroundings, user_home};
@@ -19,6 +18,7 @@ use ravenry_alerts::notice::Links;
 use ravenry_plugins::clock;
 use ravenry_plugins::disk::{Disk, FileDisk};
 use ravenry_plugins::timestamp::Timestamp;
+use ravenry_web::access::Access;
 use ravenry_web::source::Source;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,6 +27,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::accounts::Accounts;
 use crate::admin::{self, Admin};
 use crate::catalog::{Applied, Catalog};
 use crate::config::{self, Config};
@@ -79,18 +80,27 @@ pub struct Start {
 /// When it cannot start: one sentence that says what holds it.
 pub async fn run(start: Start) -> anyhow::Result<()> {
     let mut lock = DataLock::take(&start.data)?;
+    let database = start.data.join(DATABASE);
+    let accounts = spawn_blocking(move || Database::open(&database)?.count_accounts()).await??;
+    if let Some(why) = start.config.http.refusal(accounts) {
+        bail!("{why}");
+    }
     let listener = http::bind(start.config.http.listen).await?;
     let address = listener.local_addr()?;
+    let pushes = match start.config.push.listen {
+        Some(address) => Some(http::bind(address).await?),
+        None => None,
+    };
     if let Err(error) = lock.note(&format!("http://{address}")) {
         tracing::error!("the address cannot be written down for `ravenry store`: {error}");
     }
     let signals = Signals::new()?;
     let collector = Collector::open(&start, address).await?;
-    announce(&start, address);
-    collector.run(&start, listener, signals).await
+    announce(&start, address, accounts);
+    collector.run(&start, listener, pushes, signals).await
 }
 
-fn announce(start: &Start, address: SocketAddr) {
+fn announce(start: &Start, address: SocketAddr, accounts: usize) {
     let (data, file) = (start.data.display(), start.file.display());
     let found = if start.file.exists() {
         ""
@@ -98,7 +108,14 @@ fn announce(start: &Start, address: SocketAddr) {
         " (not there: defaults)"
     };
     println!("Ravenry {} is running", env!("CARGO_PKG_VERSION"));
-    println!("  pages          http://{address}/");
+    let whom = match accounts {
+        0 => " (this machine only, nobody need sign in)",
+        _ => " (for who signs in)",
+    };
+    println!("  pages          http://{address}/{whom}");
+    if let Some(pushes) = start.config.push.listen {
+        println!("  pushes         http://{pushes}/");
+    }
     println!("  data           {data}");
     println!("  configuration  {file}{found}");
 }
@@ -186,12 +203,20 @@ impl Collector {
         self,
         start: &Start,
         listener: TcpListener,
+        pushes: Option<TcpListener>,
         mut signals: Signals,
     ) -> anyhow::Result<()> {
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
-        let router = self.router(start)?;
-        let served = tokio::spawn(http::serve(listener, router, stopped.clone()));
+        let accounts = self.accounts(start, address)?;
+        let ours = self.routes_for_agents(start)?;
+        let pages = self.pages(start, accounts.access(), ours.clone())?;
+        let served = tokio::spawn(http::serve(listener, pages, stopped.clone()));
+        let pushed = pushes.map(|listener| {
+            let router = ours.fallback(nothing_but_pushes);
+            tokio::spawn(http::serve(listener, router, stopped.clone()))
+        });
+        let accounts = tokio::spawn(accounts.keep(stopped.clone()));
         let agent = self.start_agent(start, &stopped);
         let pollers = poll::start(&start.config.polled, &self.ingest, &self.store);
         let own_graphs = self.start_own_graphs(start, &stopped);
@@ -219,6 +244,10 @@ impl Collector {
         drop(pollers);
         let (served, ()) = tokio::join!(served, end_agent(agent));
         served?;
+        if let Some(pushed) = pushed {
+            pushed.await?;
+        }
+        accounts.await?;
         if let Some(own_graphs) = own_graphs {
             own_graphs.await?;
         }
@@ -278,7 +307,20 @@ impl Collector {
         Ok(())
     }
 
-    fn router(&self, start: &Start) -> anyhow::Result<Router> {
+    /// Who may look and act, as the database has it.
+    fn accounts(&self, start: &Start, address: SocketAddr) -> anyhow::Result<Accounts> {
+        let database = Database::open(&start.data.join(DATABASE))?;
+        let secret = admin::secret_or_new(&start.data)?;
+        Ok(Accounts::open(
+            &start.config.http,
+            address,
+            database,
+            &secret,
+        )?)
+    }
+
+    /// What agents need: to push, and to enrol.
+    fn routes_for_agents(&self, start: &Start) -> anyhow::Result<Router> {
         let bytes_max = usize::try_from(start.config.http.push_bytes_max)?;
         let tokens = Database::open(&start.data.join(DATABASE))?;
         let receiver = Receiver::new(
@@ -287,15 +329,18 @@ impl Collector {
             bytes_max,
             Arc::clone(&self.health),
         );
+        let enrolments = Database::open(&start.data.join(DATABASE))?;
+        let ours = receive::router(receiver).merge(enroll::router(enrolments));
+        Ok(ours.layer(CatchPanicLayer::custom(panicked)))
+    }
+
+    /// Pages and API for those whom `access` lets in, and `agents`, whose tokens are all that is asked of them.
+    fn pages(&self, start: &Start, access: Arc<Access>, agents: Router) -> anyhow::Result<Router> {
         let admin = Admin::new(&start.data, Arc::clone(&self.keeper))?;
         let source: Arc<dyn Source> = Arc::clone(&self.source) as Arc<dyn Source>;
-        let pages = ravenry_web::router(source, ravenry_web::Options::default())
-            .layer(middleware::from_fn_with_state(admin.clone(), admin::vouch));
-        let enrolments = Database::open(&start.data.join(DATABASE))?;
-        let ours = receive::router(receiver)
-            .merge(enroll::router(enrolments))
-            .merge(admin::router(admin));
-        Ok(pages.merge(ours.layer(CatchPanicLayer::custom(panicked))))
+        let pages = ravenry_web::router(source, ravenry_web::Options::default(), access);
+        let admin = admin::router(admin).layer(CatchPanicLayer::custom(panicked));
+        Ok(pages.merge(agents).merge(admin))
     }
 
     /// Starts the local agent, and the task that takes its batches.
@@ -398,6 +443,13 @@ async fn end_agent(agent: Option<(JoinHandle<()>, JoinHandle<()>)>) {
         stop_agent.abort();
         stop_deliveries.abort();
     }
+}
+
+/// The address of pushes has nothing else.
+async fn nothing_but_pushes() -> Response {
+    let error = "expected POST /api/v1/push or /api/v1/enroll: pages and API are on the address of [http] listen";
+    let answer = Json(serde_json::json!({ "error": error, "code": "no_page" }));
+    (StatusCode::NOT_FOUND, answer).into_response()
 }
 
 /// A panic is one request's; what it said is in the log.

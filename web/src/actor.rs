@@ -1,124 +1,118 @@
-//! Who asks for something to be done: the one place from which an author comes.
-//!
-//! Allowed are whoever the server vouches for by a [`Known`] extension, and requests from this machine that no proxy
-//! passed on and that were addressed to this machine by its own name, so that no page of a foreign name can make a browser
-//! send them. The header `Ravenry-Author` says who it is where the server does not.
+//! Who asks: what they may do, and under which name it is remembered.
 
-use std::net::IpAddr;
+use std::fmt;
+use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
 
+use crate::access::{ApiToken, User};
 use crate::refusal::Refusal;
 
-/// The header with the name of whoever asks.
+/// The header in which somebody with the secret of the data directory, or without accounts anybody on this machine, says
+/// who they are.
 pub const AUTHOR: &str = "ravenry-author";
 
-/// Who is at the other end of a connection: an extension of each request.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub IpAddr);
+/// What somebody may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// See everything, change nothing.
+    Viewer,
+    /// Acknowledge, plan downtimes, comment.
+    Operator,
+}
 
-/// The server knows who asks and vouches for them: an extension of a request. The name may be empty when only their right
-/// is known.
-#[derive(Clone, Debug)]
-pub struct Known(pub String);
+impl Role {
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+        }
+    }
+}
 
-/// Headers that a proxy adds.
-const PASSED_ON: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
-/// Whoever may do something.
-pub(crate) struct Actor(pub(crate) String);
+impl FromStr for Role {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "viewer" => Ok(Self::Viewer),
+            "operator" => Ok(Self::Operator),
+            _ => Err(format!("expected viewer or operator, found {text:?}")),
+        }
+    }
+}
+
+/// Who asks: an extension of every request that [`crate::access`] let through, and an extractor of handlers. A handler of
+/// a method that changes something gets operators only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// The account's name, `token NAME` for a script, what [`AUTHOR`] says where no account is needed.
+    pub name: String,
+    /// What may be done.
+    pub role: Role,
+}
+
+impl Actor {
+    /// Somebody on this machine who may all, and says a name or not.
+    pub(crate) fn local(headers: &HeaderMap) -> Self {
+        let author = headers
+            .get(AUTHOR)
+            .and_then(|name| std::str::from_utf8(name.as_bytes()).ok())
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
+        Self {
+            name: author
+                .unwrap_or("somebody on the collector's machine")
+                .to_owned(),
+            role: Role::Operator,
+        }
+    }
+
+    pub(crate) fn user(user: &User) -> Self {
+        Self {
+            name: user.name.clone(),
+            role: user.role,
+        }
+    }
+
+    pub(crate) fn token(token: &ApiToken) -> Self {
+        Self {
+            name: format!("token {}", token.name),
+            role: token.role,
+        }
+    }
+
+    /// Whether anything may be changed.
+    #[must_use]
+    pub fn may_act(&self) -> bool {
+        match self.role {
+            Role::Viewer => false,
+            Role::Operator => true,
+        }
+    }
+}
 
 impl<S: Sync> FromRequestParts<S> for Actor {
-    type Rejection = Refusal;
+    type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        let known = parts.extensions.get::<Known>();
-        let peer = parts.extensions.get::<Peer>();
-        let name = match known {
-            Some(Known(name)) if !name.is_empty() => return Ok(Self(name.clone())),
-            Some(Known(_)) => author(&parts.headers),
-            None if peer.is_some_and(|Peer(ip)| is_loopback(*ip)) && is_direct(parts) => {
-                author(&parts.headers)
-            }
-            None => return Err(Refusal::Forbidden),
-        };
-        Ok(Self(name.unwrap_or_else(|| {
-            String::from("somebody on the collector's machine")
-        })))
-    }
-}
-
-fn author(headers: &HeaderMap) -> Option<String> {
-    let name = headers.get(AUTHOR)?;
-    let name = std::str::from_utf8(name.as_bytes()).ok()?.trim();
-    (!name.is_empty()).then(|| name.to_owned())
-}
-
-fn is_loopback(ip: IpAddr) -> bool {
-    ip.to_canonical().is_loopback()
-}
-
-/// Whether no proxy passed it on, and the browser, if it was one, was told to come here by an address of this machine.
-fn is_direct(parts: &Parts) -> bool {
-    let host = parts.uri.authority().map(|it| it.as_str()).or_else(|| {
-        let host = parts.headers.get(header::HOST)?;
-        host.to_str().ok()
-    });
-    let is_here = host.is_some_and(|host| {
-        let name = host.rsplit_once(':').map_or(host, |(name, port)| {
-            let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
-            if is_port { name } else { host }
-        });
-        let ip = name.trim_matches(['[', ']']).parse();
-        name == "localhost" || ip.is_ok_and(is_loopback)
-    });
-    is_here && !PASSED_ON.iter().any(|it| parts.headers.contains_key(*it))
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::http::Request;
-
-    use super::*;
-
-    async fn found(ip: &str, headers: &[(&str, &str)], known: Option<&str>) -> String {
-        let mut request = Request::builder().uri("/");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let (mut parts, ()) = request.body(()).unwrap().into_parts();
-        parts.extensions.insert(Peer(ip.parse().unwrap()));
-        if let Some(name) = known {
-            parts.extensions.insert(Known(name.to_owned()));
-        }
-        match Actor::from_request_parts(&mut parts, &()).await {
-            Ok(Actor(name)) => name,
-            Err(refusal) => refusal.status().to_string(),
-        }
-    }
-
-    #[tokio::test]
-    async fn only_this_machine_by_its_own_name_or_who_is_known_may_act() {
-        let check =
-            async |ip: &str, headers: &[(&str, &str)], known: Option<&str>, expect: &str| {
-                assert_eq!(found(ip, headers, known).await, expect, "{ip} {headers:?}");
-            };
-        let here = "somebody on the collector's machine";
-        let no = "403 Forbidden";
-        check("127.0.0.1", &[("host", "localhost:4950")], None, here).await;
-        check("::1", &[("host", "[::1]:4950")], None, here).await;
-        check("::1", &[("host", "[::1]")], None, here).await;
-        check("::ffff:127.0.0.1", &[("host", "127.0.0.1")], None, here).await;
-        check("127.0.0.1", &[], None, no).await;
-        check("127.0.0.1", &[("host", "evil.example:4950")], None, no).await;
-        check("192.0.2.1", &[("host", "localhost")], None, no).await;
-        let proxied = [("host", "localhost"), ("x-forwarded-for", "192.0.2.1")];
-        check("127.0.0.1", &proxied, None, no).await;
-        let named = [("host", "localhost"), ("ravenry-author", " dora ")];
-        check("127.0.0.1", &named, None, "dora").await;
-        check("192.0.2.1", &named, Some(""), "dora").await;
-        check("192.0.2.1", &named, Some("emil"), "emil").await;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| Refusal::SignIn.into_response())
     }
 }

@@ -1,7 +1,7 @@
 //! Graphs, pages and the JSON API. Asks through [`source::Source`] and never sees a file.
 //!
-//! [`router`] answers `GET` and `HEAD`, which change nothing, and at a few addresses of the API `POST` and `DELETE`, by which
-//! people act ([`actor`] says who may). A page is rendered whole on the server and works without the
+//! [`access`] stands before everything. `GET` and `HEAD` change nothing; at a few addresses of the API people act by `POST`
+//! and `DELETE` ([`actor`] says who). A page is rendered whole on the server and works without the
 //! script; a picture depends on the last row that it shows and is drawn once for all who look. Questions to the source
 //! and drawing happen on a bounded number of blocking threads, never on the async runtime.
 //!
@@ -14,12 +14,14 @@
 //! /graph/HOST/GRAPH/PERIOD.FORM          day week month year range . svg png csv json values.json
 //! /category/CATEGORY  /compare/GRAPH     over all hosts
 //! /incidents  /agents
+//! /sign-in  /sign-out
 //! /api/v1/...                            docs/api.md
 //! /assets/NAME-HASH.EXTENSION            kept for ever
 //! ```
 
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod actor;
 mod answer;
 mod api;
@@ -49,21 +51,24 @@ use axum::extract::{DefaultBodyLimit, OriginalUri, Request, State};
 use axum::http::HeaderMap;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get};
+use axum::routing::{delete, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
-use tower_http::csrf::CsrfLayer;
+use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 pub use options::Options;
 
+use crate::access::Access;
 use crate::parameter::Segments;
 use crate::refusal::Refusal;
 use crate::site::Site;
 use crate::source::Source;
 
-/// All pages, pictures and the JSON API over `source`. Other routes can be merged beside it.
-pub fn router(source: Arc<dyn Source>, options: Options) -> Router {
-    let site = Arc::new(Site::new(source, options));
+/// All pages, pictures and the JSON API over `source`, for those whom `access` lets in. Other routes can be merged beside
+/// it: nobody guards them.
+pub fn router(source: Arc<dyn Source>, options: Options, access: Arc<Access>) -> Router {
+    let ours_only = cross_site(access.door.origin.as_deref());
+    let site = Arc::new(Site::new(source, options, access));
     Router::new()
         .route("/", get(pages::overview::all))
         .route("/group/{*group}", get(pages::overview::group))
@@ -75,11 +80,22 @@ pub fn router(source: Arc<dyn Source>, options: Options) -> Router {
         .route("/incidents", get(pages::incidents::answer))
         .route("/agents", get(pages::agents::answer))
         .route("/assets/{file}", get(asset_file))
+        .route(
+            "/sign-in",
+            get(pages::sign_in::form)
+                .post(pages::sign_in::answer)
+                .layer(DefaultBodyLimit::max(pages::sign_in::FORM_BYTES_MAX)),
+        )
+        .route("/sign-out", post(pages::sign_in::sign_out))
         .nest("/api/v1", api())
         .fallback(no_page)
         .method_not_allowed_fallback(wrong_method)
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(CsrfLayer::new().with_rejection_response(refusal::cross_site))
+        .layer(ours_only)
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&site),
+            access::guard,
+        ))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&site),
             refusal::dress,
@@ -87,6 +103,15 @@ pub fn router(source: Arc<dyn Source>, options: Options) -> Router {
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn(answer::seal))
         .with_state(site)
+}
+
+/// Refuses what a page of another site makes a browser send to change something.
+fn cross_site(origin: Option<&str>) -> CsrfLayer<fn(ProtectionError) -> Response> {
+    let layer = CsrfLayer::new().with_rejection_response(access::rejected as fn(_) -> _);
+    match origin {
+        Some(origin) => layer.clone().add_trusted_origin(origin).unwrap_or(layer),
+        None => layer,
+    }
 }
 
 fn api() -> Router<Arc<Site>> {

@@ -2,20 +2,23 @@
 //! into a page, JSON or plain text by what was asked for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use ravenry_alerts::action;
 use ravenry_plugins::name::{GraphName, HostName};
-
-use tower_http::csrf::ProtectionError;
+use serde::Serialize;
 
 use crate::pages::frame::Frame;
+use crate::pages::show;
 use crate::site::Site;
 
 /// Why there is no answer.
@@ -51,20 +54,41 @@ pub(crate) enum Refusal {
     /// 400: what is wrong with a body.
     #[error("the body: {0}")]
     Body(String),
-    /// 403.
-    #[error(
-        "expected a request from the collector's own machine, or with the secret of admin.token in its data directory"
-    )]
-    Forbidden,
-    /// 403: a page from elsewhere made a browser ask.
-    #[error("expected a request from these pages, found one from another site")]
-    CrossSite,
     /// Something was asked to be done that cannot be done.
     #[error("{0}")]
     Action(action::Refusal),
     /// 405.
     #[error("{0} is not possible here")]
     Method(String),
+    /// 401: nobody has said who they are; browsers are sent to the page where they can.
+    #[error(
+        "expected somebody who has signed in, or the header `Authorization: Bearer TOKEN` (`ravenry token new NAME --role viewer` makes one)"
+    )]
+    SignIn,
+    /// 401.
+    #[error("nobody knows this token; `ravenry token list` shows those there are")]
+    UnknownToken,
+    /// 401.
+    #[error("name or password is wrong")]
+    WrongPassword,
+    /// 403: nobody has an account, and this is not for everybody.
+    #[error("nobody has an account here: `ravenry user add NAME` makes one")]
+    NoAccount,
+    /// 403: whose role does not allow it.
+    #[error("{0} may look but not act: expected the role operator")]
+    Role(String),
+    /// 403: a page from elsewhere made a browser ask.
+    #[error("expected a request from these pages, found one from another site")]
+    CrossSite,
+    /// 403: it came a way that it should not.
+    #[error("{0}")]
+    Proxy(String),
+    /// 421.
+    #[error("nobody answers to the name {0:?} here: name it in [http] hosts, if it is ours")]
+    OtherName(String),
+    /// 429, try again after so long.
+    #[error("too many wrong passwords: try again in {} s", .0.as_secs() + 1)]
+    TooOften(Duration),
     /// 500.
     #[error("{0}")]
     Unreadable(String),
@@ -97,20 +121,84 @@ impl Refusal {
         }
     }
 
+    /// One word for programs: it stays while the sentence may be put better.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::NoPage(_) => "no_page",
+            Self::NoHost(_) => "no_host",
+            Self::NoGraph { .. } => "no_graph",
+            Self::NothingStored(_) => "nothing_stored",
+            Self::Parameter { .. } => "bad_parameter",
+            Self::Method(_) => "bad_method",
+            Self::Body(_) => "bad_body",
+            Self::Action(action::Refusal::Unknown(_)) => "no_subject",
+            Self::Action(action::Refusal::Invalid(_)) => "bad_action",
+            Self::Action(action::Refusal::Conflict(_)) => "conflict",
+            Self::Action(action::Refusal::Unavailable(_)) => "unavailable",
+            Self::SignIn => "not_signed_in",
+            Self::UnknownToken => "unknown_token",
+            Self::WrongPassword => "wrong_password",
+            Self::NoAccount => "no_account",
+            Self::Role(_) => "not_operator",
+            Self::CrossSite => "cross_site",
+            Self::Proxy(_) => "not_through_proxy",
+            Self::OtherName(_) => "other_name",
+            Self::TooOften(_) => "too_often",
+            Self::Unreadable(_) => "unreadable",
+            Self::Busy(_) => "busy",
+            Self::Broken(_) => "broken",
+        }
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::NoPage(_) | Self::NoHost(_) | Self::NoGraph { .. } | Self::NothingStored(_) => {
                 StatusCode::NOT_FOUND
             }
             Self::Parameter { .. } | Self::Body(_) => StatusCode::BAD_REQUEST,
-            Self::Forbidden | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::Action(action::Refusal::Unknown(_)) => StatusCode::NOT_FOUND,
             Self::Action(action::Refusal::Invalid(_)) => StatusCode::BAD_REQUEST,
             Self::Action(action::Refusal::Conflict(_)) => StatusCode::CONFLICT,
             Self::Action(action::Refusal::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::SignIn | Self::UnknownToken | Self::WrongPassword => StatusCode::UNAUTHORIZED,
+            Self::NoAccount | Self::Role(_) | Self::CrossSite | Self::Proxy(_) => {
+                StatusCode::FORBIDDEN
+            }
+            Self::OtherName(_) => StatusCode::MISDIRECTED_REQUEST,
+            Self::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unreadable(_) | Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+impl Refusal {
+    /// What its status wants beside it.
+    pub(crate) fn headers(&self) -> Option<(HeaderName, HeaderValue)> {
+        match self {
+            Self::Busy(_) => Some((RETRY_AFTER, HeaderValue::from_static("2"))),
+            Self::TooOften(wait) => Some((RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1))),
+            Self::SignIn | Self::UnknownToken => {
+                Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
+            }
+            Self::NoPage(_)
+            | Self::NoHost(_)
+            | Self::NoGraph { .. }
+            | Self::NothingStored(_)
+            | Self::Parameter { .. }
+            | Self::Body(_)
+            | Self::Action(_)
+            // The router itself says what is allowed instead.
+            | Self::Method(_)
+            | Self::WrongPassword
+            | Self::NoAccount
+            | Self::Role(_)
+            | Self::CrossSite
+            | Self::Proxy(_)
+            | Self::OtherName(_)
+            | Self::Unreadable(_)
+            | Self::Broken(_) => None,
         }
     }
 }
@@ -130,9 +218,11 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Refuses what a page from elsewhere made a browser ask.
-pub(crate) fn cross_site(_: ProtectionError) -> Response {
-    Refusal::CrossSite.into_response()
+/// What a program gets.
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    error: &'a str,
+    code: &'static str,
 }
 
 #[derive(Template)]
@@ -146,14 +236,22 @@ struct RefusalPage {
 /// Gives a refusal the form of what was asked for.
 pub(crate) async fn dress(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
-    let (parts, body) = request.into_parts();
-    let zone = site.viewer_zone(&parts.headers);
-    let response = next.run(Request::from_parts(parts, body)).await;
+    let address = request
+        .uri()
+        .path_and_query()
+        .map_or("/", |part| part.as_str());
+    let sign_in = format!("/sign-in?to={}", show::path_segment(address));
+    let zone = site.viewer_zone(request.headers());
+    let wants_page = wants_page(&request);
+    let response = next.run(request).await;
     let Some(refusal) = response.extensions().get::<Arc<Refusal>>().cloned() else {
         return response;
     };
     if refusal.status().is_server_error() {
         tracing::warn!(path, "{refusal}");
+    }
+    if matches!(*refusal, Refusal::SignIn) && wants_page {
+        return see_other(&sign_in);
     }
     let (content_type, body) = dressed(&site, &path, zone, &refusal);
     let mut response = Response::new(Body::from(body));
@@ -161,24 +259,36 @@ pub(crate) async fn dress(State(site): State<Arc<Site>>, request: Request, next:
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    match *refusal {
-        Refusal::Busy(_) => {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));
-        }
-        // The router itself says what is allowed instead.
-        Refusal::Method(_)
-        | Refusal::NoPage(_)
-        | Refusal::NoHost(_)
-        | Refusal::NoGraph { .. }
-        | Refusal::NothingStored(_)
-        | Refusal::Parameter { .. }
-        | Refusal::Body(_)
-        | Refusal::Forbidden
-        | Refusal::CrossSite
-        | Refusal::Action(_)
-        | Refusal::Unreadable(_)
-        | Refusal::Broken(_) => {}
-    }
+    headers.extend(refusal.headers());
+    response
+}
+
+/// Whether a person waits for a page, and not a script for data or a page for one of its parts.
+fn wants_page(request: &Request) -> bool {
+    let path = request.uri().path();
+    let of_program = path.starts_with("/api/") || path == "/metrics" || is_picture(path);
+    let accepts = request
+        .headers()
+        .get(ACCEPT)
+        .and_then(|value| value.to_str().ok());
+    let html = accepts.is_none_or(|types| types.contains("text/html") || types.contains("*/*"));
+    html && !of_program && matches!(*request.method(), Method::GET | Method::HEAD)
+}
+
+/// A picture or table of a graph.
+fn is_picture(path: &str) -> bool {
+    path.starts_with("/graph/") && path.matches('/').count() == 4
+}
+
+/// To another page of ours.
+pub(crate) fn see_other(to: &str) -> Response {
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        LOCATION,
+        HeaderValue::from_str(to).unwrap_or(HeaderValue::from_static("/")),
+    );
     response
 }
 
@@ -216,10 +326,16 @@ fn dressed(
 ) -> (&'static str, String) {
     let sentence = refusal.to_string();
     let file = path.rsplit('/').next().unwrap_or_default();
-    let picture_path = path.starts_with("/graph/") && path.matches('/').count() == 4;
+    let picture_path = is_picture(path);
     if path.starts_with("/api/") || (picture_path && file.ends_with(".json")) {
-        let body = serde_json::json!({ "error": sentence });
-        return ("application/json", body.to_string());
+        let error = ErrorBody {
+            error: &sentence,
+            code: refusal.code(),
+        };
+        return (
+            "application/json",
+            serde_json::to_string(&error).unwrap_or_default(),
+        );
     }
     if picture_path && file.ends_with(".svg") {
         return ("image/svg+xml", in_a_picture(&sentence));

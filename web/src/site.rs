@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use chrono_tz::Tz;
 use tokio::sync::Semaphore;
 
+use crate::access::{self, Access};
 use crate::cache::Cache;
 use crate::options::Options;
 use crate::refusal::Refusal;
@@ -15,6 +16,7 @@ use crate::source::Source;
 /// Shared by all requests.
 pub(crate) struct Site {
     source: Arc<dyn Source>,
+    pub(crate) access: Arc<Access>,
     pub(crate) options: Options,
     pub(crate) pictures: Cache,
     working: Semaphore,
@@ -22,9 +24,10 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    pub(crate) fn new(source: Arc<dyn Source>, options: Options) -> Self {
+    pub(crate) fn new(source: Arc<dyn Source>, options: Options, access: Arc<Access>) -> Self {
         Self {
             source,
+            access,
             pictures: Cache::new(options.picture_cache_bytes),
             working: Semaphore::new(options.working_max.max(1)),
             waiting: AtomicUsize::new(0),
@@ -52,13 +55,8 @@ impl Site {
 
     /// The zone of the one who looks: the cookie `tz` when it names one, else the configured zone.
     pub(crate) fn viewer_zone(&self, headers: &HeaderMap) -> Tz {
-        headers
-            .get_all(header::COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(';'))
-            .filter_map(|pair| pair.trim().strip_prefix("tz="))
-            .find_map(|name| name.parse().ok())
+        access::cookie(headers, "tz")
+            .and_then(|name| name.parse().ok())
             .unwrap_or(self.options.zone)
     }
 }

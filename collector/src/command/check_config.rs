@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use ravenry::config::{self, DEFAULT_FILE};
+use ravenry::config::{self, Config, DEFAULT_FILE};
+use ravenry::database::Database;
+use ravenry::serve::DATABASE;
 
 use super::Data;
 
@@ -17,6 +19,19 @@ pub(crate) struct CheckConfig {
     config: Option<PathBuf>,
     #[command(flatten)]
     data: Data,
+}
+
+impl Data {
+    /// Why a collector with these accounts would not start as `config` says.
+    fn refusal(&self, config: &Config) -> Option<String> {
+        let dir = self.data.clone().or_else(|| config.data.clone());
+        let path = dir.unwrap_or_else(|| self.dir()).join(DATABASE);
+        let accounts = match Database::look_at(&path) {
+            Ok(database) => database.count_accounts().unwrap_or(0),
+            Err(_) => 0,
+        };
+        config.http.refusal(accounts)
+    }
 }
 
 impl CheckConfig {
@@ -36,10 +51,16 @@ impl CheckConfig {
             return ExitCode::SUCCESS;
         }
         match config::load(&file, true) {
-            Ok(_) => {
-                println!("{}: no problems", file.display());
-                ExitCode::SUCCESS
-            }
+            Ok(config) => match self.data.refusal(&config) {
+                Some(why) => {
+                    println!("{}: {why}", file.display());
+                    ExitCode::FAILURE
+                }
+                None => {
+                    println!("{}: no problems", file.display());
+                    ExitCode::SUCCESS
+                }
+            },
             Err(problems) => {
                 problems.iter().for_each(|problem| println!("{problem}"));
                 ExitCode::FAILURE

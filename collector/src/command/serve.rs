@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use nix::sys::stat::{Mode, umask};
 use ravenry::config::{self, Config, DEFAULT_FILE};
 use ravenry::serve::{Start, default_data_dir, run};
 
@@ -81,8 +80,7 @@ fn serve(mut start: Start) -> anyhow::Result<ExitCode> {
     {
         bail!("TLS could not be set up");
     }
-    // What is written is everybody's history and the hashes of tokens; plugins get a mask of their own.
-    umask(Mode::from_bits_truncate(0o027));
+    super::private_files();
     let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
     let ended = runtime.block_on(run(start));
     // Requests that nobody waits for any more may still be at work: what they read hurts nobody.

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::Subcommand;
-use ravenry::database::{self, Database};
-use ravenry::serve::DATABASE;
+use ravenry::database;
 use ravenry::token::{draw, hash};
 use ravenry_plugins::clock;
 use ravenry_plugins::settings::parse_duration;
+use ravenry_web::access::{ApiToken, Role};
 
-use super::Data;
+use super::{Data, utc};
 
 /// `ravenry token`
 #[derive(Debug, Subcommand)]
@@ -29,6 +29,9 @@ pub(crate) enum Token {
         /// How long a one-time token is good
         #[arg(long, default_value = "24h", value_name = "DURATION", value_parser = duration)]
         expires: Duration,
+        /// Make a token for a script that asks the API: viewer (looks) or operator (acts, too)
+        #[arg(long, value_name = "ROLE", conflicts_with_all = ["hosts", "once", "expires"])]
+        role: Option<Role>,
         #[command(flatten)]
         data: Data,
     },
@@ -54,23 +57,21 @@ impl Token {
                 hosts,
                 once,
                 expires,
+                role: None,
                 data,
             } => new(&name, hosts, once.then_some(expires), &data),
+            Self::New {
+                name,
+                role: Some(role),
+                data,
+                hosts: _,
+                once: _,
+                expires: _,
+            } => new_for_api(name, role, &data),
             Self::List { data } => list(&data),
             Self::Remove { name, data } => remove(&name, &data),
         }
     }
-}
-
-fn open(data: &Data) -> anyhow::Result<Database> {
-    let dir = data.dir();
-    if !dir.join("lock").exists() {
-        bail!(
-            "no data directory {}: start ravenry on it first, or name another one with --data",
-            dir.display()
-        );
-    }
-    Ok(Database::open(&dir.join(DATABASE))?)
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -87,22 +88,45 @@ fn new(name: &str, hosts: String, once: Option<Duration>, data: &Data) -> anyhow
         hosts,
         created: clock::now(),
     };
-    let database = open(data)?;
+    let database = data.database()?;
     let added = match once {
         None => database.add_token(&token)?,
         Some(good) => database.add_enrolment(&token, token.created + good)?,
     };
     if !added {
-        bail!(
-            "there is a token of the name {name:?} already: remove it first, or take another name"
-        );
+        return taken(name);
     }
     println!("{secret}");
     Ok(ExitCode::SUCCESS)
 }
 
+/// Makes a token for a script.
+fn new_for_api(name: String, role: Role, data: &Data) -> anyhow::Result<ExitCode> {
+    let secret = draw()?;
+    let sha256 = hash(&secret);
+    let token = ApiToken { name, sha256, role };
+    if !data.database()?.add_api_token(&token, clock::now())? {
+        return taken(&token.name);
+    }
+    println!("{secret}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn taken(name: &str) -> anyhow::Result<ExitCode> {
+    bail!("there is a token of the name {name:?} already: remove it first, or take another name")
+}
+
 fn list(data: &Data) -> anyhow::Result<ExitCode> {
-    for token in open(data)?.tokens()? {
+    let database = data.database()?;
+    for (token, created) in database.api_tokens()? {
+        println!(
+            "{:<24} asks as {:<22} made {}",
+            token.name,
+            token.role.as_str(),
+            utc(created)
+        );
+    }
+    for token in database.tokens()? {
         println!(
             "{:<24} hosts {:<24} made {}",
             token.name,
@@ -110,7 +134,7 @@ fn list(data: &Data) -> anyhow::Result<ExitCode> {
             utc(token.created)
         );
     }
-    for (token, expires) in open(data)?.enrolments()? {
+    for (token, expires) in database.enrolments()? {
         println!(
             "{:<24} hosts {:<24} made {}, one-time, good until {}",
             token.name,
@@ -122,20 +146,14 @@ fn list(data: &Data) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn utc(time: ravenry_plugins::timestamp::Timestamp) -> String {
-    let time = chrono::DateTime::from_timestamp(time.seconds(), 0);
-    time.map_or_else(String::new, |time| {
-        time.format("%Y-%m-%d %H:%M UTC").to_string()
-    })
-}
-
 fn remove(name: &str, data: &Data) -> anyhow::Result<ExitCode> {
-    let database = open(data)?;
-    let (known, one_time) = (
+    let database = data.database()?;
+    let removed = [
         database.remove_token(name)?,
         database.remove_enrolment(name)?,
-    );
-    if !known && !one_time {
+        database.remove_api_token(name)?,
+    ];
+    if !removed.contains(&true) {
         bail!("there is no token of the name {name:?}: `ravenry token list` shows those there are");
     }
     Ok(ExitCode::SUCCESS)

@@ -24,6 +24,12 @@ fn what_the_manual_shows_is_understood() {
         [http]
         listen = "0.0.0.0:4950"
         url = "https://ravenry.example.net/"
+        hosts = ["ravenry", "192.0.2.7"]
+        proxy = ["10.0.0.1", "10.1.0.0/16"]
+        session = "7d"
+
+        [push]
+        listen = "0.0.0.0:4951"
 
         [group."Berlin/web"]
         hosts = ["web*", "proxy1"]
@@ -76,7 +82,7 @@ fn every_problem_is_named_with_its_line() {
          [group.'a//b']\nhosts = []\n[mail]\nuser = 'x'\n[[host]]\ndown_after = 'soon'\ncontacts = 'nobody'\n",
         &expect![[r#"
             ravenry.toml:2: http.listen: expected an address and port such as "127.0.0.1:4950", found "everywhere"
-            ravenry.toml:3: http.lissten: unknown key; expected one of: listen, url, push_bytes_max
+            ravenry.toml:3: http.lissten: unknown key; expected one of: listen, url, hosts, proxy, without_tls, session, push_bytes_max
             ravenry.toml:5: store.layout: expected "standard", "munin", "huge" or "custom ...", found "cacti"
             ravenry.toml:6: store.flush_interval: expected a duration from 1s to 1h, found 2d
             ravenry.toml:8: threshold.warning: range "high": expected `max`, `min:max`, `min:` or `:max`, found "high"
@@ -117,7 +123,7 @@ fn what_waits_for_the_next_start_is_named() {
     };
     check(
         "[http]\nurl = 'https://r.example.net'\n[alerts]\nattempts = 3\n",
-        &[],
+        &["http.url"],
     );
     check(
         "data = '/srv/r'\n[http]\nlisten = '127.0.0.1:1'\n[store]\nlayout = 'munin'\n[agent]\nenabled = false\n",
@@ -163,4 +169,35 @@ port = 70000
     let polled = &config.polled[0];
     assert_eq!((polled.address.as_str(), polled.port), ("old1", 4949));
     assert!(polled.hosts[0].matches("sw7"));
+}
+
+#[test]
+fn pages_are_on_a_network_only_with_tls_or_in_so_many_words() {
+    problems(
+        "[http]\nlisten = \"0.0.0.0:4950\"\n",
+        &expect![[r#"
+        ravenry.toml:2: http.listen: 0.0.0.0:4950 is more than this machine, and pages there need TLS: name the proxy that does it (proxy = ["ADDRESS"]), or let passwords cross the network readable (without_tls = true); pushes alone have an address of their own, [push] listen
+    "#]],
+    );
+    problems(
+        "[http]\nlisten = \"0.0.0.0:4950\"\nwithout_tls = true\n",
+        &expect![""],
+    );
+    problems("[http]\nlisten = \"[::1]:80\"\n", &expect![""]);
+    problems(
+        "[http]\nlisten = \"192.0.2.7:80\"\nproxy = \"10.0.0.300\"\nhosts = [\"http://a\", \"b:80\"]\n",
+        &expect![[r#"
+            ravenry.toml:2: http.listen: 192.0.2.7:80 is more than this machine, and pages there need TLS: name the proxy that does it (proxy = ["ADDRESS"]), or let passwords cross the network readable (without_tls = true); pushes alone have an address of their own, [push] listen
+            ravenry.toml:3: http.proxy: expected an address or network such as "127.0.0.1" or "10.0.0.0/8", found "10.0.0.300"
+            ravenry.toml:4: http.hosts: expected a name such as "ravenry.example.net", without scheme and port, found "http://a"
+            ravenry.toml:4: http.hosts: expected a name such as "ravenry.example.net", without scheme and port, found "b:80"
+        "#]],
+    );
+    let (config, _) = parse(&[(
+        String::new(),
+        "[http]\nlisten = \"0.0.0.0:80\"\nwithout_tls = true".to_owned(),
+    )]);
+    assert!(config.http.refusal(0).is_some());
+    assert_eq!(config.http.refusal(1), None);
+    assert_eq!(Config::default().http.refusal(0), None);
 }

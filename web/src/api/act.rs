@@ -165,7 +165,7 @@ pub(crate) async fn acknowledgements(
 /// `POST /api/v1/acknowledgements`.
 pub(crate) async fn acknowledge(
     State(site): State<Arc<Site>>,
-    Actor(by): Actor,
+    by: Actor,
     body: Bytes,
 ) -> Result<Response, Refusal> {
     let NewAcknowledgement {
@@ -188,7 +188,7 @@ pub(crate) async fn acknowledge(
 /// `DELETE /api/v1/acknowledgements/{incident}`.
 pub(crate) async fn unacknowledge(
     State(site): State<Arc<Site>>,
-    Actor(by): Actor,
+    by: Actor,
     segments: Segments,
 ) -> Result<Response, Refusal> {
     let on = Subject::Incident(number(&segments)?);
@@ -220,7 +220,7 @@ pub(crate) async fn downtimes(
 /// `POST /api/v1/downtimes`.
 pub(crate) async fn announce(
     State(site): State<Arc<Site>>,
-    Actor(by): Actor,
+    by: Actor,
     body: Bytes,
 ) -> Result<Response, Refusal> {
     let new: NewDowntime = read(&body)?;
@@ -253,7 +253,7 @@ pub(crate) async fn announce(
 /// `DELETE /api/v1/downtimes/{id}`.
 pub(crate) async fn end_downtime(
     State(site): State<Arc<Site>>,
-    Actor(by): Actor,
+    by: Actor,
     segments: Segments,
 ) -> Result<Response, Refusal> {
     let id = number(&segments)?;
@@ -283,7 +283,7 @@ pub(crate) async fn comments(
 /// `POST /api/v1/comments`.
 pub(crate) async fn comment(
     State(site): State<Arc<Site>>,
-    Actor(by): Actor,
+    by: Actor,
     body: Bytes,
 ) -> Result<Response, Refusal> {
     let NewComment { on, text } = read(&body)?;
@@ -296,7 +296,7 @@ pub(crate) async fn comment(
 /// `DELETE /api/v1/comments/{id}`.
 pub(crate) async fn remove_comment(
     State(site): State<Arc<Site>>,
-    Actor(by): Actor,
+    by: Actor,
     segments: Segments,
 ) -> Result<Response, Refusal> {
     let id = number(&segments)?;
@@ -323,7 +323,7 @@ pub(crate) async fn muted(
 /// `POST /api/v1/mute`.
 pub(crate) async fn mute(
     State(site): State<Arc<Site>>,
-    Actor(by): Actor,
+    by: Actor,
     body: Bytes,
 ) -> Result<Response, Refusal> {
     let NewMute {
@@ -339,24 +339,21 @@ pub(crate) async fn mute(
 }
 
 /// `DELETE /api/v1/mute`.
-pub(crate) async fn unmute(
-    State(site): State<Arc<Site>>,
-    Actor(by): Actor,
-) -> Result<Response, Refusal> {
+pub(crate) async fn unmute(State(site): State<Arc<Site>>, by: Actor) -> Result<Response, Refusal> {
     act(&site, by, StatusCode::OK, |_| Ok(Action::Unmute)).await
 }
 
 /// Carries out the action that `of` makes of the time.
 async fn act(
     site: &Arc<Site>,
-    by: String,
+    by: Actor,
     status: StatusCode,
     of: impl FnOnce(Timestamp) -> Result<Action, Refusal> + Send + 'static,
 ) -> Result<Response, Refusal> {
     let done = site
         .ask(move |source| {
             let action = of(source.now())?;
-            source.act(&by, action).map_err(Refusal::Action)
+            source.act(&by.name, action).map_err(Refusal::Action)
         })
         .await??;
     let body = serde_json::to_vec(&done).map_err(|error| Refusal::Broken(error.to_string()))?;

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use crate::pages::frame::Frame;
+use crate::pages::frame::{Frame, Viewer};
 use crate::pages::show;
 use crate::parameter::Parameters;
 use crate::refusal::Refusal;
@@ -83,11 +83,12 @@ fn agents(source: &dyn Source) -> (Vec<Agent>, usize) {
 /// Answers `/agents`.
 pub(crate) async fn answer(
     State(site): State<Arc<Site>>,
+    viewer: Viewer,
     headers: HeaderMap,
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
     parameters.finish("no parameters")?;
-    let frame = Frame::without_counts(&site, site.viewer_zone(&headers), "agents");
+    let frame = Frame::without_counts(&site, viewer.zone, "agents").seen_by(&viewer);
     site.ask(move |source| {
         let (agents, hidden) = agents(source);
         let page = Agents {

@@ -1,8 +1,15 @@
 //! What surrounds every page: its head, the bar at the top, the line at the bottom.
 
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use chrono_tz::Tz;
 use ravenry_plugins::timestamp::Timestamp;
 
+use crate::access::{self, Visitor};
+use crate::actor::Actor;
 use crate::asset;
 use crate::pages::show::Moment;
 use crate::site::Site;
@@ -14,6 +21,30 @@ pub(crate) const INCIDENTS_MAX: usize = 500;
 /// Often enough that a reading is seen soon after it came; an unchanged page is answered by 304.
 const REFRESH_SECONDS: u64 = 15;
 
+/// Who looks at a page, and in which zone.
+#[derive(Clone, Debug)]
+pub(crate) struct Viewer {
+    pub(crate) zone: Tz,
+    /// Who it is; nobody on the page where people sign in.
+    pub(crate) actor: Option<Actor>,
+    has_session: bool,
+}
+
+impl FromRequestParts<Arc<Site>> for Viewer {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, Infallible> {
+        let headers = &parts.headers;
+        let visitor = parts.extensions.get::<Visitor>();
+        let name = visitor.map(|visitor| site.access.cookie_name(*visitor));
+        Ok(Self {
+            zone: site.viewer_zone(headers),
+            actor: parts.extensions.get::<Actor>().cloned(),
+            has_session: name.is_some_and(|name| access::cookie(headers, name).is_some()),
+        })
+    }
+}
+
 /// What the layout needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
@@ -21,6 +52,8 @@ pub(crate) struct Frame {
     /// Which entry of the bar this is.
     pub(crate) here: &'static str,
     pub(crate) zone: Tz,
+    /// Who looks, where it matters who does.
+    pub(crate) who: Option<Actor>,
     /// Open incidents, where the page could ask.
     pub(crate) open: Option<usize>,
     /// What is wrong with the collector itself.
@@ -40,6 +73,7 @@ impl Frame {
             title: site.options.title.clone(),
             here,
             zone,
+            who: None,
             open: None,
             troubles: Vec::new(),
             refresh_seconds: REFRESH_SECONDS,
@@ -48,6 +82,12 @@ impl Frame {
             icon: asset::ICON_SVG,
             version: env!("CARGO_PKG_VERSION"),
         }
+    }
+
+    /// For somebody.
+    pub(crate) fn seen_by(self, viewer: &Viewer) -> Self {
+        let who = viewer.actor.clone().filter(|_| viewer.has_session);
+        Self { who, ..self }
     }
 
     /// With the number of open incidents, and the collector's troubles.

@@ -9,7 +9,7 @@ use axum::response::Response;
 use ravenry_alerts::severity::Severity;
 use ravenry_plugins::name::GraphName;
 
-use crate::pages::frame::Frame;
+use crate::pages::frame::{Frame, Viewer};
 use crate::pages::show;
 use crate::pages::time::TimeLine;
 use crate::parameter::{Parameters, Segments};
@@ -90,17 +90,26 @@ impl Wanted {
 /// Answers `/category/{category}`.
 pub(crate) async fn category(
     State(site): State<Arc<Site>>,
+    viewer: Viewer,
     headers: HeaderMap,
     segments: Segments,
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
     let category = segments.text("category").to_owned();
-    answer(site, headers, Wanted::Category(category), parameters).await
+    answer(
+        site,
+        viewer,
+        headers,
+        Wanted::Category(category),
+        parameters,
+    )
+    .await
 }
 
 /// Answers `/compare/{graph}`.
 pub(crate) async fn compare(
     State(site): State<Arc<Site>>,
+    viewer: Viewer,
     headers: HeaderMap,
     segments: Segments,
     parameters: Parameters,
@@ -110,11 +119,12 @@ pub(crate) async fn compare(
         let name: String = text.chars().take(80).collect();
         Refusal::NothingStored(format!("no graph {name:?} on any host"))
     })?;
-    answer(site, headers, Wanted::Graph(graph), parameters).await
+    answer(site, viewer, headers, Wanted::Graph(graph), parameters).await
 }
 
 async fn answer(
     site: Arc<Site>,
+    viewer: Viewer,
     headers: HeaderMap,
     wanted: Wanted,
     mut parameters: Parameters,
@@ -122,7 +132,7 @@ async fn answer(
     let period = parameters
         .take("period", "hour, day, week, month or year", Period::parse)?
         .unwrap_or(Period::Day);
-    let frame = Frame::without_counts(&site, site.viewer_zone(&headers), "");
+    let frame = Frame::without_counts(&site, viewer.zone, "").seen_by(&viewer);
     site.ask(move |source| {
         let now = source.now();
         let span = Span::take(&mut parameters, now, frame.zone)?;

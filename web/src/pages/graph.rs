@@ -14,7 +14,7 @@ use ravenry_plugins::name::FieldName;
 use crate::api::graph;
 use crate::drawing::{self, LegendRow};
 use crate::live;
-use crate::pages::frame::Frame;
+use crate::pages::frame::{Frame, Viewer};
 use crate::pages::show;
 use crate::pages::time::{self, TimeLine};
 use crate::parameter::{Parameters, Segments};
@@ -61,12 +61,13 @@ struct FieldRow {
 /// Answers `/graph/{host}/{graph}`.
 pub(crate) async fn answer(
     State(site): State<Arc<Site>>,
+    viewer: Viewer,
     headers: HeaderMap,
     segments: Segments,
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
     let (host, name) = segments.graph()?;
-    let frame = Frame::without_counts(&site, site.viewer_zone(&headers), "");
+    let frame = Frame::without_counts(&site, viewer.zone, "").seen_by(&viewer);
     site.ask(move |source| {
         let detail = graph::find(source, &host, &name)?;
         let page = GraphPage::of(source, frame, detail, parameters)?;

@@ -11,7 +11,7 @@ use ravenry_alerts::severity::Severity;
 use ravenry_plugins::timestamp::Timestamp;
 
 use crate::live::{self, Live};
-use crate::pages::frame::Frame;
+use crate::pages::frame::{Frame, Viewer};
 use crate::pages::show;
 use crate::pages::time::TimeLine;
 use crate::parameter::{Parameters, Segments};
@@ -50,12 +50,13 @@ struct Panel {
 /// Answers `/host/{host}`.
 pub(crate) async fn answer(
     State(site): State<Arc<Site>>,
+    viewer: Viewer,
     headers: HeaderMap,
     segments: Segments,
     mut parameters: Parameters,
 ) -> Result<Response, Refusal> {
     let name = segments.host()?;
-    let frame = Frame::without_counts(&site, site.viewer_zone(&headers), "");
+    let frame = Frame::without_counts(&site, viewer.zone, "").seen_by(&viewer);
     site.ask(move |source| {
         let host = source
             .host(&name)

@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use ravenry_alerts::check::CheckName;
 
-use crate::pages::frame::{Frame, INCIDENTS_MAX};
+use crate::pages::frame::{Frame, INCIDENTS_MAX, Viewer};
 use crate::pages::show;
 use crate::parameter::Parameters;
 use crate::refusal::Refusal;
@@ -76,11 +76,12 @@ fn reason(source: &dyn Source, cause: &CheckName) -> String {
 /// Answers `/incidents`.
 pub(crate) async fn answer(
     State(site): State<Arc<Site>>,
+    viewer: Viewer,
     headers: HeaderMap,
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
     parameters.finish("no parameters")?;
-    let frame = Frame::without_counts(&site, site.viewer_zone(&headers), "incidents");
+    let frame = Frame::without_counts(&site, viewer.zone, "incidents").seen_by(&viewer);
     site.ask(move |source| {
         let incidents = source.incidents(INCIDENTS_MAX);
         let open = |wanted: bool| {

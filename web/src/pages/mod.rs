@@ -9,6 +9,7 @@ pub(crate) mod host;
 pub(crate) mod incidents;
 pub(crate) mod overview;
 pub(crate) mod show;
+pub(crate) mod sign_in;
 pub(crate) mod time;
 
 use askama::Template;

@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use ravenry_plugins::name::GroupName;
 
-use crate::pages::frame::{Frame, INCIDENTS_MAX};
+use crate::pages::frame::{Frame, INCIDENTS_MAX, Viewer};
 use crate::pages::incidents::{self, IncidentRow};
 use crate::pages::show;
 use crate::parameter::{Parameters, Segments};
@@ -42,22 +42,24 @@ struct Group {
 /// Answers `/`.
 pub(crate) async fn all(
     State(site): State<Arc<Site>>,
+    viewer: Viewer,
     headers: HeaderMap,
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
-    answer(site, headers, parameters, None).await
+    answer(site, viewer, headers, parameters, None).await
 }
 
 /// Answers `/group/{*group}`.
 pub(crate) async fn group(
     State(site): State<Arc<Site>>,
+    viewer: Viewer,
     headers: HeaderMap,
     segments: Segments,
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
     let path = segments.text("group");
     let group = GroupName::new(path).map_err(|_| no_group(path))?;
-    answer(site, headers, parameters, Some(group)).await
+    answer(site, viewer, headers, parameters, Some(group)).await
 }
 
 fn no_group(name: &str) -> Refusal {
@@ -69,6 +71,7 @@ fn no_group(name: &str) -> Refusal {
 
 async fn answer(
     site: Arc<Site>,
+    viewer: Viewer,
     headers: HeaderMap,
     mut parameters: Parameters,
     scope: Option<GroupName>,
@@ -79,7 +82,7 @@ async fn answer(
         _ => None,
     })?;
     parameters.finish("view")?;
-    let frame = Frame::without_counts(&site, site.viewer_zone(&headers), "overview");
+    let frame = Frame::without_counts(&site, viewer.zone, "overview").seen_by(&viewer);
     site.ask(move |source| {
         let page = Overview::of(source, frame, scope.as_ref(), wall)?;
         super::answer(&headers, &page)

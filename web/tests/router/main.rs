@@ -5,16 +5,19 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod access;
 mod api;
 mod fake;
 mod pages;
 mod pictures;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use ravenry_web::access::{Access, Door, Key};
 use ravenry_web::{Options, router};
 use tower::ServiceExt;
 
@@ -42,16 +45,43 @@ impl Answer {
 }
 
 fn site() -> Router {
-    router(Arc::new(fake::Fake::new(0)), Options::default())
+    router(
+        Arc::new(fake::Fake::new(0)),
+        Options::default(),
+        everybody(),
+    )
+}
+
+/// On loopback, without accounts.
+fn everybody() -> Arc<Access> {
+    let door = Door::local(([127, 0, 0, 1], 4950).into());
+    Arc::new(Access::new(door, Duration::from_secs(3600), Key::derive("secret")).0)
 }
 
 /// Asks `router` once.
 fn ask_with(router: Router, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+    send(router, method, path, headers, "")
+}
+
+/// The same with a body.
+fn send(
+    router: Router,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
     let mut request = Request::builder().method(method).uri(path);
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        request = request.header("host", "localhost:4950");
+    }
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let request = request.body(Body::empty()).unwrap();
+    ask_request(router, request.body(Body::from(body.to_owned())).unwrap())
+}
+
+fn ask_request(router: Router, request: Request<Body>) -> Answer {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .build()
@@ -268,7 +298,7 @@ fn more_than_can_wait_are_sent_away() {
         ..Options::default()
     };
     let answer = ask_with(
-        router(Arc::new(fake::Fake::new(0)), options),
+        router(Arc::new(fake::Fake::new(0)), options, everybody()),
         Method::GET,
         "/",
         &[],

@@ -266,7 +266,11 @@ fn one_time_holds_for_all_graphs_of_a_page() {
 
 #[test]
 fn ten_thousand_hosts_are_one_small_page() {
-    let router = router(Arc::new(Fake::new(10_000)), Options::default());
+    let router = router(
+        Arc::new(Fake::new(10_000)),
+        Options::default(),
+        crate::everybody(),
+    );
     let plain = ask_with(router.clone(), Method::GET, "/", &[]);
     assert!(plain.text().contains("node09999"));
     assert!(plain.body.len() < 1_000_000, "{}", plain.body.len());

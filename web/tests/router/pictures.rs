@@ -172,7 +172,11 @@ fn a_parameter_that_is_wrong_is_named() {
 fn turned(clock: &Arc<AtomicI64>) -> Router {
     let clock = Arc::clone(clock);
     let now = move || Timestamp::from_seconds(clock.load(Ordering::Relaxed));
-    router(Arc::new(Fake::at(0, now)), Options::default())
+    router(
+        Arc::new(Fake::at(0, now)),
+        Options::default(),
+        crate::everybody(),
+    )
 }
 
 #[test]
