@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
 use crate::keeper::Keeper;
+use crate::refusal::refusal;
 use crate::token;
 
 const NAME: &str = "admin.token";
@@ -109,7 +110,7 @@ impl Admin {
 async fn flush(State(admin): State<Admin>, headers: HeaderMap) -> (StatusCode, Json<Value>) {
     if !admin.is_known(&headers) {
         let error = "expected the secret of admin.token in the data directory";
-        return (StatusCode::UNAUTHORIZED, Json(json!({ "error": error })));
+        return refusal(StatusCode::UNAUTHORIZED, error);
     }
     match admin.keeper.flush().await {
         Ok(report) => {
@@ -119,10 +120,7 @@ async fn flush(State(admin): State<Admin>, headers: HeaderMap) -> (StatusCode, J
             });
             (StatusCode::OK, Json(answer))
         }
-        Err(error) => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            Json(json!({ "error": error })),
-        ),
+        Err(error) => refusal(StatusCode::INTERNAL_SERVER_ERROR, &error),
     }
 }
 

@@ -24,6 +24,7 @@ use subtle::ConstantTimeEq;
 use tokio::task::spawn_blocking;
 
 use crate::database::{Database, Token};
+use crate::refusal::refusal;
 use crate::token::{draw, hash};
 
 /// Agents of one host that have enrolled at most.
@@ -52,13 +53,13 @@ async fn enroll(
     let bearer = header.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     let Some(once) = bearer.map(hash) else {
         let text = "expected the header `Authorization: Bearer TOKEN` with a one-time token";
-        return refused(StatusCode::UNAUTHORIZED, text);
+        return refusal(StatusCode::UNAUTHORIZED, text);
     };
     let wish = match serde_json::from_str::<Wish>(&body) {
         Ok(wish) => wish,
         Err(error) => {
             let text = format!("expected {{\"host\": \"NAME\"}}: {error}");
-            return refused(StatusCode::BAD_REQUEST, &text);
+            return refusal(StatusCode::BAD_REQUEST, &text);
         }
     };
     let done = spawn_blocking(move || {
@@ -66,29 +67,25 @@ async fn enroll(
         exchange(&mut database, &once, &wish.host, clock::now())
     });
     done.await.unwrap_or_else(|_| {
-        refused(
+        refusal(
             StatusCode::INTERNAL_SERVER_ERROR,
             "it failed, and the log says how",
         )
     })
 }
 
-fn refused(status: StatusCode, text: &str) -> Answer {
-    (status, Json(json!({ "error": text })))
-}
-
 /// Gives an agent's own token for a one-time token.
 fn exchange(database: &mut Database, once: &[u8; 32], host: &HostName, now: Timestamp) -> Answer {
     let broken = |error: &dyn std::fmt::Display| {
         tracing::error!("enrolment of {host}: {error}");
-        refused(
+        refusal(
             StatusCode::INTERNAL_SERVER_ERROR,
             "the state database fails, and the log says how",
         )
     };
     let unknown = || {
         let text = "nobody knows this one-time token, or it was used or is too old; `ravenry token new NAME --once` makes another";
-        refused(StatusCode::UNAUTHORIZED, text)
+        refusal(StatusCode::UNAUTHORIZED, text)
     };
     let enrolments = match database.enrolments() {
         Ok(enrolments) => enrolments,
@@ -106,7 +103,7 @@ fn exchange(database: &mut Database, once: &[u8; 32], host: &HostName, now: Time
             "this one-time token is for hosts {}, not for {host}",
             found.hosts
         );
-        return refused(StatusCode::FORBIDDEN, &text);
+        return refusal(StatusCode::FORBIDDEN, &text);
     }
     let secret = match draw() {
         Ok(secret) => secret,
@@ -121,7 +118,7 @@ fn exchange(database: &mut Database, once: &[u8; 32], host: &HostName, now: Time
         Err(error) => return broken(&error),
     };
     let Some(name) = names.into_iter().find(|name| !known.contains(name)) else {
-        return refused(
+        return refusal(
             StatusCode::FORBIDDEN,
             "too many agents have enrolled for this host",
         );

@@ -21,6 +21,7 @@ pub mod poll;
 pub mod port;
 pub mod receive;
 pub mod recovery;
+pub mod refusal;
 pub mod serve;
 pub mod source;
 pub mod store;

@@ -35,6 +35,7 @@ use tokio::time::timeout;
 use crate::database::Database;
 use crate::health::Health;
 use crate::ingest::{Ingest, Prepared, PushError};
+use crate::refusal::refusal;
 use crate::token::{Allowed, Tokens};
 
 /// Batches that are decoded or wait for the journal at once: they, expanded, are what pushes may take of the memory.
@@ -347,7 +348,7 @@ struct Refused(StatusCode, String);
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        (self.0, Json(serde_json::json!({ "error": self.1 }))).into_response()
+        refusal(self.0, &self.1).into_response()
     }
 }
 

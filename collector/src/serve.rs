@@ -8,9 +8,9 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
+use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router};
 use ravenry_agent::config::{Surroundings, user_home};
 use ravenry_agent::uplink::{Delivery, Refusal, Uplink};
 use ravenry_alerts::channel;
@@ -45,6 +45,7 @@ use crate::own_graphs;
 use crate::poll;
 use crate::receive::{self, Receiver};
 use crate::recovery;
+use crate::refusal::refusal;
 use crate::source::LocalSource;
 use crate::store::Store;
 
@@ -448,15 +449,13 @@ async fn end_agent(agent: Option<(JoinHandle<()>, JoinHandle<()>)>) {
 /// The address of pushes has nothing else.
 async fn nothing_but_pushes() -> Response {
     let error = "expected POST /api/v1/push or /api/v1/enroll: pages and API are on the address of [http] listen";
-    let answer = Json(serde_json::json!({ "error": error, "code": "no_page" }));
-    (StatusCode::NOT_FOUND, answer).into_response()
+    refusal(StatusCode::NOT_FOUND, error).into_response()
 }
 
 /// A panic is one request's; what it said is in the log.
 fn panicked(_: Box<dyn Any + Send>) -> Response {
     let error = "it failed, and the log says how";
-    let answer = Json(serde_json::json!({ "error": error }));
-    (StatusCode::INTERNAL_SERVER_ERROR, answer).into_response()
+    refusal(StatusCode::INTERNAL_SERVER_ERROR, error).into_response()
 }
 
 /// Everything as it was when the collector last ended, however it did.

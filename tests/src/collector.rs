@@ -73,10 +73,18 @@ impl Collector {
     /// # Panics
     /// When it ends instead.
     pub fn start(&mut self) {
+        self.start_for("/api/v1/hosts");
+    }
+
+    /// Starts it and waits until it answers 200 to somebody who asks for `path`.
+    ///
+    /// # Panics
+    /// When it ends instead.
+    pub fn start_for(&mut self, path: &str) {
         let mut running = Running::start(&mut self.command(), &self.log_file());
         wait::until("the collector answers", || {
             assert_eq!(running.ended(), None, "it ended: {}", running.log());
-            http::get(self.address, "/api/v1/hosts").is_ok_and(|answer| answer.status == 200)
+            http::get(self.address, path).is_ok_and(|answer| answer.status == 200)
         });
         self.running = Some(running);
     }

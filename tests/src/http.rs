@@ -65,7 +65,10 @@ pub fn send(
     body: &[u8],
 ) -> io::Result<Answer> {
     let mut stream = connect(address)?;
-    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
+    let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        let _ = write!(head, "host: {address}\r\n");
+    }
     if method != "GET" && method != "HEAD" {
         let _ = write!(head, "content-length: {}\r\n", body.len());
     }

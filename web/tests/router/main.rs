@@ -236,7 +236,14 @@ fn only_who_may_do_something_does_it() {
         let text = String::from_utf8(answer.body.to_vec()).unwrap();
         assert!(text.contains(expect.1), "{headers:?}: {text}");
     };
-    check(&[], (403, "secret of admin.token"));
+    check(
+        &[("host", "evil.example")],
+        (421, "name it in [http] hosts"),
+    );
+    check(
+        &[("authorization", "Bearer nonsense")],
+        (401, "nobody knows this token"),
+    );
     let foreign = [("host", "localhost"), ("origin", "https://evil.example")];
     check(&foreign, (403, "from another site"));
     let framed = [("host", "localhost"), ("sec-fetch-site", "cross-site")];
