@@ -7,9 +7,11 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
+pub mod budget;
 pub mod channel;
 pub mod check;
 pub mod engine;
+pub mod escalation;
 pub mod gate;
 pub mod incident;
 pub mod notice;
@@ -18,6 +20,7 @@ pub mod period;
 pub mod quiet;
 pub mod rate;
 pub mod rota;
+pub mod route;
 pub mod rule;
 pub mod severity;
 pub mod simulation;

@@ -46,6 +46,10 @@ pub enum Kind {
     Worse,
     /// It has become much wider than what the contact was told.
     Update,
+    /// It is still so, and nobody has acknowledged it.
+    Reminder,
+    /// Several incidents at once, for somebody whose budget of notices is used up.
+    Digest,
     /// It is over.
     Recovery,
     /// It is not watched any more: its threshold or its host was taken away.
@@ -59,8 +63,8 @@ impl Kind {
     #[must_use]
     pub fn is_problem(self) -> bool {
         match self {
-            Self::Problem | Self::Worse | Self::Update => true,
-            Self::Recovery | Self::Withdrawn | Self::Test => false,
+            Self::Problem | Self::Worse | Self::Update | Self::Reminder => true,
+            Self::Recovery | Self::Withdrawn | Self::Digest | Self::Test => false,
         }
     }
 
@@ -71,6 +75,8 @@ impl Kind {
             Self::Problem => "problem",
             Self::Worse => "worse",
             Self::Update => "update",
+            Self::Reminder => "reminder",
+            Self::Digest => "digest",
             Self::Recovery => "recovery",
             Self::Withdrawn => "withdrawn",
             Self::Test => "test",
@@ -114,6 +120,25 @@ pub struct Notice {
     /// How many checks it explains that are told nothing of.
     #[serde(default)]
     pub hidden: usize,
+    /// How this contact came to be told, where that is not just the route: `on call in oncall`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+    /// What a digest is about, the worst first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub digest: Vec<DigestLine>,
+}
+
+/// One incident in a digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DigestLine {
+    /// Its number.
+    pub incident: u64,
+    /// What a notice about it alone would have been about.
+    pub kind: Kind,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The subject of that notice.
+    pub subject: String,
 }
 
 /// Where pages are found, for links.
@@ -170,6 +195,8 @@ impl Notice {
             others: Vec::new(),
             causes: 1,
             hidden: 0,
+            why: String::new(),
+            digest: Vec::new(),
         }
     }
 
@@ -181,12 +208,19 @@ impl Notice {
         let tag = match (over, self.kind, &self.check) {
             (Some(_), _, _) => "recovered meanwhile",
             (None, Kind::Test, _) => "test",
+            (None, Kind::Digest, _) => return self.digest_subject(),
             (None, Kind::Withdrawn, _) => "not watched any more",
-            (None, Kind::Problem | Kind::Worse | Kind::Update, Some(CheckName::Host(_))) => "down",
+            (
+                None,
+                Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder,
+                Some(CheckName::Host(_)),
+            ) => "down",
             (None, Kind::Recovery, Some(CheckName::Host(_))) => "up",
-            (None, Kind::Problem | Kind::Worse | Kind::Update | Kind::Recovery, _) => {
-                self.severity.as_str()
-            }
+            (
+                None,
+                Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder | Kind::Recovery,
+                _,
+            ) => self.severity.as_str(),
         };
         let more = match self.causes.saturating_sub(1) {
             0 => String::new(),
@@ -198,13 +232,30 @@ impl Notice {
         }
     }
 
+    /// `[digest] 7 incidents, 5 of them open`.
+    fn digest_subject(&self) -> String {
+        let all = self.digest.len();
+        let open = |line: &&DigestLine| line.kind.is_problem();
+        match self.digest.iter().filter(open).count() {
+            0 => format!("[digest] {all} incidents are over"),
+            open => format!("[digest] {all} incidents, {open} of them open"),
+        }
+    }
+
     /// What is wrong or over, without the host; `over` as in [`Self::subject`].
     #[must_use]
     pub fn sentence(&self, over: Option<Timestamp>) -> String {
         let lasted = words(over.unwrap_or(self.at).since(self.since));
         match (&self.check, self.kind) {
+            (_, Kind::Digest) => {
+                let subject = self.digest_subject();
+                subject.trim_start_matches("[digest] ").to_owned()
+            }
             (None, _) | (_, Kind::Test) => String::from("This is a test, nothing is wrong"),
-            (Some(CheckName::Host(_)), Kind::Problem | Kind::Worse | Kind::Update) => match over {
+            (
+                Some(CheckName::Host(_)),
+                Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder,
+            ) => match over {
                 None => String::from("nothing is heard of the host"),
                 Some(_) => format!("nothing was heard of the host for {lasted}"),
             },
@@ -214,7 +265,10 @@ impl Notice {
             (Some(CheckName::Host(_)), Kind::Withdrawn) => {
                 String::from("the host was taken out while it was down")
             }
-            (Some(CheckName::Field(_)), Kind::Problem | Kind::Worse | Kind::Update) => {
+            (
+                Some(CheckName::Field(_)),
+                Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder,
+            ) => {
                 let (severity, value) = (self.severity, self.value);
                 let text = problem(&self.label, severity, value, &self.threshold, self.hidden);
                 match over {
@@ -228,7 +282,10 @@ impl Notice {
                     .map_or_else(String::new, |value| format!(" is {}", number(value)));
                 format!("{}{value} (was {} for {lasted})", self.label, self.was)
             }
-            (Some(CheckName::Verdict(_)), Kind::Problem | Kind::Worse | Kind::Update) => {
+            (
+                Some(CheckName::Verdict(_)),
+                Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder,
+            ) => {
                 let text = said(&self.label, self.severity, &self.output);
                 match over {
                     None => text,
@@ -255,8 +312,17 @@ impl Notice {
         if self.kind == Kind::Test {
             lines.push(format!("{}.\n", self.sentence(over)));
         }
+        if self.kind == Kind::Digest {
+            lines.push(String::from(
+                "Your budget of notices is used up; these were held back and are told together:\n",
+            ));
+            lines.extend(self.digest.iter().map(DigestLine::to_string));
+            lines.push(String::new());
+        }
         let mut say = |name: &str, text: String| lines.push(format!("{name:<10} {text}"));
-        if let Some(check) = &self.check {
+        if self.kind == Kind::Digest {
+            say("Incidents", links.incidents());
+        } else if let Some(check) = &self.check {
             say("Check", check.to_string());
             if let Some(value) = self.value {
                 say("Value", number(value));
@@ -290,12 +356,22 @@ impl Notice {
                 format!("{} at {}", self.key.incident, links.incidents()),
             );
         }
+        if !self.why.is_empty() {
+            say("Why", self.why.clone());
+        }
         say(
             "Notice",
             format!("{} decided {}", self.key, clock_time(self.at)),
         );
         lines.push(String::new());
         lines.join("\n")
+    }
+}
+
+impl fmt::Display for DigestLine {
+    /// `[critical] web1: df / is 99.1 (critical above 98), incident 12`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, incident {}", self.subject, self.incident)
     }
 }
 

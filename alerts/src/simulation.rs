@@ -528,8 +528,9 @@ impl World {
 
 fn kind(kind: Kind) -> &'static str {
     match kind {
-        Kind::Problem | Kind::Worse | Kind::Test => "problem",
+        Kind::Problem | Kind::Worse | Kind::Digest | Kind::Test => "problem",
         Kind::Update => "update",
+        Kind::Reminder => "reminder",
         Kind::Recovery | Kind::Withdrawn => "recovery",
     }
 }
@@ -619,7 +620,7 @@ fn rules(topology: &Topology) -> Result<Rules, ScenarioError> {
                     .into_iter()
                     .collect(),
             ),
-            muted: None,
+            ..HostRule::default()
         });
     }
     for needs in &topology.dependencies {
