@@ -333,6 +333,11 @@ impl Engine {
         let updates = told.map_or(0, |told| told.updates) + u32::from(kind == Kind::Update);
         let causes = self.bad_causes(incident, now).len();
         let causes = told.map_or(causes, |told| told.causes.max(causes));
+        let why = if kind.is_problem() && !via.is_route() {
+            via.to_string()
+        } else {
+            String::new()
+        };
         let reminders = match kind {
             Kind::Problem | Kind::Worse => 0,
             Kind::Reminder => told.map_or(1, |told| told.reminders + 1),
@@ -355,7 +360,7 @@ impl Engine {
                 causes,
                 updates,
                 reminders,
-                via: via.clone(),
+                via,
             },
         );
         let key = NoticeKey {
@@ -363,11 +368,8 @@ impl Engine {
             contact,
             sequence,
         };
-        let mut notice = self.notice(incident, key, kind, was, now);
-        if kind.is_problem() && !via.is_route() {
-            notice.why = via.to_string();
-        }
-        notice
+        let notice = self.notice(incident, key, kind, was, now);
+        Notice { why, ..notice }
     }
 
     fn notice(
