@@ -6,15 +6,22 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::notice::Links;
+use crate::address::Address;
+use crate::notice::{Links, line};
 use crate::outbox::{Delivery, Failure};
-use crate::rule::Address;
 
+mod command;
 mod mail;
+mod tcp;
 mod webhook;
 
+pub use command::Command;
 pub use mail::{Mail, MailError, MailSettings, Security, check_mailbox};
+pub use tcp::Tcp;
 pub use webhook::{Webhook, WebhookError};
+
+/// Characters of what a channel said that are kept for the ledger.
+const SAID_CHARS_MAX: usize = 200;
 
 /// A way to reach people. Sending the same notice again must be recognisable by its key.
 pub trait Channel: Send + Sync {
@@ -30,8 +37,8 @@ pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send +
 pub struct Settings {
     /// The mail server; without it mail is refused with a sentence that says so.
     pub mail: Option<MailSettings>,
-    /// How long a webhook may take, connection included.
-    pub webhook_timeout: Duration,
+    /// How long a webhook or a line may take, connection included.
+    pub timeout: Duration,
     /// Where pages are found.
     pub links: Links,
 }
@@ -40,10 +47,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             mail: None,
-            webhook_timeout: Duration::from_secs(15),
-            links: Links {
-                base: String::from("http://127.0.0.1:4950"),
-            },
+            timeout: Duration::from_secs(15),
+            links: Links::default(),
         }
     }
 }
@@ -64,6 +69,8 @@ pub enum ChannelError {
 pub struct Channels {
     mail: Option<Arc<dyn Channel>>,
     webhook: Arc<dyn Channel>,
+    command: Arc<dyn Channel>,
+    line: Arc<dyn Channel>,
 }
 
 impl Channels {
@@ -77,8 +84,12 @@ impl Channels {
             Some(mail) => Some(Arc::new(Mail::new(mail, links)?) as Arc<dyn Channel>),
             None => None,
         };
-        let webhook = Arc::new(Webhook::new(settings.webhook_timeout, links)?);
-        Ok(Self { mail, webhook })
+        Ok(Self {
+            mail,
+            webhook: Arc::new(Webhook::new(settings.timeout, links)?),
+            command: Arc::new(Command::new(links)),
+            line: Arc::new(Tcp::new(settings.timeout, links)),
+        })
     }
 
     /// Sends one delivery over the channel that its address names.
@@ -91,7 +102,9 @@ impl Channels {
             (Address::Mail { .. }, None) => Err(Failure::Refused(String::from(
                 "no mail server is configured",
             ))),
-            (Address::Webhook { .. }, _) => self.webhook.send(delivery).await,
+            (Address::Webhook(_), _) => self.webhook.send(delivery).await,
+            (Address::Command(_), _) => self.command.send(delivery).await,
+            (Address::Line(_), _) => self.line.send(delivery).await,
         }
     }
 }
@@ -102,6 +115,16 @@ impl fmt::Debug for Channels {
             .field("mail", &self.mail.is_some())
             .finish_non_exhaustive()
     }
+}
+
+/// A delivery that came to a channel of another kind.
+fn misdirected(delivery: &Delivery) -> Failure {
+    Failure::Refused(format!("{} is not for this channel", delivery.address))
+}
+
+/// The beginning of what a channel said, as one line.
+fn said(bytes: &[u8]) -> String {
+    line(&String::from_utf8_lossy(bytes), SAID_CHARS_MAX)
 }
 
 /// The text of an error with the texts of its causes: `a: b: c`.

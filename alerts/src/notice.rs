@@ -1,9 +1,11 @@
 //! A notice: one message to one contact about an incident, and its words. Pure.
+//!
+//! Everything that a channel says comes from here: the subject, the sentence, the facts below them, the short form. Texts
+//! that stem from outside (labels, the output of checks) are single lines without control characters when they are said.
 
 use std::fmt;
-use std::time::Duration;
+use std::sync::Arc;
 
-use chrono::DateTime;
 use ravenry_plugins::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +13,20 @@ use crate::check::CheckName;
 use crate::rule::ContactName;
 use crate::severity::Severity;
 use crate::topology::QUORUM_CHECK;
+
+mod html;
+mod letter;
+mod words;
+
+pub use letter::Fact;
+pub use words::{clock_time, line, measured, number, unit_of, words};
+pub(crate) use words::{problem, said};
+
+/// A subject has at most this many characters.
+const SUBJECT_CHARS_MAX: usize = 200;
+
+/// The short form, for pagers and phones.
+pub const SHORT_CHARS_MAX: usize = 160;
 
 /// By which a notice is known for ever: the same key is the same notice, however often it is sent.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,10 +62,6 @@ pub enum Kind {
     Worse,
     /// It has become much wider than what the contact was told.
     Update,
-    /// It is still so, and nobody has acknowledged it.
-    Reminder,
-    /// Several incidents at once, for somebody whose budget of notices is used up.
-    Digest,
     /// It is over.
     Recovery,
     /// It is not watched any more: its threshold or its host was taken away.
@@ -63,8 +75,8 @@ impl Kind {
     #[must_use]
     pub fn is_problem(self) -> bool {
         match self {
-            Self::Problem | Self::Worse | Self::Update | Self::Reminder => true,
-            Self::Recovery | Self::Withdrawn | Self::Digest | Self::Test => false,
+            Self::Problem | Self::Worse | Self::Update => true,
+            Self::Recovery | Self::Withdrawn | Self::Test => false,
         }
     }
 
@@ -75,8 +87,6 @@ impl Kind {
             Self::Problem => "problem",
             Self::Worse => "worse",
             Self::Update => "update",
-            Self::Reminder => "reminder",
-            Self::Digest => "digest",
             Self::Recovery => "recovery",
             Self::Withdrawn => "withdrawn",
             Self::Test => "test",
@@ -120,55 +130,75 @@ pub struct Notice {
     /// How many checks it explains that are told nothing of.
     #[serde(default)]
     pub hidden: usize,
-    /// How this contact came to be told, where that is not just the route: `on call in oncall`.
+    /// The first few of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hides: Vec<CheckName>,
+    /// What the value is measured in: `%`; empty where that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub unit: String,
+    /// Why this contact is told, one sentence without its full stop; empty where nothing is to be said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
-    /// What a digest is about, the worst first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub digest: Vec<DigestLine>,
 }
 
-/// One incident in a digest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DigestLine {
-    /// Its number.
-    pub incident: u64,
-    /// What a notice about it alone would have been about.
-    pub kind: Kind,
-    /// How bad it is.
-    pub severity: Severity,
-    /// The subject of that notice.
-    pub subject: String,
-}
+/// Makes the path and query of the link by which a contact acknowledges an incident, signed, as of a time.
+pub type Sign = Arc<dyn Fn(&NoticeKey, Timestamp) -> String + Send + Sync>;
 
-/// Where pages are found, for links.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where pages are found. Without an address there are no links.
+#[derive(Clone, Default)]
 pub struct Links {
-    /// The collector's address as people reach it, without a slash at the end: `http://127.0.0.1:4950`.
-    pub base: String,
+    /// The collector's address as people reach it, without a slash at the end: `https://ravenry.example.net`.
+    pub base: Option<String>,
+    /// Signs the link to acknowledge; without it there is none.
+    pub sign: Option<Sign>,
+}
+
+impl fmt::Debug for Links {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Links")
+            .field("base", &self.base)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Links {
     /// The page of the check: a graph's, or a host's.
     #[must_use]
-    pub fn check(&self, check: &CheckName) -> String {
-        match check {
-            CheckName::Host(host) => format!("{}/host/{host}", self.base),
-            CheckName::Field(series) => {
-                format!("{}/graph/{}/{}", self.base, series.host, series.graph)
-            }
+    pub fn check(&self, check: &CheckName) -> Option<String> {
+        let base = self.base.as_ref()?;
+        Some(match check {
+            CheckName::Host(host) => format!("{base}/host/{host}"),
+            CheckName::Field(series) => format!("{base}/graph/{}/{}", series.host, series.graph),
             // A quorum's name is no host's.
             CheckName::Verdict(verdict) if verdict.check.as_str() == QUORUM_CHECK => {
-                self.incidents()
+                format!("{base}/incidents")
             }
-            CheckName::Verdict(verdict) => format!("{}/host/{}#checks", self.base, verdict.host),
-        }
+            CheckName::Verdict(verdict) => format!("{base}/host/{}#checks", verdict.host),
+        })
     }
 
-    /// The page of all incidents.
+    /// The page of the check's host; none for a quorum, which has none.
     #[must_use]
-    pub fn incidents(&self) -> String {
-        format!("{}/incidents", self.base)
+    pub fn host(&self, check: &CheckName) -> Option<String> {
+        let base = self.base.as_ref()?;
+        let is_quorum =
+            matches!(check, CheckName::Verdict(it) if it.check.as_str() == QUORUM_CHECK);
+        (!is_quorum).then(|| format!("{base}/host/{}", check.host()))
+    }
+
+    /// Where the incident is shown.
+    #[must_use]
+    pub fn incident(&self, id: u64) -> Option<String> {
+        let base = self.base.as_ref()?;
+        Some(format!("{base}/incidents#incident-{id}"))
+    }
+
+    /// Where the contact acknowledges what the notice tells, if it tells of a problem.
+    #[must_use]
+    pub fn acknowledge(&self, notice: &Notice) -> Option<String> {
+        let (base, sign) = (self.base.as_ref()?, self.sign.as_ref()?);
+        let wanted = notice.kind.is_problem() && notice.check.is_some();
+        wanted.then(|| format!("{base}{}", sign(&notice.key, notice.at)))
     }
 }
 
@@ -195,50 +225,62 @@ impl Notice {
             others: Vec::new(),
             causes: 1,
             hidden: 0,
+            hides: Vec::new(),
+            unit: String::new(),
             why: String::new(),
-            digest: Vec::new(),
         }
     }
 
-    /// One line: `[critical] web1: df / is 99.1 (critical above 98)`.
+    /// One line: `[critical] web1: df / is 99.1 % (critical above 98)`.
     ///
     /// `over` is when the problem ended, where the contact hears of both only now.
     #[must_use]
     pub fn subject(&self, over: Option<Timestamp>) -> String {
-        let tag = match (over, self.kind, &self.check) {
+        let tag = self.tag(over);
+        let subject = match &self.check {
+            None => format!("[{tag}] Ravenry can reach {}", self.key.contact),
+            Some(check) => format!(
+                "[{tag}] {}: {}{}",
+                check.host(),
+                self.sentence(over),
+                self.more()
+            ),
+        };
+        line(&subject, SUBJECT_CHARS_MAX)
+    }
+
+    /// The subject for a pager or a phone: at most [`SHORT_CHARS_MAX`] characters, with the incident's number, by which it can
+    /// be acknowledged.
+    #[must_use]
+    pub fn short(&self, over: Option<Timestamp>) -> String {
+        let end = match self.key.incident {
+            0 => String::new(),
+            incident => format!(" #{incident}"),
+        };
+        let room = SHORT_CHARS_MAX - end.chars().count();
+        format!("{}{end}", line(&self.subject(over), room))
+    }
+
+    /// One word for what the notice is: `critical`, `down`, `ok`, `recovered meanwhile`.
+    #[must_use]
+    pub fn tag(&self, over: Option<Timestamp>) -> &'static str {
+        match (over, self.kind, &self.check) {
             (Some(_), _, _) => "recovered meanwhile",
             (None, Kind::Test, _) => "test",
-            (None, Kind::Digest, _) => return self.digest_subject(),
             (None, Kind::Withdrawn, _) => "not watched any more",
-            (
-                None,
-                Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder,
-                Some(CheckName::Host(_)),
-            ) => "down",
+            (None, Kind::Problem | Kind::Worse | Kind::Update, Some(CheckName::Host(_))) => "down",
             (None, Kind::Recovery, Some(CheckName::Host(_))) => "up",
-            (
-                None,
-                Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder | Kind::Recovery,
-                _,
-            ) => self.severity.as_str(),
-        };
-        let more = match self.causes.saturating_sub(1) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        match &self.check {
-            None => format!("[{tag}] Ravenry can reach {}", self.key.contact),
-            Some(check) => format!("[{tag}] {}: {}{more}", check.host(), self.sentence(over)),
+            (None, Kind::Problem | Kind::Worse | Kind::Update | Kind::Recovery, _) => {
+                self.severity.as_str()
+            }
         }
     }
 
-    /// `[digest] 7 incidents, 5 of them open`.
-    fn digest_subject(&self) -> String {
-        let all = self.digest.len();
-        let open = |line: &&DigestLine| line.kind.is_problem();
-        match self.digest.iter().filter(open).count() {
-            0 => format!("[digest] {all} incidents are over"),
-            open => format!("[digest] {all} incidents, {open} of them open"),
+    /// ` and 3 more`, where it has more causes than the one that it names.
+    fn more(&self) -> String {
+        match self.causes.saturating_sub(1) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
         }
     }
 
@@ -247,15 +289,8 @@ impl Notice {
     pub fn sentence(&self, over: Option<Timestamp>) -> String {
         let lasted = words(over.unwrap_or(self.at).since(self.since));
         match (&self.check, self.kind) {
-            (_, Kind::Digest) => {
-                let subject = self.digest_subject();
-                subject.trim_start_matches("[digest] ").to_owned()
-            }
             (None, _) | (_, Kind::Test) => String::from("This is a test, nothing is wrong"),
-            (
-                Some(CheckName::Host(_)),
-                Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder,
-            ) => match over {
+            (Some(CheckName::Host(_)), Kind::Problem | Kind::Worse | Kind::Update) => match over {
                 None => String::from("nothing is heard of the host"),
                 Some(_) => format!("nothing was heard of the host for {lasted}"),
             },
@@ -265,11 +300,9 @@ impl Notice {
             (Some(CheckName::Host(_)), Kind::Withdrawn) => {
                 String::from("the host was taken out while it was down")
             }
-            (
-                Some(CheckName::Field(_)),
-                Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder,
-            ) => {
-                let (severity, value) = (self.severity, self.value);
+            (Some(CheckName::Field(_)), Kind::Problem | Kind::Worse | Kind::Update) => {
+                let value = self.value.map(|value| (value, self.unit.as_str()));
+                let severity = self.severity;
                 let text = problem(&self.label, severity, value, &self.threshold, self.hidden);
                 match over {
                     None => text,
@@ -279,13 +312,10 @@ impl Notice {
             (Some(CheckName::Field(_)), Kind::Recovery) => {
                 let value = self
                     .value
-                    .map_or_else(String::new, |value| format!(" is {}", number(value)));
+                    .map_or_else(String::new, |value| format!(" is {}", self.measured(value)));
                 format!("{}{value} (was {} for {lasted})", self.label, self.was)
             }
-            (
-                Some(CheckName::Verdict(_)),
-                Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder,
-            ) => {
+            (Some(CheckName::Verdict(_)), Kind::Problem | Kind::Worse | Kind::Update) => {
                 let text = said(&self.label, self.severity, &self.output);
                 match over {
                     None => text,
@@ -305,156 +335,9 @@ impl Notice {
         }
     }
 
-    /// The message below the subject.
-    #[must_use]
-    pub fn text(&self, over: Option<Timestamp>, links: &Links) -> String {
-        let mut lines = vec![self.subject(over), String::new()];
-        if self.kind == Kind::Test {
-            lines.push(format!("{}.\n", self.sentence(over)));
-        }
-        if self.kind == Kind::Digest {
-            lines.push(String::from(
-                "Your budget of notices is used up; these were held back and are told together:\n",
-            ));
-            lines.extend(self.digest.iter().map(DigestLine::to_string));
-            lines.push(String::new());
-        }
-        let mut say = |name: &str, text: String| lines.push(format!("{name:<10} {text}"));
-        if self.kind == Kind::Digest {
-            say("Incidents", links.incidents());
-        } else if let Some(check) = &self.check {
-            say("Check", check.to_string());
-            if let Some(value) = self.value {
-                say("Value", number(value));
-            }
-            if !self.threshold.is_empty() {
-                say("Threshold", self.threshold.clone());
-            }
-            let mut name = "Output";
-            for line in self.output.lines() {
-                say(name, line.to_owned());
-                name = "";
-            }
-            say("Since", clock_time(self.since));
-            if let Some(over) = over {
-                say("Over", clock_time(over));
-            } else if !self.kind.is_problem() {
-                say("Over", clock_time(self.at));
-            }
-            for other in &self.others {
-                say("Also", other.to_string());
-            }
-            if self.hidden > 0 {
-                say(
-                    "Explains",
-                    format!("{} checks that are not told one by one", self.hidden),
-                );
-            }
-            say("Page", links.check(check));
-            say(
-                "Incident",
-                format!("{} at {}", self.key.incident, links.incidents()),
-            );
-        }
-        if !self.why.is_empty() {
-            say("Why", self.why.clone());
-        }
-        say(
-            "Notice",
-            format!("{} decided {}", self.key, clock_time(self.at)),
-        );
-        lines.push(String::new());
-        lines.join("\n")
+    fn measured(&self, value: f64) -> String {
+        measured(value, &self.unit)
     }
-}
-
-impl fmt::Display for DigestLine {
-    /// `[critical] web1: df / is 99.1 (critical above 98), incident 12`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, incident {}", self.subject, self.incident)
-    }
-}
-
-/// A problem of a field in words: `df / is 99.1 (critical above 98)`.
-#[must_use]
-pub(crate) fn problem(
-    label: &str,
-    severity: Severity,
-    value: Option<f64>,
-    threshold: &str,
-    others: usize,
-) -> String {
-    match (severity, value) {
-        (Severity::Unknown, _) if others > 0 => format!("{label} and {others} more have no value"),
-        (Severity::Unknown, _) => format!("{label} has no value"),
-        (Severity::Ok | Severity::Warning | Severity::Critical, Some(value)) => {
-            format!("{label} is {} ({threshold})", number(value))
-        }
-        (Severity::Ok | Severity::Warning | Severity::Critical, None) => {
-            format!("{label} is {severity} ({threshold})")
-        }
-    }
-}
-
-/// A Nagios check's verdict in words: what it said itself, where it said anything.
-#[must_use]
-pub(crate) fn said(label: &str, severity: Severity, output: &str) -> String {
-    let first = output.lines().next().unwrap_or_default();
-    match (severity, first) {
-        (Severity::Unknown, "") => format!("{label} has no result"),
-        (Severity::Ok | Severity::Warning | Severity::Critical, "") => {
-            format!("{label} is {severity}")
-        }
-        (_, first) => format!("{label}: {first}"),
-    }
-}
-
-/// A number as people read it: five significant digits, no zeros behind.
-#[must_use]
-pub fn number(number: f64) -> String {
-    let size = number.abs();
-    if size != 0.0 && !(1e-4..1e15).contains(&size) {
-        return format!("{number:.4e}");
-    }
-    let decimals = match size {
-        _ if size >= 10_000.0 => 0,
-        _ if size >= 1000.0 => 1,
-        _ if size >= 100.0 => 2,
-        _ if size >= 10.0 => 3,
-        _ if size >= 1.0 => 4,
-        _ => 7,
-    };
-    let text = format!("{number:.decimals$}");
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
-}
-
-/// A duration as people read it, the two largest units: `3d 4h`, `12m 5s`.
-#[must_use]
-pub fn words(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    let two = |large: u64, name: &str, small: u64, unit: &str| match small {
-        0 => format!("{large}{name}"),
-        _ => format!("{large}{name} {small}{unit}"),
-    };
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3600 => two(seconds / 60, "m", seconds % 60, "s"),
-        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "m"),
-        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
-    }
-}
-
-/// A moment as people read it, in UTC.
-#[must_use]
-pub fn clock_time(at: Timestamp) -> String {
-    DateTime::from_timestamp(at.seconds(), 0).map_or_else(
-        || at.to_string(),
-        |time| time.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
-    )
 }
 
 #[cfg(test)]
@@ -485,6 +368,7 @@ mod tests {
             threshold: String::from("critical above 98"),
             since: Timestamp::from_seconds(1_767_225_600),
             hidden: 2,
+            unit: String::from("%"),
             ..Notice::test(
                 ContactName::new("ops team"),
                 Timestamp::from_seconds(1_767_226_325),
@@ -514,11 +398,11 @@ mod tests {
         let test = Notice::test(ContactName::new("ops"), Timestamp::EPOCH);
         writeln!(found, "{}", test.subject(None)).unwrap();
         expect![[r#"
-            [critical] web1: df / is 99.1 (critical above 98)
-            [recovered meanwhile] web1: df / is 99.1 (critical above 98), for 6m 40s
-            [warning] web1: df / is 99.1 (critical above 98)
+            [critical] web1: df / is 99.1 % (critical above 98)
+            [recovered meanwhile] web1: df / is 99.1 % (critical above 98), for 6m 40s
+            [warning] web1: df / is 99.1 % (critical above 98)
             [unknown] web1: df / and 2 more have no value
-            [ok] web1: df / is 99.1 (was critical for 12m 5s)
+            [ok] web1: df / is 99.1 % (was critical for 12m 5s)
             [not watched any more] web1: df / is not judged any more (was critical for 12m 5s)
             [down] web1: nothing is heard of the host
             [recovered meanwhile] web1: nothing was heard of the host for 6m 40s
@@ -530,60 +414,53 @@ mod tests {
     }
 
     #[test]
-    fn the_text_says_the_value_the_threshold_since_when_and_where_to_look() {
-        let links = Links {
-            base: String::from("https://ravenry.example.net"),
+    fn the_short_form_fits_a_text_message_and_names_the_incident() {
+        let long = Notice {
+            key: NoticeKey {
+                incident: 12,
+                ..notice(field(), Kind::Problem, Severity::Critical).key
+            },
+            label: "df /a/very/long/path".repeat(20),
+            ..notice(field(), Kind::Problem, Severity::Critical)
         };
-        let problem = notice(field(), Kind::Problem, Severity::Critical);
-        let over = Some(Timestamp::from_seconds(1_767_226_000));
-        expect![[r#"
-            [recovered meanwhile] web1: df / is 99.1 (critical above 98), for 6m 40s
-
-            Check      web1/df/root
-            Value      99.1
-            Threshold  critical above 98
-            Since      2026-01-01 00:00:00 UTC
-            Over       2026-01-01 00:06:40 UTC
-            Explains   2 checks that are not told one by one
-            Page       https://ravenry.example.net/graph/web1/df
-            Incident   0 at https://ravenry.example.net/incidents
-            Notice     0-ops_team-1767226325000000 decided 2026-01-01 00:12:05 UTC
-        "#]]
-        .assert_eq(&problem.text(over, &links));
+        let short = long.short(None);
+        assert_eq!(short.chars().count(), SHORT_CHARS_MAX);
+        assert!(short.starts_with("[critical] web1: df /a/very"), "{short}");
+        assert!(short.ends_with("... #12"), "{short}");
         let test = Notice::test(ContactName::new("ops"), Timestamp::EPOCH);
-        expect![[r#"
-            [test] Ravenry can reach ops
-
-            This is a test, nothing is wrong.
-
-            Notice     0-ops-0 decided 1970-01-01 00:00:00 UTC
-        "#]]
-        .assert_eq(&test.text(None, &links));
+        assert_eq!(test.short(None), "[test] Ravenry can reach ops");
     }
 
     #[test]
-    fn numbers_are_as_long_as_people_read() {
-        let check = |value: f64, expect: &str| assert_eq!(number(value), expect);
-        check(99.1, "99.1");
-        check(99.0, "99");
-        check(0.1 + 0.2, "0.3");
-        check(-0.5, "-0.5");
-        check(12_345.678, "12346");
-        check(1_234.567, "1234.6");
-        check(0.0, "0");
-        check(1.5e20, "1.5000e20");
-        check(f64::INFINITY, "inf");
-    }
-
-    #[test]
-    fn durations_have_two_units() {
-        let check = |seconds: u64, expect: &str| {
-            assert_eq!(words(Duration::from_secs(seconds)), expect);
+    fn a_subject_is_one_line_whatever_a_plugin_says() {
+        let hostile = Notice {
+            label: String::from("df\r\nBcc: all@example.net\n\n<script>"),
+            threshold: String::from("critical\tabove\u{0}98"),
+            ..notice(field(), Kind::Problem, Severity::Critical)
         };
-        check(5, "5s");
-        check(300, "5m");
-        check(725, "12m 5s");
-        check(7_260, "2h 1m");
-        check(277_200, "3d 5h");
+        assert_eq!(
+            hostile.subject(None),
+            "[critical] web1: df Bcc: all@example.net <script> is 99.1 % (critical above 98)"
+        );
+    }
+
+    #[test]
+    fn without_an_address_there_are_no_links() {
+        let problem = notice(field(), Kind::Problem, Severity::Critical);
+        let none = Links::default();
+        assert_eq!(none.check(&field()), None);
+        assert_eq!(none.acknowledge(&problem), None);
+        let links = Links {
+            base: Some(String::from("https://r.example")),
+            sign: Some(Arc::new(|key, _| {
+                format!("/ack/{}/{}", key.incident, key.contact)
+            })),
+        };
+        let ack = |kind| links.acknowledge(&notice(field(), kind, Severity::Critical));
+        assert_eq!(
+            ack(Kind::Problem).unwrap(),
+            "https://r.example/ack/0/ops team"
+        );
+        assert_eq!(ack(Kind::Recovery), None);
     }
 }

@@ -8,19 +8,25 @@
 //! ```
 //!
 //! A contact has one notice on its way at a time, notices of an incident in their order. A channel that fails is left
-//! alone for a growing time, and the contact's next channel is tried at once. A problem that is over before it was
-//! delivered is one notice that says so; one that became worse gives way to the worse one. A notice whose delivery is in
-//! doubt (the process died, or no answer came) is sent again under the same key, by which the receiver can know it.
+//! alone for a growing time, or for as long as it asked for, and the contact's next channel is tried at once. What a
+//! channel refuses for good is tried there again all the same, but seldom: a mistake in a setting is mended within the days
+//! that a notice waits. A problem that is over before it was delivered is one notice that says so; one that became worse
+//! gives way to the worse one.
+//!
+//! Delivery is at least once: a notice whose delivery is in doubt (the process died, or no answer came) is sent again under
+//! the same key, by which the receiver can know it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use ravenry_plugins::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::address::Address;
 use crate::notice::{Kind, Notice, NoticeKey, clock_time};
-use crate::rule::{Address, ContactName};
+use crate::rule::ContactName;
 
 /// Deliveries on their way at once, at most.
 pub const ON_THEIR_WAY_MAX: usize = 16;
@@ -28,8 +34,19 @@ pub const ON_THEIR_WAY_MAX: usize = 16;
 /// A notice that could not be delivered for this long is given up: 3 days.
 pub const GIVE_UP_AFTER: Duration = Duration::from_secs(3 * 86_400);
 
+/// Notices that wait for one contact, at most; beyond it those that are over are given up first, then the oldest.
+pub const WAITING_MAX: usize = 500;
+
+/// How long a channel that fails is left alone, at first and at most.
 const BACK_OFF_MIN: Duration = Duration::from_secs(10);
 const BACK_OFF_MAX: Duration = Duration::from_secs(300);
+
+/// The same of a channel that refused a notice, which then waits for it three times as long each time.
+const REFUSED_MIN: Duration = Duration::from_secs(300);
+const REFUSED_MAX: Duration = Duration::from_secs(6 * 3600);
+
+/// A channel that asks for more time than this is asked again after it all the same.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
 /// What waits to be delivered.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -65,17 +82,24 @@ pub struct Delivery {
     pub over: Option<Timestamp>,
     /// Over which channel.
     pub address: Address,
+    /// The graph of the cause, where the channel shows one and whoever carries this out could draw it.
+    pub picture: Option<Picture>,
+}
+
+/// A picture that goes with a notice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// The name of the file: `web1-df-day.png`.
+    pub name: String,
+    /// The file.
+    pub png: Vec<u8>,
 }
 
 /// What is to be made durable, in order.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most are rows, and each lives for a moment"
-)]
 pub enum OutboxEffect {
     /// This row is new or changed.
-    Store(Pending),
+    Store(Box<Pending>),
     /// This row is gone.
     Remove(NoticeKey),
     /// This happened.
@@ -131,11 +155,45 @@ pub enum LedgerEvent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The channel may take it later: it could not be reached, or said so.
-    Later(String),
+    Later {
+        /// What it said.
+        why: String,
+        /// How long it wants to be left alone.
+        after: Option<Duration>,
+    },
     /// The channel will not take this notice.
     Refused(String),
     /// No answer came: it may have arrived.
     Doubtful(String),
+}
+
+impl Failure {
+    /// The channel may take it later; it did not say when.
+    pub fn later(why: impl Into<String>) -> Self {
+        Self::Later {
+            why: why.into(),
+            after: None,
+        }
+    }
+
+    /// What the channel said.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        match self {
+            Self::Later { why, .. } | Self::Refused(why) | Self::Doubtful(why) => why,
+        }
+    }
+}
+
+/// A notice that has waited for longer than it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Late {
+    /// For whom.
+    pub contact: ContactName,
+    /// Since when.
+    pub since: Timestamp,
+    /// What the last channel said, where one was tried.
+    pub why: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -148,14 +206,33 @@ struct Queue {
 #[derive(Clone, Debug, PartialEq)]
 struct Waiting {
     pending: Pending,
-    /// Channels that refused it, and when they are asked again all the same.
-    refused: BTreeMap<Address, Timestamp>,
+    /// Channels that refused it.
+    refused: BTreeMap<Address, Health>,
+    /// What the channel said that was tried last.
+    why: Option<String>,
 }
 
+/// How often a channel failed, and the time for which it is left alone.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Health {
     failures: u32,
-    retry_at: Timestamp,
+    from: Timestamp,
+    until: Timestamp,
+}
+
+impl Health {
+    fn pause(&mut self, wait: Duration, now: Timestamp) {
+        (self.from, self.until) = (now, now + wait);
+    }
+
+    /// When the channel may be tried: at once if the pause begins in the future, which is a step of the clock back.
+    fn ready_at(&self, now: Timestamp) -> Timestamp {
+        if self.from > now {
+            now
+        } else {
+            self.until.max(now)
+        }
+    }
 }
 
 impl Outbox {
@@ -187,10 +264,14 @@ impl Outbox {
             over: None,
             in_doubt: false,
         };
-        self.effects.push(OutboxEffect::Store(row.clone()));
+        self.effects
+            .push(OutboxEffect::Store(Box::new(row.clone())));
         self.put(row);
         match self.contacts.get(&key.contact).map(Vec::is_empty) {
-            Some(false) => self.settle(&key.contact.clone(), key.incident, now),
+            Some(false) => {
+                self.settle(&key.contact, key.incident, now);
+                self.bound(&key.contact, now);
+            }
             Some(true) => self.give_up(
                 &key,
                 kind,
@@ -237,28 +318,78 @@ impl Outbox {
     }
 
     /// A delivery failed: the contact's next channel is tried, or the same one later.
-    pub fn handle_failed(&mut self, key: &NoticeKey, failure: Failure, now: Timestamp) {
+    pub fn handle_failed(&mut self, key: &NoticeKey, failure: &Failure, now: Timestamp) {
         let Some((kind, address)) = self.back(key) else {
             return;
         };
-        let in_doubt = matches!(failure, Failure::Doubtful(_));
-        let waiting = self.waiting_mut(key);
-        if let (Some(waiting), Failure::Refused(_)) = (waiting, &failure) {
-            waiting.refused.insert(address.clone(), now + BACK_OFF_MAX);
-        } else {
-            let health = self.health.entry(address.clone()).or_default();
-            health.failures = health.failures.saturating_add(1);
-            health.retry_at = now + back_off(health.failures);
-        }
-        let (Failure::Later(why) | Failure::Refused(why) | Failure::Doubtful(why)) = failure;
+        let why = failure.why().to_owned();
+        self.leave_alone(key, &address, failure, now);
         let over = address.to_string();
-        self.log(key, kind, now, LedgerEvent::Failed { over, why });
+        let failed = LedgerEvent::Failed {
+            over,
+            why: why.clone(),
+        };
+        self.log(key, kind, now, failed);
         if let Some(waiting) = self.waiting_mut(key) {
-            waiting.pending.in_doubt = in_doubt;
+            waiting.pending.in_doubt = matches!(failure, Failure::Doubtful(_));
+            waiting.why = Some(why);
             let row = waiting.pending.clone();
-            self.effects.push(OutboxEffect::Store(row));
+            self.effects.push(OutboxEffect::Store(Box::new(row)));
         }
         self.settle(&key.contact, key.incident, now);
+    }
+
+    /// A channel that failed is not tried for a time: with this notice only when it refused that, else with none.
+    fn leave_alone(
+        &mut self,
+        key: &NoticeKey,
+        address: &Address,
+        failure: &Failure,
+        now: Timestamp,
+    ) {
+        match failure {
+            Failure::Refused(_) => {
+                if let Some(waiting) = self.waiting_mut(key) {
+                    let refusal = waiting.refused.entry(address.clone()).or_default();
+                    refusal.failures = refusal.failures.saturating_add(1);
+                    let wait = grown(REFUSED_MIN, 3, refusal.failures, REFUSED_MAX);
+                    refusal.pause(jittered(wait, address, refusal.failures), now);
+                }
+            }
+            Failure::Later { after, .. } => {
+                let health = self.failed_once_more(address);
+                let wait = grown(BACK_OFF_MIN, 2, health.failures, BACK_OFF_MAX);
+                let wait = jittered(wait, address, health.failures);
+                let asked = after.unwrap_or_default().min(RETRY_AFTER_MAX);
+                health.pause(wait.max(asked), now);
+            }
+            Failure::Doubtful(_) => {
+                let health = self.failed_once_more(address);
+                let wait = grown(BACK_OFF_MIN, 2, health.failures, BACK_OFF_MAX);
+                health.pause(jittered(wait, address, health.failures), now);
+            }
+        }
+    }
+
+    fn failed_once_more(&mut self, address: &Address) -> &mut Health {
+        let health = self.health.entry(address.clone()).or_default();
+        health.failures = health.failures.saturating_add(1);
+        health
+    }
+
+    /// The notice that waits longest, if it is one that was decided longer than `patience` ago.
+    #[must_use]
+    pub fn late(&self, patience: Duration, now: Timestamp) -> Option<Late> {
+        let all = self.queues.iter().flat_map(|(contact, queue)| {
+            let waiting = queue.waiting.values();
+            waiting.map(move |waiting| (waiting.pending.notice.at, contact, waiting))
+        });
+        let (since, contact, waiting) = all.min_by_key(|(at, _, _)| *at)?;
+        (now.since(since) > patience).then(|| Late {
+            contact: contact.clone(),
+            since,
+            why: waiting.why.clone(),
+        })
     }
 
     /// When [`Self::due`] may have something again; `None` while only outcomes are awaited.
@@ -303,10 +434,40 @@ impl Outbox {
         queue
             .order
             .insert((key.incident, key.sequence), self.arrivals);
-        let refused = BTreeMap::new();
-        queue
+        let waiting = Waiting {
+            pending,
+            refused: BTreeMap::new(),
+            why: None,
+        };
+        queue.waiting.insert(self.arrivals, waiting);
+    }
+
+    /// Gives up what is beyond the number that may wait.
+    fn bound(&mut self, contact: &ContactName, now: Timestamp) {
+        let Some(queue) = self.queues.get(contact) else {
+            return;
+        };
+        let beyond = queue.waiting.len().saturating_sub(WAITING_MAX);
+        if beyond == 0 {
+            return;
+        }
+        let on_its_way = queue.on_its_way.as_ref().map(|(key, _)| key);
+        let mut waiting: Vec<&Pending> = queue
             .waiting
-            .insert(self.arrivals, Waiting { pending, refused });
+            .values()
+            .map(|waiting| &waiting.pending)
+            .filter(|pending| Some(&pending.notice.key) != on_its_way)
+            .collect();
+        waiting.sort_by_key(|pending| pending.over.is_none());
+        let lost: Vec<(NoticeKey, Kind)> = waiting
+            .into_iter()
+            .take(beyond)
+            .map(|pending| (pending.notice.key.clone(), pending.notice.kind))
+            .collect();
+        for (key, kind) in lost {
+            let why = format!("{WAITING_MAX} notices wait for {contact} already");
+            self.give_up(&key, kind, now, why);
+        }
     }
 
     fn remove(&mut self, key: &NoticeKey) {
@@ -349,7 +510,8 @@ impl Outbox {
         let row = waiting.pending.clone();
         queue.on_its_way = Some((row.notice.key.clone(), address.clone()));
         self.on_their_way += 1;
-        self.effects.push(OutboxEffect::Store(row.clone()));
+        self.effects
+            .push(OutboxEffect::Store(Box::new(row.clone())));
         let over = address.to_string();
         self.log(
             &row.notice.key,
@@ -361,6 +523,7 @@ impl Outbox {
             notice: row.notice,
             over: row.over,
             address,
+            picture: None,
         })
     }
 
@@ -372,12 +535,9 @@ impl Outbox {
         now: Timestamp,
     ) -> Option<(Timestamp, &'a Address)> {
         let when = |address: &Address| {
-            let health = self.health.get(address).map(|health| health.retry_at);
-            let at = health.max(waiting.refused.get(address).copied());
-            // A time further away than any back-off stems from before a step of the clock.
-            at.filter(|at| *at <= now + BACK_OFF_MAX)
-                .unwrap_or(Timestamp::EPOCH)
-                .max(Timestamp::EPOCH)
+            let pauses = [self.health.get(address), waiting.refused.get(address)];
+            let ready = pauses.into_iter().flatten().map(|it| it.ready_at(now));
+            ready.max().unwrap_or(now)
         };
         let ready = channels.iter().find(|address| when(address) <= now);
         let ready = ready.map(|address| (now, address));
@@ -404,10 +564,7 @@ impl Outbox {
             waiting.pending.notice.kind.is_problem() && !waiting.pending.in_doubt
         };
         let mut merged = Vec::new();
-        // A digest speaks of other incidents, too.
-        let alone = |waiting: &Waiting| waiting.pending.notice.kind != Kind::Digest;
-        let pairs = of_incident.windows(2);
-        for pair in pairs.filter(|pair| movable(pair[0]) && alone(pair[1])) {
+        for pair in of_incident.windows(2).filter(|pair| movable(pair[0])) {
             let (first, then) = (&pair[0].pending.notice, &pair[1].pending.notice);
             merged.push((first.clone(), then.clone()));
         }
@@ -418,7 +575,7 @@ impl Outbox {
             } else if let Some(waiting) = self.waiting_mut(&first.key) {
                 waiting.pending.over = Some(then.at);
                 let row = waiting.pending.clone();
-                self.effects.push(OutboxEffect::Store(row));
+                self.effects.push(OutboxEffect::Store(Box::new(row)));
                 self.log(&then.key, then.kind, now, LedgerEvent::Merged);
                 self.remove(&then.key);
             }
@@ -483,9 +640,21 @@ impl Queue {
     }
 }
 
-fn back_off(failures: u32) -> Duration {
-    let doubled = failures.saturating_sub(1).min(10);
-    (BACK_OFF_MIN * 2_u32.pow(doubled)).min(BACK_OFF_MAX)
+/// `first`, then `times` as long after each failure, at most `longest`.
+fn grown(first: Duration, times: u32, failures: u32, longest: Duration) -> Duration {
+    let steps = failures.saturating_sub(1).min(10);
+    first
+        .saturating_mul(times.saturating_pow(steps))
+        .min(longest)
+}
+
+/// A little less than `wait`, differently for each channel and try, so that those who failed together are not tried
+/// together. The same for the same question: nothing here is random.
+fn jittered(wait: Duration, address: &Address, failures: u32) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    (address, failures).hash(&mut hasher);
+    let percent = 80 + u32::try_from(hasher.finish() % 21).unwrap_or_default();
+    wait * percent / 100
 }
 
 impl fmt::Display for LedgerEntry {

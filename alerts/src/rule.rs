@@ -6,27 +6,19 @@
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use ravenry_plugins::graph::Field;
 use ravenry_plugins::name::{GraphName, HostName, SeriesName, VerdictName};
 use ravenry_plugins::pattern::Pattern;
 use ravenry_plugins::range::Range;
-use ravenry_plugins::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::budget::{Budget, Remind};
+use crate::address::Address;
 use crate::check::{CheckName, Patience, Verdict};
-use crate::escalation::Escalation;
 use crate::notice::number;
-use crate::period::Period;
-use crate::rota::Rota;
-use crate::route::{Among, Place, RouteRule};
 use crate::severity::Severity;
 use crate::topology::{Dependency, Group, Memory, Quorum};
-
-pub use crate::route::Route;
 
 /// Everything that the engine is told about what to judge and whom to tell.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,12 +32,6 @@ pub struct Rules {
     pub hosts: Vec<HostRule>,
     /// Everybody who can be told, in order.
     pub contacts: Vec<Contact>,
-    /// People who take turns, by names that no contact has.
-    pub rotas: Vec<Rota>,
-    /// Who is told where no route and no override says otherwise.
-    pub route: Route,
-    /// Who is told of what, in order.
-    pub routes: Vec<RouteRule>,
     /// Nobody is told anything.
     pub muted: bool,
     /// The time between readings where a graph does not say.
@@ -83,9 +69,6 @@ impl Default for Rules {
             fields: Vec::new(),
             hosts: Vec::new(),
             contacts: Vec::new(),
-            rotas: Vec::new(),
-            route: Route::default(),
-            routes: Vec::new(),
             muted: false,
             step: Duration::from_secs(60),
             host_steps: 5,
@@ -107,8 +90,6 @@ impl Default for Rules {
 pub struct FieldRule {
     /// Which hosts.
     pub host: Pattern,
-    /// And of these, which.
-    pub among: Among,
     /// Which graphs.
     pub graph: Pattern,
     /// Which fields.
@@ -129,12 +110,6 @@ pub struct FieldRule {
     pub severities: Option<Vec<Severity>>,
     /// Whether nobody is told.
     pub muted: Option<bool>,
-    /// When people are told.
-    pub told_in: Option<Arc<Period>>,
-    /// When it is judged.
-    pub judged_in: Option<Arc<Period>>,
-    /// Who else while nobody acknowledges.
-    pub escalation: Option<Arc<Escalation>>,
 }
 
 /// Settings for the liveness of the hosts whose names match; `None` leaves what was said before.
@@ -142,10 +117,6 @@ pub struct FieldRule {
 pub struct HostRule {
     /// Which hosts.
     pub host: Pattern,
-    /// And of these, which.
-    pub among: Among,
-    /// What they are tagged with, beside what other rules say.
-    pub tags: Option<Vec<String>>,
     /// When it is down.
     pub down_after: Option<DownAfter>,
     /// The Nagios check whose verdict says whether it is up.
@@ -158,10 +129,6 @@ pub struct HostRule {
     pub contacts: Option<Vec<ContactName>>,
     /// Whether nobody is told.
     pub muted: Option<bool>,
-    /// When people are told.
-    pub told_in: Option<Arc<Period>>,
-    /// Who else while nobody acknowledges.
-    pub escalation: Option<Arc<Escalation>>,
 }
 
 /// A threshold as an override sets it.
@@ -221,12 +188,6 @@ pub struct Contact {
     pub channels: Vec<Address>,
     /// Of which severities they hear.
     pub severities: Vec<Severity>,
-    /// When they are told; what cannot wait goes to others by an escalation.
-    pub period: Option<Arc<Period>>,
-    /// How many notices they get one by one.
-    pub budget: Option<Budget>,
-    /// How often they are told again of what nobody has acknowledged.
-    pub remind: Option<Remind>,
 }
 
 impl Contact {
@@ -236,39 +197,6 @@ impl Contact {
             name: ContactName::new(name),
             channels: Vec::new(),
             severities: vec![Severity::Unknown, Severity::Warning, Severity::Critical],
-            period: None,
-            budget: None,
-            remind: None,
-        }
-    }
-}
-
-/// A contact on one channel.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Address {
-    /// By mail to this mailbox (`ops@example.net` or `Ops <ops@example.net>`).
-    Mail {
-        /// The mailbox.
-        to: String,
-    },
-    /// By an HTTP POST to this URL.
-    Webhook {
-        /// The URL, which may hold a secret.
-        url: String,
-    },
-}
-
-impl fmt::Display for Address {
-    /// For the ledger: what may be a secret in a URL is left out.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Mail { to } => write!(f, "mail to {to}"),
-            Self::Webhook { url } => {
-                let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-                let place = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-                let place = place.rsplit_once('@').map_or(place, |(_, host)| host);
-                write!(f, "webhook {scheme}://{place}")
-            }
         }
     }
 }
@@ -284,10 +212,19 @@ pub struct CheckSpec {
     pub patience: Patience,
     /// How long it may be missing; `None` is [`Rules::field_steps`] steps.
     pub freshness: Option<Duration>,
-    /// When it is judged: at other times it stays as it was.
-    pub judged_in: Option<Arc<Period>>,
     /// Who is told.
-    pub route: Arc<Route>,
+    pub route: Route,
+}
+
+/// Who is told of a check.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    /// These contacts; `None` is all of them.
+    pub contacts: Option<Vec<ContactName>>,
+    /// Of these severities; `None` is all of them.
+    pub severities: Option<Vec<Severity>>,
+    /// Nobody, for now.
+    pub muted: bool,
 }
 
 /// By what a host's liveness is judged.
@@ -302,31 +239,26 @@ pub struct HostSpec {
     /// Through which hosts it is reached.
     pub parents: Vec<HostName>,
     /// Who is told.
-    pub route: Arc<Route>,
+    pub route: Route,
 }
 
 impl Rules {
     /// By what a field is judged: the plugin's word, then the overrides.
     #[must_use]
     pub fn resolve(&self, series: &SeriesName, field: &Field) -> CheckSpec {
-        let place = self.place(&series.host);
         let mut spec = CheckSpec {
             warning: field.warning,
             critical: field.critical,
             patience: self.patience,
             freshness: None,
-            judged_in: None,
-            route: Arc::default(),
+            route: Route::default(),
         };
-        let mut route = self.base_route(&CheckName::Field(series.clone()), &place);
         if let Some(limit) = field.unknown_limit {
             spec.patience.unknown_limit = limit;
         }
-        let matching = |rule: &&FieldRule| rule.matches(series, &place);
-        for rule in self.fields.iter().filter(matching) {
-            rule.apply(&mut spec, &mut route);
+        for rule in self.fields.iter().filter(|rule| rule.matches(series)) {
+            rule.apply(&mut spec);
         }
-        spec.route = Arc::new(route);
         spec
     }
 
@@ -334,24 +266,19 @@ impl Rules {
     /// their field is that also matches no field (`*`). Its thresholds are its own business.
     #[must_use]
     pub fn resolve_verdict(&self, name: &VerdictName) -> CheckSpec {
-        let place = self.place(&name.host);
         let mut spec = CheckSpec {
             warning: None,
             critical: None,
             patience: self.patience,
             freshness: None,
-            judged_in: None,
-            route: Arc::default(),
+            route: Route::default(),
         };
-        let mut route = self.base_route(&CheckName::Verdict(name.clone()), &place);
-        let matching = |rule: &&FieldRule| rule.is_about(name, &place);
-        for rule in self.fields.iter().filter(matching) {
-            rule.apply(&mut spec, &mut route);
+        for rule in self.fields.iter().filter(|rule| rule.is_about(name)) {
+            rule.apply(&mut spec);
         }
         CheckSpec {
             warning: None,
             critical: None,
-            route: Arc::new(route),
             ..spec
         }
     }
@@ -359,16 +286,14 @@ impl Rules {
     /// By what a host's liveness is judged.
     #[must_use]
     pub fn resolve_host(&self, host: &HostName) -> HostSpec {
-        let place = self.place(host);
         let mut spec = HostSpec {
             down_after: None,
             alive: None,
             patience: self.patience,
             parents: Vec::new(),
-            route: Arc::default(),
+            route: Route::default(),
         };
-        let mut route = self.base_route(&CheckName::Host(host.clone()), &place);
-        let matching = |rule: &&HostRule| rule.is_about(&place);
+        let matching = |rule: &&HostRule| rule.host.matches(host.as_str());
         for rule in self.hosts.iter().filter(matching) {
             spec.down_after = rule.down_after.or(spec.down_after);
             spec.alive = rule.alive.clone().or(spec.alive);
@@ -376,10 +301,8 @@ impl Rules {
             if let Some(parents) = &rule.parents {
                 spec.parents.clone_from(parents);
             }
-            let (period, escalation) = (rule.told_in.as_ref(), rule.escalation.as_ref());
-            route.apply(rule.contacts.as_deref(), rule.muted, period, escalation);
+            spec.route.apply(rule.contacts.as_ref(), rule.muted);
         }
-        spec.route = Arc::new(route);
         spec
     }
 
@@ -397,6 +320,14 @@ impl Rules {
         quorums.map(|it| it.name.clone()).collect()
     }
 
+    /// The contacts of a route, in their order.
+    pub fn contacts_of<'a>(&'a self, route: &'a Route) -> impl Iterator<Item = &'a Contact> {
+        self.contacts.iter().filter(|contact| {
+            let named = |names: &Vec<ContactName>| names.contains(&contact.name);
+            route.contacts.as_ref().is_none_or(named)
+        })
+    }
+
     /// The channels of each contact.
     #[must_use]
     pub fn channels(&self) -> BTreeMap<ContactName, Vec<Address>> {
@@ -407,33 +338,23 @@ impl Rules {
     }
 }
 
-impl HostRule {
-    /// Whether the rule is about this host.
-    #[must_use]
-    pub fn is_about(&self, place: &Place<'_>) -> bool {
-        self.host.matches(place.host.as_str()) && self.among.holds(place)
-    }
-}
-
 impl FieldRule {
-    /// Whether the rule is about this field, of the host at `place`.
+    /// Whether the rule is about this field.
     #[must_use]
-    pub fn matches(&self, series: &SeriesName, place: &Place<'_>) -> bool {
-        self.host.matches(place.host.as_str())
-            && self.among.holds(place)
+    pub fn matches(&self, series: &SeriesName) -> bool {
+        self.host.matches(series.host.as_str())
             && self.graph.matches(series.graph.as_str())
             && self.field.matches(series.field.as_str())
     }
 
     /// Whether the rule is about this Nagios check.
-    fn is_about(&self, name: &VerdictName, place: &Place<'_>) -> bool {
-        self.host.matches(place.host.as_str())
-            && self.among.holds(place)
+    fn is_about(&self, name: &VerdictName) -> bool {
+        self.host.matches(name.host.as_str())
             && self.graph.matches(name.check.as_str())
             && self.field.matches("")
     }
 
-    fn apply(&self, spec: &mut CheckSpec, route: &mut Route) {
+    fn apply(&self, spec: &mut CheckSpec) {
         if let Some(limit) = self.warning {
             spec.warning = limit.range();
         }
@@ -444,30 +365,18 @@ impl FieldRule {
         spec.patience.unknown_limit = self.unknown_limit.unwrap_or(spec.patience.unknown_limit);
         spec.freshness = self.freshness.or(spec.freshness);
         if self.severities.is_some() {
-            route.severities.clone_from(&self.severities);
+            spec.route.severities.clone_from(&self.severities);
         }
-        if self.judged_in.is_some() {
-            spec.judged_in.clone_from(&self.judged_in);
-        }
-        let (period, escalation) = (self.told_in.as_ref(), self.escalation.as_ref());
-        route.apply(self.contacts.as_deref(), self.muted, period, escalation);
+        spec.route.apply(self.contacts.as_ref(), self.muted);
     }
 }
 
 impl Route {
-    fn apply(
-        &mut self,
-        contacts: Option<&[ContactName]>,
-        muted: Option<bool>,
-        period: Option<&Arc<Period>>,
-        escalation: Option<&Arc<Escalation>>,
-    ) {
+    fn apply(&mut self, contacts: Option<&Vec<ContactName>>, muted: Option<bool>) {
         if let Some(contacts) = contacts {
-            self.tell(contacts);
+            self.contacts = Some(contacts.clone());
         }
         self.muted = muted.unwrap_or(self.muted);
-        self.period = period.cloned().or_else(|| self.period.take());
-        self.escalation = escalation.cloned().or_else(|| self.escalation.take());
     }
 }
 
@@ -485,12 +394,6 @@ impl CheckSpec {
     #[must_use]
     pub fn judges(&self) -> bool {
         self.warning.is_some() || self.critical.is_some()
-    }
-
-    /// Whether results count at this time.
-    #[must_use]
-    pub fn is_judged(&self, now: Timestamp) -> bool {
-        self.judged_in.as_ref().is_none_or(|it| it.contains(now))
     }
 
     /// What a value is: critical is asked first, then warning; the ends of a range are good.
@@ -644,20 +547,5 @@ mod tests {
             "warning below 10"
         );
         assert!(!Rules::default().resolve(&series(), &field(&[])).judges());
-    }
-
-    #[test]
-    fn an_address_shows_no_secret() {
-        let check = |url: &str, expect: &str| {
-            let address = Address::Webhook {
-                url: url.to_owned(),
-            };
-            assert_eq!(address.to_string(), expect);
-        };
-        check(
-            "https://hooks.example/T0/secret",
-            "webhook https://hooks.example",
-        );
-        check("http://user:secret@h:81?token=x", "webhook http://h:81");
     }
 }

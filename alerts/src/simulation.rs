@@ -12,12 +12,13 @@ use ravenry_plugins::pattern::Pattern;
 use ravenry_plugins::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::address::Address;
 use crate::check::{CheckName, Verdict};
 use crate::engine::{Effect, Engine, Record, RecordKey, Said};
 use crate::notice::{Kind, Notice, NoticeKey};
 use crate::outbox::{Failure, Outbox, OutboxEffect, Pending};
 use crate::quiet::Downtime;
-use crate::rule::{Address, Contact, ContactName, DownAfter, FieldRule, HostRule, Rules};
+use crate::rule::{Contact, ContactName, DownAfter, FieldRule, HostRule, Rules};
 use crate::severity::Severity;
 use crate::topology::{CheckSet, Dependency, QUORUM_CHECK, Quorum, Share};
 
@@ -483,11 +484,13 @@ impl World {
                 let key = delivery.notice.key.clone();
                 match delivery.address {
                     Address::Mail { .. } if !self.mail_up => {
-                        let why = Failure::Later(String::from("the mail server does not answer"));
-                        self.outbox.handle_failed(&key, why, self.now);
+                        let why = Failure::later("the mail server does not answer");
+                        self.outbox.handle_failed(&key, &why, self.now);
                     }
                     Address::Mail { .. } => self.deliver(&delivery.notice, "mail"),
-                    Address::Webhook { .. } => self.deliver(&delivery.notice, "sms"),
+                    Address::Webhook(_) | Address::Command(_) | Address::Line(_) => {
+                        self.deliver(&delivery.notice, "sms");
+                    }
                 }
             }
         }
@@ -498,7 +501,7 @@ impl World {
             match effect {
                 OutboxEffect::Store(row) => {
                     let text = serde_json::to_string(&row).map_err(ScenarioError::Stored)?;
-                    self.pending.insert(row.notice.key, text);
+                    self.pending.insert(row.notice.key.clone(), text);
                 }
                 OutboxEffect::Remove(key) => {
                     self.pending.remove(&key);
@@ -528,9 +531,8 @@ impl World {
 
 fn kind(kind: Kind) -> &'static str {
     match kind {
-        Kind::Problem | Kind::Worse | Kind::Digest | Kind::Test => "problem",
+        Kind::Problem | Kind::Worse | Kind::Test => "problem",
         Kind::Update => "update",
-        Kind::Reminder => "reminder",
         Kind::Recovery | Kind::Withdrawn => "recovery",
     }
 }
@@ -584,12 +586,8 @@ fn rules(topology: &Topology) -> Result<Rules, ScenarioError> {
     let people: BTreeSet<&String> = topology.teams.values().map(|team| &team.oncall).collect();
     let contacts = people.into_iter().map(|name| Contact {
         channels: vec![
-            Address::Webhook {
-                url: format!("sms:{name}"),
-            },
-            Address::Mail {
-                to: format!("{name}@example.net"),
-            },
+            Address::webhook(format!("sms:{name}")),
+            Address::mail(format!("{name}@example.net")),
         ],
         ..Contact::new(name.clone())
     });
@@ -620,7 +618,7 @@ fn rules(topology: &Topology) -> Result<Rules, ScenarioError> {
                     .into_iter()
                     .collect(),
             ),
-            ..HostRule::default()
+            muted: None,
         });
     }
     for needs in &topology.dependencies {

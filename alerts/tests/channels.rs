@@ -6,15 +6,18 @@
 )]
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use ravenry_alerts::channel::{Channel, Channels, Mail, MailSettings, Security, Settings, Webhook};
+use ravenry_alerts::address::{Address, Hook, Line, MailForm, Secret};
+use ravenry_alerts::channel::{
+    Channel, Channels, Mail, MailSettings, Security, Settings, Tcp, Webhook,
+};
 use ravenry_alerts::check::CheckName;
 use ravenry_alerts::notice::{Kind, Links, Notice, NoticeKey};
-use ravenry_alerts::outbox::{Delivery, Failure};
-use ravenry_alerts::rule::{Address, ContactName};
+use ravenry_alerts::outbox::{Delivery, Failure, Picture};
+use ravenry_alerts::rule::ContactName;
 use ravenry_alerts::severity::Severity;
 use ravenry_plugins::name::{FieldName, GraphName, SeriesName};
 use ravenry_plugins::timestamp::Timestamp;
@@ -25,20 +28,17 @@ const TIMEOUT: Duration = Duration::from_millis(700);
 
 fn links() -> Links {
     Links {
-        base: String::from("http://127.0.0.1:4950"),
+        base: Some(String::from("http://127.0.0.1:4950")),
+        sign: None,
     }
 }
 
 fn delivery(kind: Kind, sequence: u64, address: Address) -> Delivery {
     let (severity, was, value) = match kind {
         Kind::Recovery => (Severity::Ok, Severity::Critical, 42.0),
-        Kind::Problem
-        | Kind::Worse
-        | Kind::Update
-        | Kind::Reminder
-        | Kind::Digest
-        | Kind::Withdrawn
-        | Kind::Test => (Severity::Critical, Severity::Ok, 99.1),
+        Kind::Problem | Kind::Worse | Kind::Update | Kind::Withdrawn | Kind::Test => {
+            (Severity::Critical, Severity::Ok, 99.1)
+        }
     };
     Delivery {
         notice: Notice {
@@ -58,36 +58,35 @@ fn delivery(kind: Kind, sequence: u64, address: Address) -> Delivery {
             label: String::from("df /"),
             value: Some(value),
             threshold: String::from("critical above 98"),
-            output: String::new(),
             since: Timestamp::from_seconds(1_767_225_600),
             at: Timestamp::from_seconds(1_767_225_600 + 60 * i64::try_from(sequence).unwrap()),
-            others: Vec::new(),
-            causes: 1,
-            hidden: 0,
-            why: String::new(),
-            digest: Vec::new(),
+            ..Notice::test(ContactName::new("ops"), Timestamp::EPOCH)
         },
         over: None,
         address,
+        picture: None,
     }
 }
 
 fn to_ops() -> Address {
-    Address::Mail {
-        to: String::from("Ops <ops@example.net>"),
-    }
+    Address::mail("Ops <ops@example.net>")
 }
 
-fn mail(address: SocketAddr) -> Mail {
-    let settings = MailSettings {
+/// A mail server that is spoken to in the clear.
+fn plain(address: SocketAddr) -> MailSettings {
+    MailSettings {
         host: address.ip().to_string(),
         port: address.port(),
         security: Security::Plain,
         login: None,
+        ca_file: None,
         from: String::from("Ravenry <ravenry@example.net>"),
         timeout: TIMEOUT,
-    };
-    Mail::new(&settings, &links()).unwrap()
+    }
+}
+
+fn mail(address: SocketAddr) -> Mail {
+    Mail::new(&plain(address), &links()).unwrap()
 }
 
 /// A real mail server that keeps what it gets in a maildir.
@@ -162,19 +161,16 @@ fn header<'a>(mail: &'a str, name: &str) -> &'a str {
 
 #[tokio::test]
 async fn mail_has_a_clear_subject_an_identity_and_a_thread() {
-    let folder = std::env::temp_dir().join(format!("ravenry-mail-{}", std::process::id()));
+    let folder = folder("mail");
     let Some(server) = MailServer::start(&folder).await else {
         return;
     };
     let settings = Settings {
         mail: Some(MailSettings {
-            host: server.address.ip().to_string(),
-            port: server.address.port(),
-            security: Security::Plain,
-            login: None,
-            from: String::from("Ravenry <ravenry@example.net>"),
             timeout: Duration::from_secs(20),
+            ..plain(server.address)
         }),
+        links: links(),
         ..Settings::default()
     };
     let channels = Channels::new(&settings).unwrap();
@@ -192,28 +188,218 @@ async fn mail_has_a_clear_subject_an_identity_and_a_thread() {
     let over = "[ok] web1: df / is 42 (was critical for 2m)";
     assert_eq!(subjects, [told, told, over]);
     let id = |mail: usize| header(&mails[mail], "Message-ID");
-    assert_eq!(id(0), "<ravenry.12-ops-1.1767225660000000@example.net>");
+    assert_eq!(id(0), "<ravenry.12-ops-1.1767225600000000@example.net>");
     assert_eq!(id(0), id(1), "a notice sent again is recognisable");
     assert_ne!(id(0), id(2));
+    assert_eq!(header(&mails[2], "References"), id(0));
+    assert_eq!(header(&mails[2], "In-Reply-To"), id(0));
     for mail in &mails {
         assert_eq!(header(mail, "To"), "Ops <ops@example.net>");
         assert_eq!(header(mail, "Auto-Submitted"), "auto-generated");
-        assert_eq!(
-            header(mail, "References"),
-            header(&mails[0], "References"),
-            "one incident is one thread"
-        );
+        assert_eq!(header(mail, "X-Ravenry-Incident"), "12");
     }
     for line in [
-        "Check      web1/df/root",
-        "Value      99.1",
-        "Threshold  critical above 98",
-        "Since      2026-01-01 00:00:00 UTC",
-        "Page       http://127.0.0.1:4950/graph/web1/df",
-        "Incident   12 at http://127.0.0.1:4950/incidents",
+        "Check        web1/df/root",
+        "Value        99.1",
+        "Threshold    critical above 98",
+        "Since        2026-01-01 00:00:00 UTC, 1m before this notice",
+        "Graph        http://127.0.0.1:4950/graph/web1/df",
+        "Incident     http://127.0.0.1:4950/incidents#incident-12",
     ] {
         assert!(mails[0].contains(line), "{line} in {}", mails[0]);
     }
+}
+
+/// A real mail server with TLS that wants a password: `server.py` on aiosmtpd, with a certificate of our own authority.
+struct TlsMailServer {
+    child: Child,
+    port: u16,
+}
+
+/// What the tests keep beside their sources.
+fn beside(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/smtp")
+        .join(name)
+}
+
+impl TlsMailServer {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test server, not a plugin: no limits, no user to switch to"
+    )]
+    fn start(how: &str, maildir: &Path) -> Option<Self> {
+        let child = std::process::Command::new("/usr/bin/python3")
+            .arg(beside("server.py"))
+            .arg(how)
+            .args([beside("server.pem"), beside("server.key")])
+            .args(["ravenry", "s3cret"])
+            .arg(maildir)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let mut child = child.ok()?;
+        let mut line = String::new();
+        let stdout = child.stdout.take().unwrap();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).unwrap();
+        let Ok(port) = line.trim().parse() else {
+            let _ = child.wait();
+            assert!(
+                std::env::var_os("RAVENRY_TESTS_STRICT").is_none(),
+                "aiosmtpd is not installed"
+            );
+            eprintln!("skipped: aiosmtpd is not installed");
+            return None;
+        };
+        Some(Self { child, port })
+    }
+
+    fn settings(&self, security: Security) -> MailSettings {
+        MailSettings {
+            host: String::from("localhost"),
+            port: self.port,
+            security,
+            login: Some((String::from("ravenry"), String::from("s3cret"))),
+            ca_file: Some(beside("ca.pem")),
+            from: String::from("Ravenry <ravenry@example.net>"),
+            timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+impl Drop for TlsMailServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn folder(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("ravenry-{name}-{}", std::process::id()))
+}
+
+#[tokio::test]
+async fn mail_goes_out_over_tls_with_a_password_and_to_no_stranger() {
+    for (how, security) in [("starttls", Security::StartTls), ("tls", Security::Tls)] {
+        let folder = folder(how);
+        let Some(server) = TlsMailServer::start(how, &folder) else {
+            return;
+        };
+        let send = async |settings: MailSettings| {
+            let channel = Mail::new(&settings, &links()).unwrap();
+            channel.send(&delivery(Kind::Problem, 1, to_ops())).await
+        };
+        let good = server.settings(security);
+        send(good.clone()).await.unwrap();
+        let wrong = MailSettings {
+            login: Some((String::from("ravenry"), String::from("wrong"))),
+            ..good.clone()
+        };
+        let refused = send(wrong).await.unwrap_err();
+        assert!(matches!(refused, Failure::Refused(_)), "{how}: {refused:?}");
+        assert!(refused.why().contains("535"), "{how}: {refused:?}");
+        let untrusted = MailSettings {
+            ca_file: None,
+            ..good.clone()
+        };
+        let untrusted = send(untrusted).await.unwrap_err();
+        assert!(
+            matches!(untrusted, Failure::Later { .. }),
+            "{how}: {untrusted:?}"
+        );
+        let plain = MailSettings {
+            security: Security::Plain,
+            timeout: TIMEOUT,
+            ..good
+        };
+        send(plain).await.unwrap_err();
+        drop(server);
+        assert_eq!(mails(&folder).len(), 1, "{how}");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
+
+#[test]
+fn certificates_that_cannot_be_read_are_named() {
+    let settings = MailSettings {
+        host: String::from("localhost"),
+        port: 25,
+        security: Security::Tls,
+        login: None,
+        ca_file: Some(PathBuf::from("/nowhere/ca.pem")),
+        from: String::from("ravenry@example.net"),
+        timeout: TIMEOUT,
+    };
+    let error = Mail::new(&settings, &links()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "mail: certificates in /nowhere/ca.pem: expected PEM"
+    );
+}
+
+#[tokio::test]
+async fn a_long_mail_is_text_html_and_the_graph_and_a_short_one_is_its_subject() {
+    let folder = folder("forms");
+    let Some(server) = MailServer::start(&folder).await else {
+        return;
+    };
+    let settings = MailSettings {
+        timeout: Duration::from_secs(20),
+        ..plain(server.address)
+    };
+    let mail = Mail::new(&settings, &links()).unwrap();
+    let picture = Picture {
+        name: String::from("web1-df-day.png"),
+        png: b"\x89PNG not really".to_vec(),
+    };
+    let mut long = delivery(Kind::Problem, 1, to_ops());
+    long.picture = Some(picture);
+    long.notice.label = String::from("df\r\nBcc: all@example.net\r\n\r\nhello");
+    let short = Address::Mail {
+        to: String::from("49170@sms.example"),
+        form: MailForm::Short,
+    };
+    let mut short = delivery(Kind::Problem, 2, short);
+    short.notice.label = "a very long label ".repeat(40);
+    mail.send(&long).await.unwrap();
+    mail.send(&short).await.unwrap();
+    drop(server);
+    let mails = mails(&folder);
+    std::fs::remove_dir_all(&folder).unwrap();
+
+    let (head, _) = mails[0].split_once("\n\n").unwrap();
+    assert_eq!(header(head, "Bcc"), "");
+    assert_eq!(header(head, "X-Ravenry-Host"), "web1");
+    assert!(
+        header(&mails[0], "Content-Type").starts_with("multipart/alternative"),
+        "{}",
+        mails[0]
+    );
+    for part in [
+        "Content-Type: text/plain; charset=utf-8",
+        "Content-Type: multipart/related",
+        "Content-Type: text/html; charset=utf-8",
+        "Content-Type: image/png",
+        "Content-ID: <graph@ravenry>",
+        "Content-Disposition: inline; filename=\"web1-df-day.png\"",
+        "cid:graph@ravenry",
+    ] {
+        assert!(mails[0].contains(part), "{part} in {}", mails[0]);
+    }
+    let subject = unfolded(&mails[1], "Subject");
+    assert!(subject.chars().count() <= 160, "{subject}");
+    assert!(subject.ends_with("... #12"), "{subject}");
+    let (_, body) = mails[1].split_once("\n\n").unwrap();
+    assert_eq!(body.trim(), "");
+}
+
+/// A header with the lines that it goes on in.
+fn unfolded(mail: &str, name: &str) -> String {
+    let mut lines = mail.lines().skip_while(|line| !line.starts_with(name));
+    let first = lines.next().unwrap().split_once(": ").unwrap().1.to_owned();
+    let more = lines.take_while(|line| line.starts_with(' '));
+    more.fold(first, |all, line| all + line)
 }
 
 /// What a broken mail server does at the end of a conversation.
@@ -266,7 +452,7 @@ async fn a_failure_of_a_mail_server_says_whether_to_try_again() {
             .await;
         let found = match outcome {
             Ok(()) => String::from("sent"),
-            Err(Failure::Later(_)) => String::from("later"),
+            Err(Failure::Later { .. }) => String::from("later"),
             Err(Failure::Refused(_)) => String::from("refused"),
             Err(Failure::Doubtful(_)) => String::from("doubtful"),
         };
@@ -283,9 +469,7 @@ async fn a_failure_of_a_mail_server_says_whether_to_try_again() {
 
 #[tokio::test]
 async fn what_is_no_mailbox_is_refused_with_a_sentence() {
-    let address = Address::Mail {
-        to: String::from("nobody"),
-    };
+    let address = Address::mail("nobody");
     let channel = mail(free_address().await);
     let failure = channel.send(&delivery(Kind::Problem, 1, address)).await;
     let Err(Failure::Refused(why)) = failure else {
@@ -324,10 +508,8 @@ async fn hook(answer: Option<&'static str>) -> (String, tokio::task::JoinHandle<
 
 async fn post(url: &str) -> Result<(), Failure> {
     let webhook = Webhook::new(TIMEOUT, &links()).unwrap();
-    let address = Address::Webhook {
-        url: url.to_owned(),
-    };
-    webhook.send(&delivery(Kind::Problem, 1, address)).await
+    let delivery = delivery(Kind::Problem, 1, Address::webhook(url));
+    webhook.send(&delivery).await
 }
 
 #[tokio::test]
@@ -368,7 +550,7 @@ async fn a_failure_of_a_webhook_says_whether_to_try_again_and_shows_no_secret() 
     let check = |outcome: Result<(), Failure>, expect: &str| {
         let (found, why) = match outcome {
             Ok(()) => ("sent", String::new()),
-            Err(Failure::Later(why)) => ("later", why),
+            Err(Failure::Later { why, .. }) => ("later", why),
             Err(Failure::Refused(why)) => ("refused", why),
             Err(Failure::Doubtful(why)) => ("doubtful", why),
         };
@@ -390,4 +572,72 @@ async fn a_failure_of_a_webhook_says_whether_to_try_again_and_shows_no_secret() 
         "later",
     );
     check(post("no url").await, "refused");
+}
+
+#[tokio::test]
+async fn a_channel_that_wants_time_says_how_much() {
+    let after = async |answer: &'static str| match post(&hook(Some(answer)).await.0).await {
+        Err(Failure::Later { after, .. }) => after,
+        other => panic!("{answer}: {other:?}"),
+    };
+    let seconds = "429 Too Many Requests\r\nretry-after: 120";
+    assert_eq!(after(seconds).await, Some(Duration::from_secs(120)));
+    let past = "503 Busy\r\nretry-after: Thu, 01 Jan 1970 00:00:00 GMT";
+    assert_eq!(after(past).await, Some(Duration::ZERO));
+    assert_eq!(after("500 Internal Server Error").await, None);
+}
+
+#[tokio::test]
+async fn a_request_is_signed_and_says_who_we_are() {
+    let (url, heard) = hook(Some("200 OK")).await;
+    let webhook = Webhook::new(TIMEOUT, &links()).unwrap();
+    let address = Address::Webhook(Hook {
+        secret: Some(Secret::new("s3cret")),
+        key: Some(Secret::new("tk_1")),
+        ..Hook::new(url)
+    });
+    let delivery = delivery(Kind::Problem, 1, address);
+    webhook.send(&delivery).await.unwrap();
+    let heard = heard.await.unwrap();
+    assert!(heard.contains("authorization: Bearer tk_1\r\n"), "{heard}");
+    let signature = heard.split_once("ravenry-signature: t=").unwrap().1;
+    let (signature, _) = signature.split_once("\r\n").unwrap();
+    let (seconds, hex) = signature.split_once(",v1=").unwrap();
+    assert!(seconds.parse::<i64>().unwrap() > 1_700_000_000);
+    assert_eq!(hex.len(), 64);
+}
+
+/// Takes one connection and gives all that came over it.
+async fn listen() -> (String, tokio::task::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let heard = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    });
+    (address, heard)
+}
+
+#[tokio::test]
+async fn a_line_is_one_line_for_irccat() {
+    let (address, heard) = listen().await;
+    let channel = Tcp::new(Duration::from_secs(20), &links());
+    let to = |address: String| {
+        Address::Line(Line {
+            address,
+            to: Some(String::from("#ops")),
+        })
+    };
+    let mut problem = delivery(Kind::Problem, 1, to(address));
+    problem.notice.label = String::from("df\n#all /quit");
+    channel.send(&problem).await.unwrap();
+    assert_eq!(
+        heard.await.unwrap(),
+        "#ops [critical] web1: df #all /quit is 99.1 (critical above 98) http://127.0.0.1:4950/graph/web1/df\n"
+    );
+    let nobody = to(free_address().await.to_string());
+    let failure = channel.send(&delivery(Kind::Problem, 1, nobody)).await;
+    assert!(matches!(failure, Err(Failure::Later { .. })), "{failure:?}");
 }

@@ -5,6 +5,8 @@
 
 pub mod agent;
 pub mod alerts;
+pub mod channel;
+pub mod dead_man;
 pub mod group;
 pub mod http;
 pub mod layout;
@@ -46,6 +48,10 @@ pub struct Config {
     pub polled: Vec<munin_node::PolledHost>,
     /// `[group.NAME]`
     pub groups: Vec<group::Group>,
+    /// `[channel.NAME]`
+    pub channels: channel::Named,
+    /// `[dead_man]`
+    pub dead_man: Option<dead_man::DeadMan>,
     /// `[alerts]`, `[[threshold]]`, `[[host]]`, `[contact.NAME]`, `[mail]`
     pub alerts: alerts::Alerts,
 }
@@ -91,6 +97,10 @@ pub fn parse(texts: &[(String, String)]) -> (Config, Vec<Problem>) {
     for (source, span, text) in config.alerts.missing_contacts(&given.contacts) {
         documents[source].report(span, text);
     }
+    let contacts = &mut config.alerts.rules.contacts;
+    for (source, span, text) in config.channels.hand_out(&given.channels, contacts) {
+        documents[source].report(span, text);
+    }
     let problems = documents
         .into_iter()
         .flat_map(Document::into_problems)
@@ -110,6 +120,8 @@ impl Config {
             agent,
             polled,
             groups: _,
+            channels: _,
+            dead_man: _,
             alerts: _,
         } = self;
         let data = (*data != running.data).then_some("data");
@@ -139,6 +151,10 @@ impl Config {
         given.once(root, "agent", |section| self.agent.read(section));
         munin_node::read(root, given, &mut self.polled);
         group::read(root, given, &mut self.groups);
+        self.channels.read(root, given);
+        given.once(root, "dead_man", |section| {
+            self.dead_man = dead_man::read(section);
+        });
         self.alerts.read(root, given, source);
     }
 }
@@ -154,6 +170,7 @@ fn changed<const N: usize>(all: [(&'static str, bool); N]) -> Vec<&'static str> 
 pub struct Given {
     seen: HashSet<String>,
     contacts: Vec<alerts::Named>,
+    channels: Vec<channel::Wanted>,
 }
 
 impl Given {

@@ -21,6 +21,10 @@ pub enum Part {
     Files,
     /// What is decided about alerts cannot be written down.
     Alerts,
+    /// Notices do not arrive.
+    Delivery,
+    /// The dead man's address does not answer.
+    DeadMan,
 }
 
 /// What a flush did.

@@ -19,8 +19,8 @@ use crate::health::{Health, Part};
 use ravenry_alerts::action::{Action, Done, Refusal};
 use ravenry_alerts::channel::{ChannelError, Channels, Settings};
 use ravenry_alerts::engine::{Effect, Engine, Said};
-use ravenry_alerts::notice::{Notice, NoticeKey};
-use ravenry_alerts::outbox::{Delivery, Failure, LedgerEvent, Outbox, OutboxEffect};
+use ravenry_alerts::notice::NoticeKey;
+use ravenry_alerts::outbox::{Delivery, Failure, Outbox, OutboxEffect};
 use ravenry_alerts::quiet::{Comment, Downtime, Mute};
 use ravenry_alerts::rule::{ContactName, Rules};
 use ravenry_alerts::severity::HostState;
@@ -34,8 +34,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{self, JoinSet};
 use tracing::{debug, error, info, warn};
 
+mod deliver;
 mod table;
 
+pub use deliver::{Draw, Pulse, TestOutcome};
+use deliver::{Pictures, PulseWanted, TestAnswer, Tested};
 use table::{Reader, Tables, Writes};
 
 /// Inputs that wait at most; whoever has one more waits for room.
@@ -98,7 +101,11 @@ struct Judge {
     channels: Channels,
     sends: JoinSet<Result<(), Failure>>,
     on_their_way: HashMap<task::Id, NoticeKey>,
-    tests: HashMap<NoticeKey, oneshot::Sender<Result<(), String>>>,
+    pictures: Pictures,
+    tests: JoinSet<Tested>,
+    /// Who wants to know whether all works, answered when it is committed that they asked.
+    pulses: Vec<PulseWanted>,
+    looked_at_delivery: Option<Timestamp>,
     /// Actions that were carried out, answered when that is committed.
     acted: Vec<(Answer, Result<Done, Refusal>)>,
     /// Whether the last commit failed: said once, not at each try.
@@ -115,7 +122,8 @@ enum Input {
     Verdicts(Vec<Said>, Timestamp),
     Contact(HostName, Timestamp, Timestamp),
     Reload(Arc<Rules>, Channels, Timestamp),
-    Test(ContactName, oneshot::Sender<Result<(), String>>, Timestamp),
+    Test(ContactName, TestAnswer, Timestamp),
+    Pulse(PulseWanted, Timestamp),
     Act(Action, String, Answer, Timestamp),
     Live(Timestamp),
 }
@@ -129,6 +137,7 @@ pub struct JudgeHandle {
     engine: Arc<Mutex<Engine>>,
     health: Arc<Health>,
     reader: Arc<Mutex<Reader>>,
+    pictures: Pictures,
     inputs: mpsc::Sender<Input>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -159,6 +168,7 @@ pub fn start(
     let engine = Engine::restore(rules, state.records, clock::now());
     let engine = Arc::new(Mutex::new(engine));
     let (sender, inputs) = mpsc::channel(QUEUE_MAX);
+    let pictures = Pictures::default();
     let judge = Judge {
         engine: Arc::clone(&engine),
         outbox,
@@ -168,7 +178,10 @@ pub fn start(
         channels: Channels::new(settings)?,
         sends: JoinSet::new(),
         on_their_way: HashMap::new(),
-        tests: HashMap::new(),
+        pictures: pictures.clone(),
+        tests: JoinSet::new(),
+        pulses: Vec::new(),
+        looked_at_delivery: None,
         acted: Vec::new(),
         stuck: false,
         health: Arc::clone(&health),
@@ -179,11 +192,16 @@ pub fn start(
         .build()?;
     let thread = std::thread::Builder::new()
         .name(String::from("judge"))
-        .spawn(move || runtime.block_on(judge.run(inputs, stop)))?;
+        .spawn(move || {
+            runtime.block_on(judge.run(inputs, stop));
+            // A picture that is still being drawn holds up no stop.
+            runtime.shutdown_background();
+        })?;
     Ok(JudgeHandle {
         engine,
         health,
         reader: Arc::new(Mutex::new(Reader::open(database)?)),
+        pictures,
         inputs: sender,
         thread: Arc::new(Mutex::new(Some(thread))),
     })
@@ -294,20 +312,37 @@ impl JudgeHandle {
             .await
     }
 
-    /// Sends a test notice to a contact over its first channel that works, and waits until one try has an outcome.
+    /// Says how the graph of a check is drawn for notices; before, they go without.
+    pub fn draw_by(&self, draw: Draw) {
+        self.pictures.draw_by(draw);
+    }
+
+    /// Sends a test notice over every channel of a contact at once, and says how each went.
     ///
     /// # Errors
-    /// When there is no such contact, the notice did not arrive at the first try, or the judge has stopped.
-    pub async fn notify_test(&self, contact: &str) -> Result<(), JudgeError> {
+    /// When there is no such contact, it has no channel, or the judge has stopped.
+    pub async fn notify_test(&self, contact: &str) -> Result<Vec<TestOutcome>, JudgeError> {
         let contact = ContactName::new(contact);
         if !self.engine().rules().channels().contains_key(&contact) {
             return Err(JudgeError::NoContact(contact));
         }
-        let (outcome, answer) = oneshot::channel();
-        self.send(Input::Test(contact, outcome, clock::now()))
+        let (answer, outcomes) = oneshot::channel();
+        self.send(Input::Test(contact, answer, clock::now()))
             .await?;
-        let answer = answer.await.map_err(|_| JudgeError::Stopped)?;
-        answer.map_err(JudgeError::NotDelivered)
+        let outcomes = outcomes.await.map_err(|_| JudgeError::Stopped)?;
+        outcomes.map_err(JudgeError::NotDelivered)
+    }
+
+    /// Whether decisions are made, can be written down, and arrive: a row is written, and no notice may have waited for
+    /// longer than `patience`.
+    ///
+    /// # Errors
+    /// When the judge has stopped.
+    pub async fn pulse(&self, patience: Duration) -> Result<Pulse, JudgeError> {
+        let (answer, pulse) = oneshot::channel();
+        let wanted = PulseWanted { patience, answer };
+        self.send(Input::Pulse(wanted, clock::now())).await?;
+        pulse.await.map_err(|_| JudgeError::Stopped)
     }
 
     /// Carries out what somebody does, and waits until it is on the disk. Blocks: not for the runtime.
@@ -418,6 +453,7 @@ impl Judge {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
                 Some(ended) = self.sends.join_next_with_id() => self.ended(ended, clock::now()),
+                Some(tested) = self.tests.join_next() => self.tested(tested, clock::now()),
                 input = inputs.recv() => match input {
                     Some(input) => self.take_in(input, &mut inputs),
                     None => break,
@@ -481,10 +517,14 @@ impl Judge {
                 engine.handle_rules(rules, now);
                 now
             }
-            Input::Test(contact, outcome, now) => {
-                let notice = Notice::test(contact, now);
-                self.tests.insert(notice.key.clone(), outcome);
-                self.outbox.handle_tell(notice, now);
+            Input::Test(contact, answer, now) => {
+                drop(engine);
+                self.test(contact, answer, now);
+                now
+            }
+            Input::Pulse(wanted, now) => {
+                self.writes.pulse = Some(now);
+                self.pulses.push(wanted);
                 now
             }
             Input::Act(action, by, answer, now) => {
@@ -509,6 +549,8 @@ impl Judge {
         self.note();
         let is_committed = self.commit();
         self.answer_actions(is_committed);
+        self.answer_pulses(is_committed, now);
+        self.look_at_delivery(now);
         if is_committed {
             for delivery in std::mem::take(&mut self.ready) {
                 self.send(delivery);
@@ -543,13 +585,10 @@ impl Judge {
     fn note(&mut self) {
         for effect in self.outbox.take_effects() {
             match effect {
-                OutboxEffect::Store(row) => self.writes.put_pending(row),
+                OutboxEffect::Store(row) => self.writes.put_pending(*row),
                 OutboxEffect::Remove(key) => self.writes.remove_pending(key),
                 OutboxEffect::Ledger(entry) => {
                     info!(notice = %entry.key, "{entry}");
-                    if let LedgerEvent::GivenUp { why } = &entry.event {
-                        self.answer_test(&entry.key, Err(why.clone()));
-                    }
                     self.writes.ledger.push(entry);
                 }
             }
@@ -597,44 +636,6 @@ impl Judge {
             }
         }
         !self.stuck
-    }
-
-    fn send(&mut self, delivery: Delivery) {
-        let channels = self.channels.clone();
-        let key = delivery.notice.key.clone();
-        let send = self
-            .sends
-            .spawn(async move { channels.send(&delivery).await });
-        self.on_their_way.insert(send.id(), key);
-    }
-
-    fn ended(&mut self, ended: Ended, now: Timestamp) {
-        let (id, outcome) = match ended {
-            Ok((id, outcome)) => (id, outcome),
-            Err(error) => (
-                error.id(),
-                Err(Failure::Doubtful(format!("the channel failed: {error}"))),
-            ),
-        };
-        let Some(key) = self.on_their_way.remove(&id) else {
-            return;
-        };
-        self.answer_test(&key, outcome.clone().map_err(why));
-        match outcome {
-            Ok(()) => self.outbox.handle_sent(&key, now),
-            Err(failure) => {
-                let why = why(failure.clone());
-                warn!(notice = %key, "not delivered: {why}");
-                self.outbox.handle_failed(&key, failure, now);
-            }
-        }
-    }
-
-    fn answer_test(&mut self, key: &NoticeKey, outcome: Result<(), String>) {
-        if let Some(test) = self.tests.remove(key) {
-            // Whoever asked may have gone.
-            let _ = test.send(outcome);
-        }
     }
 
     fn wait(&self, now: Timestamp) -> Duration {
@@ -693,13 +694,6 @@ impl Judge {
             }
         }
     }
-}
-
-type Ended = Result<(task::Id, Result<(), Failure>), task::JoinError>;
-
-fn why(failure: Failure) -> String {
-    let (Failure::Later(why) | Failure::Refused(why) | Failure::Doubtful(why)) = failure;
-    why
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub mod admin;
 pub mod catalog;
 pub mod config;
 pub mod database;
+pub mod dead_man;
 pub mod enroll;
 pub mod entry;
 pub mod health;

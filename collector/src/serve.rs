@@ -30,8 +30,10 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::accounts::Accounts;
 use crate::admin::{self, Admin};
 use crate::catalog::{Applied, Catalog};
+use crate::config::dead_man::DeadMan;
 use crate::config::{self, Config};
 use crate::database::Database;
+use crate::dead_man;
 use crate::enroll;
 use crate::health::Health;
 use crate::http;
@@ -46,7 +48,7 @@ use crate::poll;
 use crate::receive::{self, Receiver};
 use crate::recovery;
 use crate::refusal::refusal;
-use crate::source::LocalSource;
+use crate::source::{self, LocalSource};
 use crate::store::Store;
 
 /// The state database below the data directory.
@@ -96,7 +98,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         tracing::error!("the address cannot be written down for `ravenry store`: {error}");
     }
     let signals = Signals::new()?;
-    let collector = Collector::open(&start, address).await?;
+    let collector = Collector::open(&start).await?;
     announce(&start, address, accounts);
     collector.run(&start, listener, pushes, signals).await
 }
@@ -132,15 +134,16 @@ struct Collector {
     source: Arc<LocalSource>,
     health: Arc<Health>,
     judge_stop: watch::Sender<bool>,
+    dead_man: watch::Sender<Option<DeadMan>>,
 }
 
 impl Collector {
-    async fn open(start: &Start, address: SocketAddr) -> anyhow::Result<Self> {
+    async fn open(start: &Start) -> anyhow::Result<Self> {
         let start = start.clone();
-        spawn_blocking(move || Self::open_blocking(&start, address)).await?
+        spawn_blocking(move || Self::open_blocking(&start)).await?
     }
 
-    fn open_blocking(start: &Start, address: SocketAddr) -> anyhow::Result<Self> {
+    fn open_blocking(start: &Start) -> anyhow::Result<Self> {
         let settings = &start.config.store;
         let Recovered {
             disk,
@@ -151,7 +154,7 @@ impl Collector {
             health,
             journal,
             entry_bytes_max,
-        } = recover(start, address)?;
+        } = recover(start)?;
         let store = Arc::new(Store::new(disk, catalog, settings));
         let journal: Arc<Mutex<dyn Journal>> = Arc::new(Mutex::new(journal));
         let feed = judge.clone();
@@ -187,6 +190,8 @@ impl Collector {
             Arc::clone(&health),
             start.config.groups.clone(),
         );
+        let source = Arc::new(source);
+        judge.draw_by(source::draw_by(&source));
         Ok(Self {
             store,
             journal,
@@ -194,9 +199,10 @@ impl Collector {
             ingest,
             committer,
             keeper,
-            source: Arc::new(source),
+            source,
             health,
             judge_stop,
+            dead_man: watch::Sender::new(start.config.dead_man.clone()),
         })
     }
 
@@ -221,13 +227,19 @@ impl Collector {
         let agent = self.start_agent(start, &stopped);
         let pollers = poll::start(&start.config.polled, &self.ingest, &self.store);
         let own_graphs = self.start_own_graphs(start, &stopped);
+        let heart = dead_man::start(
+            self.judge.clone(),
+            Arc::clone(&self.health),
+            self.dead_man.subscribe(),
+            stopped.clone(),
+        );
         let mut start = start.clone();
         start.file_must_exist |= start.file.exists();
         let broken = loop {
             tokio::select! {
                 signal = signals.next() => match signal {
                     Signal::Reload => {
-                        self.reload(&start, address).await;
+                        self.reload(&start).await;
                         start.file_must_exist |= start.file.exists();
                     }
                     Signal::Stop(name) => {
@@ -251,6 +263,9 @@ impl Collector {
         accounts.await?;
         if let Some(own_graphs) = own_graphs {
             own_graphs.await?;
+        }
+        if let Some(heart) = heart {
+            heart.await?;
         }
         self.end(start.config.store.last_flush).await?;
         broken.map_or(Ok(()), |broken| Err(anyhow!("{broken} ended in a panic")))
@@ -395,7 +410,7 @@ impl Collector {
     }
 
     /// Reads the configuration again: all of it takes effect, or nothing of it.
-    async fn reload(&self, start: &Start, address: SocketAddr) {
+    async fn reload(&self, start: &Start) {
         let (file, must_exist) = (start.file.clone(), start.file_must_exist);
         let loaded = spawn_blocking(move || config::load(&file, must_exist)).await;
         let config = match loaded {
@@ -411,15 +426,12 @@ impl Collector {
         };
         let rules = Arc::new(config.alerts.rules.clone());
         self.store.catalog_mut().watch_by(Arc::clone(&rules));
-        if let Err(error) = self
-            .judge
-            .reload(rules, &channel_settings(&config, address))
-            .await
-        {
+        if let Err(error) = self.judge.reload(rules, &channel_settings(&config)).await {
             return tracing::error!(
                 "the configuration is refused: {error}; the running one stays in force"
             );
         }
+        self.dead_man.send_replace(config.dead_man.clone());
         let waiting = config.waits_for_start(&start.config);
         if !waiting.is_empty() {
             tracing::warn!(
@@ -471,7 +483,7 @@ struct Recovered {
 }
 
 /// Finishes what was being written, loads what was saved, and applies what only the journal knows.
-fn recover(start: &Start, address: SocketAddr) -> anyhow::Result<Recovered> {
+fn recover(start: &Start) -> anyhow::Result<Recovered> {
     let disk: Arc<dyn Disk> = Arc::new(FileDisk::new(&start.data)?);
     let journal_disk = Arc::new(FileDisk::new(&start.data)?);
     let database_path = start.data.join(DATABASE);
@@ -495,7 +507,7 @@ fn recover(start: &Start, address: SocketAddr) -> anyhow::Result<Recovered> {
 
     let (judge_stop, stop) = watch::channel(false);
     let rules = Arc::new(start.config.alerts.rules.clone());
-    let channels = channel_settings(&start.config, address);
+    let channels = channel_settings(&start.config);
     let health = Arc::new(Health::default());
     catalog.watch_by(Arc::clone(&rules));
     let judge = judge::start(&database_path, rules, &channels, Arc::clone(&health), stop)?;
@@ -578,15 +590,13 @@ async fn take_deliveries(ingest: Ingest, mut deliveries: mpsc::Receiver<Delivery
     }
 }
 
-fn channel_settings(config: &Config, address: SocketAddr) -> channel::Settings {
-    let base = config
-        .http
-        .url
-        .clone()
-        .unwrap_or_else(|| format!("http://{address}"));
+fn channel_settings(config: &Config) -> channel::Settings {
     channel::Settings {
         mail: Some(config.alerts.mail()),
-        links: Links { base },
+        links: Links {
+            base: config.http.url.clone(),
+            sign: None,
+        },
         ..channel::Settings::default()
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use ravenry_alerts::action::{Action, Done, Refusal};
 use ravenry_alerts::check::CheckName;
 use ravenry_alerts::notice::clock_time;
+use ravenry_alerts::outbox::Picture;
 use ravenry_alerts::quiet::{Comment, Downtime, Mute};
 use ravenry_alerts::severity::Severity;
 use ravenry_plugins::clock;
@@ -19,7 +20,7 @@ use crate::catalog::{Host, StoredGraph};
 use crate::config::group::{Group, groups_of};
 use crate::config::layout::Layouts;
 use crate::health::Health;
-use crate::judge::JudgeHandle;
+use crate::judge::{Draw, JudgeHandle};
 use crate::store::Store;
 
 /// The source of this collector's own pages.
@@ -98,6 +99,36 @@ fn muted_words(mute: &Mute) -> String {
 fn last_reading(host: &Host) -> Option<Timestamp> {
     let columns = host.graphs.values().flat_map(|stored| &stored.columns);
     columns.filter_map(|column| Some(column.last?.at)).max()
+}
+
+/// Draws the graph that a check is about, for as long as the source is there: the check's own, or the first one that a
+/// Nagios check's numbers make. A host has none.
+pub fn draw_by(source: &Arc<LocalSource>) -> Draw {
+    let source = Arc::downgrade(source);
+    Arc::new(move |check| {
+        let source = source.upgrade()?;
+        let (host, graph) = source.graph_of(check)?;
+        let png = ravenry_web::day_picture(&*source, &host, &graph)?;
+        let name = format!("{host}-{graph}-day.png");
+        Some(Picture { name, png })
+    })
+}
+
+impl LocalSource {
+    fn graph_of(&self, check: &CheckName) -> Option<(HostName, GraphName)> {
+        match check {
+            CheckName::Host(_) => None,
+            CheckName::Field(series) => Some((series.host.clone(), series.graph.clone())),
+            CheckName::Verdict(verdict) => {
+                let catalog = self.store.catalog();
+                let graphs = &catalog.hosts.get(&verdict.host)?.graphs;
+                let of_check =
+                    |stored: &&StoredGraph| stored.graph.check.as_ref() == Some(&verdict.check);
+                let stored = graphs.values().find(of_check)?;
+                Some((verdict.host.clone(), stored.graph.name.clone()))
+            }
+        }
+    }
 }
 
 impl Source for LocalSource {

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::time::timeout;
 
@@ -43,6 +43,8 @@ pub struct RunSpec {
     pub user: Option<String>,
     /// Groups instead of the user's own.
     pub groups: Vec<GroupWanted>,
+    /// What it finds on its standard input; nothing is the end of the file at once.
+    pub stdin: Vec<u8>,
     /// The program that calls [`exec::dispatch`].
     pub helper: PathBuf,
 }
@@ -56,6 +58,7 @@ impl RunSpec {
             env: Vec::new(),
             user: None,
             groups: Vec::new(),
+            stdin: Vec::new(),
             helper: PathBuf::from("/proc/self/exe"),
         }
     }
@@ -208,7 +211,7 @@ pub async fn run(spec: &RunSpec, limits: &RunLimits) -> RunResult {
     let mut output = Output::default();
     let mark = sweep::mark(started);
     let outcome = match start(spec, limits, &mark) {
-        Ok(child) => follow(child, mark, limits, &mut output).await,
+        Ok(child) => follow(child, mark, spec, limits, &mut output).await,
         Err(why) => RunOutcome::NotStarted { why },
     };
     let outcome = refusal(outcome, &output);
@@ -241,7 +244,10 @@ fn start(spec: &RunSpec, limits: &RunLimits, mark: &str) -> Result<Child, String
         .env_clear()
         .envs(spec.env.iter().map(|(name, value)| (name, value)))
         .env(MARK, mark)
-        .stdin(Stdio::null())
+        .stdin(match spec.stdin.is_empty() {
+            true => Stdio::null(),
+            false => Stdio::piped(),
+        })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
@@ -333,11 +339,13 @@ enum Ending {
 async fn follow(
     mut child: Child,
     mark: String,
+    spec: &RunSpec,
     limits: &RunLimits,
     output: &mut Output,
 ) -> RunOutcome {
     let mut group = ProcessGroup::of(&child, mark);
-    let ending = timeout(limits.timeout, read(&mut child, limits, output)).await;
+    let conversation = converse(&mut child, &spec.stdin, limits, output);
+    let ending = timeout(limits.timeout, conversation).await;
     match ending {
         Ok(Ending::Exited(status)) => {
             group.leave();
@@ -375,6 +383,26 @@ fn ended(status: ExitStatus, with_code: impl FnOnce(i32) -> RunOutcome) -> RunOu
         (None, None) => RunOutcome::Lost {
             why: format!("it {status}"),
         },
+    }
+}
+
+/// Writes its input while its output is read; what it does not read is its own business.
+async fn converse(
+    child: &mut Child,
+    input: &[u8],
+    limits: &RunLimits,
+    output: &mut Output,
+) -> Ending {
+    let stdin = child.stdin.take();
+    let write = async {
+        if let Some(mut stdin) = stdin {
+            let _ = stdin.write_all(input).await;
+        }
+        std::future::pending::<std::convert::Infallible>().await
+    };
+    tokio::select! {
+        ending = read(child, limits, output) => ending,
+        never = write => match never {},
     }
 }
 

@@ -319,6 +319,12 @@ impl<'d, 't> Section<'d, 't> {
             .map_or(self.span(), Spanned::span)
     }
 
+    /// Whether the table says anything of `key`, right or wrong.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(key))
+    }
+
     /// Whether anything was wrong with the values taken so far.
     #[must_use]
     pub fn has_problems(&self) -> bool {

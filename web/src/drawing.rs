@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use ravenry_plugins::name::FieldName;
+use ravenry_plugins::name::{FieldName, GraphName, HostName};
 
 use crate::answer::Encoded;
 use crate::choice::{Ago, Choice};
@@ -17,7 +17,7 @@ use crate::graph::{
     Theme, png, svg,
 };
 use crate::live;
-use crate::period::Stretch;
+use crate::period::{Period, Stretch};
 use crate::picture::{self, Format, Wanted};
 use crate::refusal::Refusal;
 use crate::shot::Size;
@@ -66,6 +66,31 @@ pub(crate) fn readout(source: &dyn Source, wanted: &Wanted) -> Result<Readout, R
     let input = histories.input(&wanted.detail);
     let model = Model::resolve(&input, &options);
     Ok(graph::readout(&model, &input, &options))
+}
+
+/// The last day of a graph as a PNG, for a mail: with its legend, in the light theme, sharp on a phone. Nothing when there is
+/// no such graph or its history cannot be read.
+#[must_use]
+pub fn day_picture(source: &dyn Source, host: &HostName, graph: &GraphName) -> Option<Vec<u8>> {
+    let detail = source.graph(host, graph)?;
+    let now = source.now();
+    let stretch = Stretch::of_period(Period::Day, detail.step, detail.last_update, now);
+    let wanted = Wanted {
+        detail,
+        stretch,
+        format: Format::Png,
+        look: Look {
+            size: None,
+            scale: Scale::Two,
+            theme: Theme::Light,
+            zone: Tz::UTC,
+            legend: true,
+            hidden: Vec::new(),
+            title_suffix: Some(Period::Day.by()),
+            choice: Choice::default(),
+        },
+    };
+    draw(source, &wanted).ok().map(|file| file.plain.to_vec())
 }
 
 fn options(wanted: &Wanted) -> Options {

@@ -56,6 +56,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
+pub use drawing::day_picture;
 pub use options::Options;
 
 use crate::access::Access;

@@ -1,22 +1,25 @@
-//! Notices by mail over SMTP.
+//! Notices by mail over SMTP: text and HTML, with the graph of the cause in it; or, short, a subject and nothing else.
 //!
-//! The `Message-ID` is made of the notice's key and time, so a notice that is sent again after a crash is recognisable as
-//! the same; all notices of an incident refer to one id and so are one thread.
+//! The `Message-ID` is made of the notice's key, so a notice that is sent again after a crash is recognisable as the same.
+//! Its first notice to a contact is the head of an incident's thread; the others refer to it. Nothing that a plugin says can
+//! become a header: subjects are single lines without control characters, and long or foreign ones are encoded.
 
-use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
+use std::{fs, io};
 
 use lettre::address::AddressError;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message};
+use lettre::message::{Attachment, Mailbox, Message, MessageBuilder, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 
-use super::{Channel, Sending, chain};
+use super::{Channel, Sending, chain, misdirected};
+use crate::address::{Address, MailForm};
 use crate::notice::{Links, Notice};
-use crate::outbox::{Delivery, Failure};
-use crate::rule::Address;
+use crate::outbox::{Delivery, Failure, Picture};
+use crate::severity::Severity;
 
 /// How the mail server is reached.
 #[derive(Clone, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub struct MailSettings {
     pub security: Security,
     /// User and password, where the server wants them.
     pub login: Option<(String, String)>,
+    /// A file of certificates (PEM) that are trusted beside those of the system.
+    pub ca_file: Option<PathBuf>,
     /// Whom mail comes from: `ravenry@example.net` or `Ravenry <ravenry@example.net>`.
     pub from: String,
     /// How long one mail may take, connection included.
@@ -78,6 +83,14 @@ pub enum MailError {
         /// Why.
         source: AddressError,
     },
+    /// The certificates to trust cannot be used.
+    #[error("mail: certificates in {}: expected PEM", path.display())]
+    Ca {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The server's name cannot be used for TLS.
     #[error("mail server {host:?}: expected a name that TLS can check")]
     Tls {
@@ -97,27 +110,24 @@ pub struct Mail {
     links: Links,
 }
 
+/// By which the HTML refers to the picture.
+const PICTURE_ID: &str = "graph@ravenry";
+
 impl Mail {
     /// Sets mail up; nothing is connected yet.
     ///
     /// # Errors
-    /// When the sender or the server's name makes no sense.
+    /// When the sender, the server's name or the certificates to trust make no sense.
     pub fn new(settings: &MailSettings, links: &Links) -> Result<Self, MailError> {
         super::webhook::install_tls();
         let from = settings.from.parse().map_err(|source| MailError::From {
             found: settings.from.clone(),
             source,
         })?;
-        let tls = || {
-            TlsParameters::new(settings.host.clone()).map_err(|source| MailError::Tls {
-                host: settings.host.clone(),
-                source,
-            })
-        };
         let tls = match settings.security {
             Security::Plain => Tls::None,
-            Security::StartTls => Tls::Required(tls()?),
-            Security::Tls => Tls::Wrapper(tls()?),
+            Security::StartTls => Tls::Required(tls(settings)?),
+            Security::Tls => Tls::Wrapper(tls(settings)?),
         };
         let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&settings.host)
             .port(settings.port)
@@ -134,29 +144,80 @@ impl Mail {
         })
     }
 
-    fn message(&self, delivery: &Delivery, to: &str) -> Result<Message, Failure> {
-        let refused = |why: String| Failure::Refused(why);
+    fn message(&self, delivery: &Delivery, to: &str, form: MailForm) -> Result<Message, Failure> {
         let to: Mailbox = to.parse().map_err(|error| {
-            refused(format!(
+            Failure::Refused(format!(
                 "mailbox {to:?}: expected an address or `Name <address>`: {error}"
             ))
         })?;
-        let domain = self.from.email.domain();
-        let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
-        Message::builder()
-            .from(self.from.clone())
-            .to(to)
-            .subject(delivery.notice.subject(delivery.over))
-            .message_id(Some(message_id(&delivery.notice, domain)))
-            .references(thread_id(&delivery.notice, domain))
-            .raw_header(HeaderValue::new(automatic, String::from("auto-generated")))
-            .header(ContentType::TEXT_PLAIN)
-            .body(delivery.notice.text(delivery.over, &self.links))
-            .map_err(|error| refused(format!("mail cannot be written: {}", chain(&error))))
+        let head = self.head(delivery, to);
+        let message = match form {
+            MailForm::Long => self.long(head, delivery),
+            MailForm::Short => head
+                .subject(delivery.notice.short(delivery.over))
+                .header(ContentType::TEXT_PLAIN)
+                .body(String::new()),
+        };
+        let unwritten = |error| format!("mail cannot be written: {}", chain(&error));
+        message.map_err(|error| Failure::Refused(unwritten(error)))
     }
 
-    async fn deliver(&self, delivery: &Delivery, to: &str) -> Result<(), Failure> {
-        let message = self.message(delivery, to)?;
+    /// Everything above the body but the subject.
+    fn head(&self, delivery: &Delivery, to: Mailbox) -> MessageBuilder {
+        let notice = &delivery.notice;
+        let domain = self.from.email.domain();
+        let (id, thread) = (message_id(notice, domain), thread_id(notice, domain));
+        let mut head = Message::builder()
+            .from(self.from.clone())
+            .to(to)
+            .message_id(Some(id.clone()));
+        if id != thread {
+            head = head.in_reply_to(thread.clone()).references(thread);
+        }
+        let mut headers = vec![
+            ("Auto-Submitted", String::from("auto-generated")),
+            // Exchange knows this one only: nobody's holidays are answers to us.
+            ("X-Auto-Response-Suppress", String::from("All")),
+            ("X-Ravenry-Incident", notice.key.incident.to_string()),
+            ("X-Ravenry-Kind", notice.kind.as_str().to_owned()),
+            ("X-Ravenry-Severity", notice.severity.to_string()),
+        ];
+        if let Some(check) = &notice.check {
+            headers.push(("X-Ravenry-Host", check.host().to_string()));
+        }
+        if notice.kind.is_problem() && notice.severity == Severity::Critical {
+            headers.push(("Importance", String::from("high")));
+        }
+        headers.into_iter().fold(head, |head, (name, value)| {
+            let name = HeaderName::new_from_ascii_str(name);
+            head.raw_header(HeaderValue::new(name, value))
+        })
+    }
+
+    fn long(
+        &self,
+        head: MessageBuilder,
+        delivery: &Delivery,
+    ) -> Result<Message, lettre::error::Error> {
+        let (notice, over) = (&delivery.notice, delivery.over);
+        let picture = delivery.picture.as_ref();
+        let text = notice.text(over, &self.links);
+        let html = notice.html(over, &self.links, picture.map(|_| PICTURE_ID));
+        let both = match picture.and_then(inline) {
+            Some(picture) => MultiPart::alternative()
+                .singlepart(SinglePart::plain(text))
+                .multipart(
+                    MultiPart::related()
+                        .singlepart(SinglePart::html(html))
+                        .singlepart(picture),
+                ),
+            None => MultiPart::alternative_plain_html(text, html),
+        };
+        head.subject(notice.subject(over)).multipart(both)
+    }
+
+    async fn deliver(&self, delivery: &Delivery, to: &str, form: MailForm) -> Result<(), Failure> {
+        let message = self.message(delivery, to, form)?;
         match tokio::time::timeout(self.timeout, self.transport.send(message)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(failure(&error)),
@@ -172,27 +233,55 @@ impl Channel for Mail {
     fn send<'a>(&'a self, delivery: &'a Delivery) -> Sending<'a> {
         Box::pin(async move {
             match &delivery.address {
-                Address::Mail { to } => self.deliver(delivery, to).await,
-                Address::Webhook { .. } => {
-                    Err(Failure::Refused(String::from("not a mail address")))
+                Address::Mail { to, form } => self.deliver(delivery, to, *form).await,
+                Address::Webhook(_) | Address::Command(_) | Address::Line(_) => {
+                    Err(misdirected(delivery))
                 }
             }
         })
     }
 }
 
-/// The same for the same notice, whenever it is sent, and for no other one.
-fn message_id(notice: &Notice, domain: &str) -> String {
-    format!("<ravenry.{}.{}@{domain}>", notice.key, notice.at.micros())
+fn tls(settings: &MailSettings) -> Result<TlsParameters, MailError> {
+    let mut builder = TlsParameters::builder(settings.host.clone());
+    if let Some(path) = &settings.ca_file {
+        let unusable = |source: Box<dyn std::error::Error + Send + Sync>| MailError::Ca {
+            path: path.clone(),
+            source,
+        };
+        let pem = fs::read(path).map_err(|error| unusable(error.into()))?;
+        let found = Certificate::from_pem(&pem).map_err(|error| unusable(error.into()))?;
+        builder = builder.add_root_certificate(found);
+    }
+    builder.build().map_err(|source| MailError::Tls {
+        host: settings.host.clone(),
+        source,
+    })
 }
 
-/// The same for all notices about one incident.
-fn thread_id(notice: &Notice, domain: &str) -> String {
-    let incident = notice.key.incident;
+/// The picture as a part that is shown where the HTML wants it and can be saved under its name.
+fn inline(picture: &Picture) -> Option<SinglePart> {
+    let kind = ContentType::parse("image/png").ok()?;
+    let inline = Attachment::new_inline_with_name(PICTURE_ID.to_owned(), picture.name.clone());
+    Some(inline.body(picture.png.clone(), kind))
+}
+
+/// The same for the same notice, whenever it is sent, and for no other one.
+fn message_id(notice: &Notice, domain: &str) -> String {
     format!(
-        "<ravenry.incident.{incident}.{}@{domain}>",
+        "<ravenry.{}.{}@{domain}>",
+        notice.key,
         notice.since.micros()
     )
+}
+
+/// The id of the first notice about the incident to the contact.
+fn thread_id(notice: &Notice, domain: &str) -> String {
+    let mut first = notice.key.clone();
+    if first.incident != 0 {
+        first.sequence = 1;
+    }
+    format!("<ravenry.{first}.{}@{domain}>", notice.since.micros())
 }
 
 fn failure(error: &lettre::transport::smtp::Error) -> Failure {
@@ -201,7 +290,7 @@ fn failure(error: &lettre::transport::smtp::Error) -> Failure {
         Failure::Refused(why)
     } else if error.is_transient() || error.is_client() || error.is_tls() || never_connected(error)
     {
-        Failure::Later(why)
+        Failure::later(why)
     } else {
         Failure::Doubtful(why)
     }
@@ -217,10 +306,19 @@ fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
                 | io::ErrorKind::HostUnreachable
                 | io::ErrorKind::NetworkUnreachable
                 | io::ErrorKind::AddrNotAvailable => true,
-                _ => error.to_string().contains("failed to lookup address"),
+                _ => {
+                    is_bad_certificate(error)
+                        || error.to_string().contains("failed to lookup address")
+                }
             };
         }
         source = cause.source();
     }
     false
+}
+
+/// Whether the other side could not prove who it is: nothing has been said to it.
+fn is_bad_certificate(error: &io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    matches!(cause, Some(rustls::Error::InvalidCertificate(_)))
 }

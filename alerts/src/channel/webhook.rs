@@ -1,33 +1,38 @@
-//! Notices as HTTP POST requests with a JSON body, version 1:
+//! Notices as HTTP POST requests with a JSON body: our own form ([`own`]) or that of a service.
 //!
-//! ```json
-//! {"version": 1, "key": "12-ops-1", "incident": 12, "contact": "ops", "sequence": 1,
-//!  "kind": "problem", "severity": "critical", "was": "ok",
-//!  "host": "web1", "graph": "df", "field": "root", "label": "df /",
-//!  "check": null, "value": 99.1, "threshold": "critical above 98", "output": "",
-//!  "since": 1700000000, "at": 1700000120, "over": null, "explains": 0,
-//!  "subject": "[critical] web1: df / is 99.1 (critical above 98)", "text": "...",
-//!  "links": {"check": "http://...", "incidents": "http://..."}}
-//! ```
+//! Any 2xx is success; 408, 425, 429, 5xx and no answer are tried again, not before the time that `Retry-After` names;
+//! anything else, redirects included, is a refusal, with the beginning of the answer as its reason. The header
+//! `Idempotency-Key` is the same whenever the same notice is sent again.
 //!
-//! `kind` is `problem`, `worse`, `recovery`, `withdrawn` or `test`; times are UTC seconds; `over` is when the problem
-//! ended, where the receiver hears of both only now; `host`, `graph`, `field` and `check` (a Nagios check's name, its words
-//! are in `output`) are null where there is none. The header
-//! `Idempotency-Key` is the same whenever the same notice is sent again. Any 2xx is success; 408, 425, 429, 5xx and no
-//! answer are tried again; anything else, redirects included, is a refusal. The answer's body is not read.
+//! With a secret each request is signed: `Ravenry-Signature: t=SECONDS,v1=HEX`, where `HEX` is the HMAC-SHA256 of
+//! `SECONDS.BODY` and `SECONDS` is when it was sent, so that a request that somebody recorded cannot be used later.
 
 use std::time::Duration;
 
+use chrono::DateTime;
+use hmac::{Hmac, KeyInit, Mac};
+use ravenry_plugins::clock;
 use ravenry_plugins::timestamp::Timestamp;
-use reqwest::{StatusCode, redirect};
-use serde::Serialize;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{RequestBuilder, Response, redirect};
+use sha2::Sha256;
 
-use super::{Channel, Sending, chain};
-use crate::check::CheckName;
-use crate::notice::{Kind, Links};
+use super::{Channel, Sending, chain, misdirected, said};
+use crate::address::{Address, Format, Hook, Secret};
+use crate::notice::Links;
 use crate::outbox::{Delivery, Failure};
-use crate::rule::Address;
-use crate::severity::Severity;
+
+mod alertmanager;
+mod chat;
+mod ntfy;
+pub(super) mod own;
+mod pagerduty;
+
+#[cfg(test)]
+mod tests;
+
+/// Bytes of an answer that are read.
+const ANSWER_BYTES_MAX: usize = 2048;
 
 /// Why webhooks cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -39,39 +44,6 @@ pub struct WebhookError(#[from] reqwest::Error);
 pub struct Webhook {
     client: reqwest::Client,
     links: Links,
-}
-
-#[derive(Debug, Serialize)]
-struct Body<'a> {
-    version: u32,
-    key: String,
-    incident: u64,
-    contact: &'a str,
-    sequence: u64,
-    kind: Kind,
-    severity: Severity,
-    was: Severity,
-    host: Option<&'a str>,
-    graph: Option<&'a str>,
-    field: Option<&'a str>,
-    check: Option<&'a str>,
-    label: &'a str,
-    value: Option<f64>,
-    threshold: &'a str,
-    output: &'a str,
-    since: Timestamp,
-    at: Timestamp,
-    over: Option<Timestamp>,
-    explains: usize,
-    subject: String,
-    text: String,
-    links: BodyLinks,
-}
-
-#[derive(Debug, Serialize)]
-struct BodyLinks {
-    check: Option<String>,
-    incidents: String,
 }
 
 impl Webhook {
@@ -92,16 +64,42 @@ impl Webhook {
         })
     }
 
-    async fn post(&self, delivery: &Delivery, url: &str) -> Result<(), Failure> {
+    async fn post(&self, delivery: &Delivery, hook: &Hook) -> Result<(), Failure> {
+        let request = self.request(delivery, hook, clock::now());
+        let answer = request.send().await.map_err(failure)?;
+        answered(answer, clock::now()).await
+    }
+
+    fn request(&self, delivery: &Delivery, hook: &Hook, now: Timestamp) -> RequestBuilder {
         let notice = &delivery.notice;
         let key = format!("ravenry-{}-{}", notice.key, notice.at.micros());
-        let request = self
+        let body = body(delivery, hook, &self.links);
+        let url = match hook.format {
+            Format::Ntfy => ntfy::place(hook.url.reveal()).0,
+            Format::Ravenry
+            | Format::Slack
+            | Format::Mattermost
+            | Format::PagerDuty
+            | Format::Alertmanager => hook.url.reveal(),
+        };
+        let mut request = self
             .client
             .post(url)
-            .header("Idempotency-Key", key)
-            .json(&Body::of(delivery, &self.links));
-        let answer = request.send().await.map_err(failure)?;
-        answered(answer.status())
+            .header(CONTENT_TYPE, "application/json")
+            .header("Idempotency-Key", key);
+        if let Some(secret) = &hook.secret {
+            let signature = signature(secret, now, body.as_bytes());
+            request = request.header("Ravenry-Signature", signature);
+        }
+        // PagerDuty's key is in the body.
+        if let Some(key) = hook
+            .key
+            .as_ref()
+            .filter(|_| hook.format != Format::PagerDuty)
+        {
+            request = request.header(AUTHORIZATION, format!("Bearer {}", key.reveal()));
+        }
+        request.body(body)
     }
 }
 
@@ -109,66 +107,85 @@ impl Channel for Webhook {
     fn send<'a>(&'a self, delivery: &'a Delivery) -> Sending<'a> {
         Box::pin(async move {
             match &delivery.address {
-                Address::Webhook { url } => self.post(delivery, url).await,
-                Address::Mail { .. } => {
-                    Err(Failure::Refused(String::from("not a webhook address")))
+                Address::Webhook(hook) => self.post(delivery, hook).await,
+                Address::Mail { .. } | Address::Command(_) | Address::Line(_) => {
+                    Err(misdirected(delivery))
                 }
             }
         })
     }
 }
 
-impl<'a> Body<'a> {
-    fn of(delivery: &'a Delivery, links: &Links) -> Self {
-        let notice = &delivery.notice;
-        let host = notice.check.as_ref().map(|check| check.host().as_str());
-        let (graph, field, check) = match &notice.check {
-            None | Some(CheckName::Host(_)) => (None, None, None),
-            Some(CheckName::Field(series)) => (
-                Some(series.graph.as_str()),
-                Some(series.field.as_str()),
-                None,
-            ),
-            Some(CheckName::Verdict(verdict)) => (None, None, Some(verdict.check.as_str())),
-        };
-        Self {
-            version: 1,
-            key: notice.key.to_string(),
-            incident: notice.key.incident,
-            contact: notice.key.contact.as_str(),
-            sequence: notice.key.sequence,
-            kind: notice.kind,
-            severity: notice.severity,
-            was: notice.was,
-            host,
-            graph,
-            field,
-            check,
-            label: &notice.label,
-            value: notice.value,
-            threshold: &notice.threshold,
-            output: &notice.output,
-            since: notice.since,
-            at: notice.at,
-            over: delivery.over,
-            explains: notice.hidden,
-            subject: notice.subject(delivery.over),
-            text: notice.text(delivery.over, links),
-            links: BodyLinks {
-                check: notice.check.as_ref().map(|check| links.check(check)),
-                incidents: links.incidents(),
-            },
-        }
+/// What is posted.
+fn body(delivery: &Delivery, hook: &Hook, links: &Links) -> String {
+    match hook.format {
+        Format::Ravenry => own::body(delivery, links),
+        Format::Slack => chat::slack(delivery, links).to_string(),
+        Format::Mattermost => chat::mattermost(delivery, links).to_string(),
+        Format::PagerDuty => pagerduty::body(delivery, links, hook.key.as_ref()).to_string(),
+        Format::Ntfy => ntfy::body(delivery, links, hook.url.reveal()).to_string(),
+        Format::Alertmanager => alertmanager::body(delivery, links).to_string(),
     }
 }
 
-fn answered(status: StatusCode) -> Result<(), Failure> {
-    let why = || format!("the webhook answered {status}");
-    match status.as_u16() {
-        200..=299 => Ok(()),
-        408 | 425 | 429 | 500..=599 => Err(Failure::Later(why())),
-        _ => Err(Failure::Refused(why())),
+/// `t=SECONDS,v1=HEX`.
+fn signature(secret: &Secret, now: Timestamp, body: &[u8]) -> String {
+    let seconds = now.seconds();
+    let key = secret.reveal().as_bytes();
+    // Keys of any length are taken.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
+        return String::new();
+    };
+    mac.update(format!("{seconds}.").as_bytes());
+    mac.update(body);
+    let hex: String = mac
+        .finalize()
+        .into_bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("t={seconds},v1={hex}")
+}
+
+async fn answered(answer: Response, now: Timestamp) -> Result<(), Failure> {
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(());
     }
+    let header = answer.headers().get(RETRY_AFTER);
+    let after = header.and_then(|value| retry_after(value.to_str().ok()?, now));
+    let text = beginning(answer).await;
+    let why = match text.as_str() {
+        "" => format!("the webhook answered {status}"),
+        text => format!("the webhook answered {status}: {text}"),
+    };
+    match status.as_u16() {
+        408 | 425 | 429 | 500..=599 => Err(Failure::Later { why, after }),
+        _ => Err(Failure::Refused(why)),
+    }
+}
+
+/// The beginning of what it says, as far as it comes.
+async fn beginning(mut answer: Response) -> String {
+    let mut bytes = Vec::new();
+    while let Ok(Some(chunk)) = answer.chunk().await {
+        let room = ANSWER_BYTES_MAX - bytes.len();
+        bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if bytes.len() == ANSWER_BYTES_MAX {
+            break;
+        }
+    }
+    said(&bytes)
+}
+
+/// How long from now on: a number of seconds, or a date as in other headers.
+fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = DateTime::parse_from_rfc2822(text).ok()?;
+    Some(Timestamp::from_seconds(date.timestamp()).since(now))
 }
 
 fn failure(error: reqwest::Error) -> Failure {
@@ -177,7 +194,7 @@ fn failure(error: reqwest::Error) -> Failure {
     if error.is_builder() {
         Failure::Refused(why)
     } else if error.is_connect() {
-        Failure::Later(why)
+        Failure::later(why)
     } else {
         Failure::Doubtful(why)
     }

@@ -13,6 +13,7 @@ use ravenry_plugins::timestamp::Timestamp;
 use super::silence::silence_of;
 use super::{Check, Effect, Engine, GraphChecks, Host, JudgedBy, ONCE, RecordKey};
 use crate::check::{CheckName, Patience, Verdict};
+use crate::notice;
 use crate::rate::{Previous, Scale, Value};
 use crate::rule::Rules;
 
@@ -36,7 +37,6 @@ impl Engine {
             known.silence_check_at = known.silence_check_at.min(now);
         }
         self.review_graph(host, &graph.name);
-        self.hurry_desks(now);
         for check in gone {
             self.withdraw(&check, now);
         }
@@ -80,9 +80,6 @@ impl Engine {
         let Some((verdict, number)) = judged else {
             return;
         };
-        if !by.spec.is_judged(now) {
-            return;
-        }
         check.value = number;
         let (next, _) = check.state.step(patience, verdict, at);
         if next == check.state && check.incident.is_none() && next.severity.is_ok() {
@@ -240,6 +237,7 @@ impl GraphChecks {
                 spec,
                 scale: Scale::of(field, self.step),
                 label: format!("{} {}", graph.name, one_line(&field.label)),
+                unit: unit_of(graph, field),
             });
             judged.insert(CheckName::Field(series));
         }
@@ -260,6 +258,14 @@ fn judged_field<'a>(graph: &Graph, field: &'a Field) -> Cow<'a, Field> {
             critical: None,
             ..field.clone()
         }),
+    }
+}
+
+/// What the judged values are measured in: the text beside the axis, unless the graph shows other values than are judged.
+fn unit_of(graph: &Graph, field: &Field) -> String {
+    match (&graph.vlabel, &field.cdef) {
+        (Some(axis), None) => notice::unit_of(axis),
+        (None, _) | (_, Some(_)) => String::new(),
     }
 }
 

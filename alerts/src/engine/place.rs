@@ -21,6 +21,7 @@ use ravenry_plugins::timestamp::Timestamp;
 use super::{Check, Engine, RecordKey};
 use crate::check::CheckName;
 use crate::incident::Incident;
+use crate::rule::ContactName;
 use crate::topology::{QUORUM_CHECK, Quorum};
 
 /// Hops from a check to its cause, at most: dependencies may go in circles.
@@ -441,7 +442,13 @@ impl Engine {
     }
 
     fn people_of(&self, name: &CheckName) -> String {
-        self.route_of(name).people()
+        match self.route_of(name).contacts {
+            None => String::from("*"),
+            Some(names) => {
+                let names: Vec<&str> = names.iter().map(ContactName::as_str).collect();
+                names.join(" ")
+            }
+        }
     }
 
     /// A check became ok, or not: the quorums that it belongs to are judged.

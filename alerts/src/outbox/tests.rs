@@ -7,12 +7,8 @@ use crate::check::CheckName;
 use crate::severity::Severity;
 
 fn contacts() -> BTreeMap<ContactName, Vec<Address>> {
-    let mail = Address::Mail {
-        to: "ops@example.net".into(),
-    };
-    let hook = Address::Webhook {
-        url: "http://hook/secret".into(),
-    };
+    let mail = Address::mail("ops@example.net");
+    let hook = Address::webhook("http://hook/secret");
     BTreeMap::from([
         (ContactName::new("ops"), vec![mail, hook.clone()]),
         (ContactName::new("bot"), vec![hook]),
@@ -74,13 +70,13 @@ fn check(script: &str, expect: Expect) {
             [how, contact] => {
                 let why = String::from("no");
                 let failure = match how {
-                    "later" => Failure::Later(why),
+                    "later" => Failure::later(why),
                     "refused" => Failure::Refused(why),
                     "doubt" => Failure::Doubtful(why),
                     other => panic!("{other}"),
                 };
                 let key = on_its_way(contact);
-                outbox.handle_failed(&key, failure, now);
+                outbox.handle_failed(&key, &failure, now);
             }
             ["due"] => {}
             ["crash"] => outbox = Outbox::restore(contacts(), rows.values().cloned().collect()),
@@ -90,7 +86,7 @@ fn check(script: &str, expect: Expect) {
         for effect in outbox.take_effects() {
             match effect {
                 OutboxEffect::Store(row) => {
-                    rows.insert(row.notice.key.clone(), row);
+                    rows.insert(row.notice.key.clone(), *row);
                 }
                 OutboxEffect::Remove(key) => {
                     rows.remove(&key);
@@ -150,7 +146,7 @@ fn the_next_channel_is_tried_at_once_and_the_first_one_later() {
             0:01 1-ops-1 ops: problem is being sent by webhook http://hook
             0:01 -> 1-ops-1 by webhook http://hook
             0:02 1-ops-1 ops: problem not delivered by webhook http://hook: no;
-            0:02 next in 9 s
+            0:02 next in 8 s
             0:11 1-ops-1 ops: problem is being sent by mail to ops@example.net
             0:11 -> 1-ops-1 by mail to ops@example.net
             0:12 1-ops-1 ops: problem not delivered by mail to ops@example.net: no;
@@ -174,8 +170,8 @@ fn a_channel_that_fails_is_left_alone_by_the_notices_that_follow() {
             0:00 1-bot-1 bot: problem is being sent by webhook http://hook
             0:00 -> 1-bot-1 by webhook http://hook
             0:01 1-bot-1 bot: problem not delivered by webhook http://hook: no;
-            0:01 next in 10 s
-            0:02 next in 9 s
+            0:01 next in 8 s
+            0:02 next in 7 s
             0:11 1-bot-1 bot: problem is being sent by webhook http://hook
             0:11 -> 1-bot-1 by webhook http://hook
             0:12 1-bot-1 bot: problem sent by webhook http://hook
@@ -218,9 +214,9 @@ fn a_problem_that_is_over_before_it_arrived_says_so() {
             0:00 1-bot-1 bot: problem is being sent by webhook http://hook
             0:00 -> 1-bot-1 by webhook http://hook
             0:01 1-bot-1 bot: problem not delivered by webhook http://hook: no;
-            0:01 next in 10 s
+            0:01 next in 8 s
             0:05 1-bot-2 bot: recovery said by the problem's notice, which was still waiting,
-            0:05 next in 6 s
+            0:05 next in 4 s
             0:11 1-bot-1 bot: problem is being sent by webhook http://hook
             0:11 -> 1-bot-1 by webhook http://hook (over meanwhile)
             0:12 1-bot-1 bot: problem sent by webhook http://hook
@@ -255,7 +251,7 @@ fn an_end_waits_for_the_problem_that_is_on_its_way() {
             0:00 -> 1-bot-1 by webhook http://hook
             0:02 1-bot-1 bot: problem not delivered by webhook http://hook: no;
             0:02 1-bot-2 bot: recovery said by the problem's notice, which was still waiting,
-            0:02 next in 10 s
+            0:02 next in 8 s
             0:12 1-bot-1 bot: problem is being sent by webhook http://hook
             0:12 -> 1-bot-1 by webhook http://hook (over meanwhile)
             0:13 1-bot-1 bot: problem sent by webhook http://hook
@@ -275,9 +271,9 @@ fn a_worse_problem_replaces_one_that_did_not_arrive() {
             0:00 1-bot-1 bot: problem is being sent by webhook http://hook
             0:00 -> 1-bot-1 by webhook http://hook
             0:01 1-bot-1 bot: problem not delivered by webhook http://hook: no;
-            0:01 next in 10 s
+            0:01 next in 8 s
             0:05 1-bot-1 bot: problem replaced by a worse one before it was delivered,
-            0:05 next in 6 s
+            0:05 next in 4 s
             0:11 1-bot-2 bot: worse is being sent by webhook http://hook
             0:11 -> 1-bot-2 by webhook http://hook
             0:12 1-bot-2 bot: worse sent by webhook http://hook
@@ -325,16 +321,124 @@ fn what_can_reach_nobody_is_given_up_with_a_reason() {
             0:02 1-bot-1 bot: problem is being sent by webhook http://hook
             0:02 -> 1-bot-1 by webhook http://hook
             0:03 1-bot-1 bot: problem not delivered by webhook http://hook: no;
-            0:03 next in 10 s
+            0:03 next in 8 s
             4321:00 1-bot-1 bot: problem given up: no channel took it for 3 days;
         "#]],
     );
 }
 
 #[test]
-fn back_off_doubles_up_to_five_minutes() {
-    let seconds: Vec<u64> = (1..=8)
-        .map(|failures| back_off(failures).as_secs())
+fn waiting_grows_up_to_a_limit() {
+    let waits = |times, first: Duration, longest| -> Vec<u64> {
+        (1..=8)
+            .map(|failures| grown(first, times, failures, longest).as_secs())
+            .collect()
+    };
+    let failing = waits(2, BACK_OFF_MIN, BACK_OFF_MAX);
+    assert_eq!(failing, [10, 20, 40, 80, 160, 300, 300, 300]);
+    let refusing = waits(3, REFUSED_MIN, REFUSED_MAX);
+    let six_hours = 21_600;
+    assert_eq!(refusing[..5], [300, 900, 2700, 8100, six_hours]);
+    assert_eq!(refusing[5..], [six_hours; 3]);
+}
+
+#[test]
+fn those_that_failed_together_are_not_tried_together() {
+    let waits: BTreeSet<Duration> = (0..50)
+        .map(|n| {
+            jittered(
+                BACK_OFF_MAX,
+                &Address::mail(format!("ops{n}@example.net")),
+                1,
+            )
+        })
         .collect();
-    assert_eq!(seconds, [10, 20, 40, 80, 160, 300, 300, 300]);
+    assert!(waits.len() > 10, "{waits:?}");
+    assert!(
+        waits
+            .iter()
+            .all(|it| *it <= BACK_OFF_MAX && *it >= BACK_OFF_MAX * 4 / 5)
+    );
+}
+
+/// One contact with one channel that failed for this reason: how long it is left alone.
+fn wait_after(failure: &Failure) -> Duration {
+    let mut outbox = Outbox::restore(contacts(), Vec::new());
+    let now = Timestamp::from_seconds(1000);
+    outbox.handle_tell(notice(1, "bot", 1, Kind::Problem, now), now);
+    let key = outbox.due(now)[0].notice.key.clone();
+    outbox.handle_failed(&key, failure, now);
+    outbox.poll_timeout(now).unwrap().since(now)
+}
+
+#[test]
+fn a_channel_that_says_when_is_asked_then() {
+    let after = |seconds| Failure::Later {
+        why: String::from("429"),
+        after: Some(Duration::from_secs(seconds)),
+    };
+    assert_eq!(wait_after(&after(120)), Duration::from_secs(120));
+    assert!(wait_after(&after(1)) >= BACK_OFF_MIN * 4 / 5);
+    assert_eq!(wait_after(&after(100_000)), RETRY_AFTER_MAX);
+}
+
+#[test]
+fn a_step_of_the_clock_back_ends_a_pause() {
+    let mut outbox = Outbox::restore(contacts(), Vec::new());
+    let now = Timestamp::from_seconds(100_000);
+    outbox.handle_tell(notice(1, "bot", 1, Kind::Problem, now), now);
+    let key = outbox.due(now)[0].notice.key.clone();
+    outbox.handle_failed(&key, &Failure::Refused(String::from("no")), now);
+    assert!(outbox.due(now + Duration::from_secs(60)).is_empty());
+    let before = Timestamp::from_seconds(50_000);
+    assert_eq!(outbox.due(before).len(), 1);
+}
+
+#[test]
+fn what_waits_too_long_is_known_with_what_the_channel_said() {
+    let mut outbox = Outbox::restore(contacts(), Vec::new());
+    let now = Timestamp::from_seconds(1000);
+    let patience = Duration::from_secs(600);
+    outbox.handle_tell(notice(1, "bot", 1, Kind::Problem, now), now);
+    let key = outbox.due(now)[0].notice.key.clone();
+    outbox.handle_failed(&key, &Failure::later("it is away"), now);
+    assert_eq!(outbox.late(patience, now + patience), None);
+    let late = outbox.late(patience, now + Duration::from_secs(601));
+    let expected = Late {
+        contact: ContactName::new("bot"),
+        since: now,
+        why: Some(String::from("it is away")),
+    };
+    assert_eq!(late, Some(expected));
+}
+
+#[test]
+fn beyond_the_limit_what_is_over_is_given_up_first_then_the_oldest() {
+    let mut outbox = Outbox::restore(contacts(), Vec::new());
+    let now = Timestamp::from_seconds(1000);
+    let tell = |outbox: &mut Outbox, incident, sequence, kind| {
+        outbox.handle_tell(notice(incident, "bot", sequence, kind, now), now);
+    };
+    for incident in 1..=WAITING_MAX as u64 {
+        tell(&mut outbox, incident, 1, Kind::Problem);
+    }
+    tell(&mut outbox, 7, 2, Kind::Recovery);
+    assert_eq!(outbox.len(), WAITING_MAX);
+    outbox.take_effects();
+    tell(&mut outbox, 9001, 1, Kind::Problem);
+    tell(&mut outbox, 9002, 1, Kind::Problem);
+    assert_eq!(outbox.len(), WAITING_MAX);
+    let given_up: Vec<u64> = outbox
+        .take_effects()
+        .into_iter()
+        .filter_map(|effect| match effect {
+            OutboxEffect::Ledger(LedgerEntry {
+                key,
+                event: LedgerEvent::GivenUp { .. },
+                ..
+            }) => Some(key.incident),
+            OutboxEffect::Ledger(_) | OutboxEffect::Store(_) | OutboxEffect::Remove(_) => None,
+        })
+        .collect();
+    assert_eq!(given_up, [7, 1]);
 }

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use ravenry_alerts::channel::{MailSettings, Security};
 use ravenry_alerts::check::CheckName;
-use ravenry_alerts::rule::{
-    Address, Contact, ContactName, DownAfter, FieldRule, HostRule, Limit, Rules,
-};
+use ravenry_alerts::rule::{Contact, ContactName, DownAfter, FieldRule, HostRule, Limit, Rules};
 use ravenry_alerts::severity::Severity;
 use ravenry_alerts::topology::{CheckSet, Dependency, Quorum, Share};
 use ravenry_plugins::name::{HostName, NameError, SeriesName, VerdictName};
@@ -16,13 +14,10 @@ use ravenry_plugins::range::Range;
 use ravenry_plugins::settings::{Section, parse_duration};
 
 use super::Given;
-use super::http::parse_url;
+use super::channel;
 
 /// The longest time for which the engine may be told to wait.
 const SPAN_MAX: Duration = Duration::from_secs(86_400);
-
-/// How long one mail may take.
-const MAIL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Everything about alerts.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -96,12 +91,19 @@ impl Alerts {
         }
         for (name, mut section) in root.named_sections("contact") {
             let contact = read_contact(&name.value, &mut section);
+            let wanted = channel::read_wanted(&name.value, &mut section, source);
+            if contact.channels.is_empty() && wanted.is_none() && !section.has_problems() {
+                section.report(&section.span(), "channels", channel::CONTACT_SAYS);
+            }
+            given.channels.extend(wanted);
             if given.first_time(root, &format!("contact.{}", name.value), name.span) {
                 self.rules.contacts.push(contact);
             }
             section.end();
         }
-        given.once(root, "mail", |section| self.mail = Some(read_mail(section)));
+        given.once(root, "mail", |section| {
+            self.mail = Some(channel::read_mail(section));
+        });
     }
 
     /// The rules' contacts that do not exist: file number, place and sentence of each.
@@ -131,7 +133,7 @@ impl Alerts {
     pub fn mail(&self) -> MailSettings {
         self.mail
             .clone()
-            .unwrap_or_else(|| mail_settings(Security::Plain))
+            .unwrap_or_else(|| channel::mail_settings(Security::Plain))
     }
 }
 
@@ -183,7 +185,6 @@ fn read_threshold(section: &mut Section<'_, '_>) -> FieldRule {
             .list::<Told>("severities")
             .map(|told| told.into_iter().map(|Told(severity)| severity).collect()),
         muted: section.boolean("mute"),
-        ..FieldRule::default()
     };
     let says = rule.warning.is_some()
         || rule.critical.is_some()
@@ -208,7 +209,6 @@ fn read_host(section: &mut Section<'_, '_>) -> HostRule {
         parents: section.list("parents"),
         contacts: contacts(section),
         muted: section.boolean("mute"),
-        ..HostRule::default()
     }
 }
 
@@ -340,54 +340,11 @@ fn parse_down_after(text: &str) -> Result<DownAfter, String> {
 
 fn read_contact(name: &str, section: &mut Section<'_, '_>) -> Contact {
     let mut contact = Contact::new(name);
-    let mails: Vec<Mailbox> = section.list("mail").unwrap_or_default();
-    let webhooks: Vec<Webhook> = section.list("webhook").unwrap_or_default();
-    contact
-        .channels
-        .extend(mails.into_iter().map(|Mailbox(to)| Address::Mail { to }));
-    contact.channels.extend(
-        webhooks
-            .into_iter()
-            .map(|Webhook(url)| Address::Webhook { url }),
-    );
-    if contact.channels.is_empty() && !section.has_problems() {
-        section.report(
-            &section.span(),
-            "mail",
-            "expected a mail address or a webhook, found neither",
-        );
-    }
+    contact.channels = channel::read_of_contact(section);
     if let Some(told) = section.list::<Told>("severities") {
         contact.severities = told.into_iter().map(|Told(severity)| severity).collect();
     }
     contact
-}
-
-/// A mail address, with or without a name before it.
-struct Mailbox(String);
-
-impl FromStr for Mailbox {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        ravenry_alerts::channel::check_mailbox(text)
-            .map(|()| Self(text.to_owned()))
-            .map_err(|why| {
-                format!(
-                    "expected a mail address such as \"ops@example.net\", found {text:?}: {why}"
-                )
-            })
-    }
-}
-
-struct Webhook(String);
-
-impl FromStr for Webhook {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        parse_url(text).map(Self)
-    }
 }
 
 struct Told(Severity);
@@ -402,61 +359,5 @@ impl FromStr for Told {
         severity.map(Self).ok_or_else(|| {
             format!("expected \"unknown\", \"warning\" or \"critical\", found {text:?}")
         })
-    }
-}
-
-fn mail_settings(security: Security) -> MailSettings {
-    let port = match security {
-        Security::Plain => 25,
-        Security::StartTls => 587,
-        Security::Tls => 465,
-    };
-    MailSettings {
-        host: "localhost".to_owned(),
-        port,
-        security,
-        login: None,
-        from: "Ravenry <ravenry@localhost>".to_owned(),
-        timeout: MAIL_TIMEOUT,
-    }
-}
-
-fn read_mail(section: &mut Section<'_, '_>) -> MailSettings {
-    let security = section
-        .parsed_by("security", parse_security)
-        .unwrap_or(Security::Plain);
-    let mut settings = mail_settings(security);
-    if let Some(host) = section.text("server") {
-        settings.host = host;
-    }
-    if let Some(port) = section
-        .integer("port", 1..=65_535)
-        .and_then(|port| u16::try_from(port).ok())
-    {
-        settings.port = port;
-    }
-    if let Some(Mailbox(from)) = section.parsed("from") {
-        settings.from = from;
-    }
-    let (user, password) = (section.text("user"), section.text("password"));
-    if user.is_some() != password.is_some() {
-        section.report(
-            &section.span(),
-            "user",
-            "expected user and password together, found one of them",
-        );
-    }
-    settings.login = user.zip(password);
-    settings
-}
-
-fn parse_security(text: &str) -> Result<Security, String> {
-    match text {
-        "none" => Ok(Security::Plain),
-        "starttls" => Ok(Security::StartTls),
-        "tls" => Ok(Security::Tls),
-        _ => Err(format!(
-            "expected \"none\", \"starttls\" or \"tls\", found {text:?}"
-        )),
     }
 }

@@ -12,7 +12,7 @@ use ravenry_web::access::{Door, Network};
 pub struct Http {
     /// `listen`: address and port.
     pub listen: SocketAddr,
-    /// `url`: how people reach the pages, for links in notices; by default made of `listen`.
+    /// `url`: how people reach the pages, for links in notices, which have none without it.
     pub url: Option<String>,
     /// `hosts`: further names that the pages answer to.
     pub hosts: Vec<String>,

@@ -8,6 +8,7 @@ use ravenry_alerts::engine::{Record, RecordKey};
 use ravenry_alerts::incident::Incident;
 use ravenry_alerts::notice::NoticeKey;
 use ravenry_alerts::outbox::{LedgerEntry, LedgerEvent, Pending};
+use ravenry_plugins::timestamp::Timestamp;
 use ravenry_web::source::IncidentView;
 use rusqlite::{Connection, OpenFlags, Transaction, params};
 use serde::de::DeserializeOwned;
@@ -22,13 +23,13 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS downtimes (id INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS comments (id INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS standing (id INTEGER PRIMARY KEY CHECK (id = 1), body TEXT NOT NULL) STRICT;
-    CREATE TABLE IF NOT EXISTS desks (contact TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS outbox (
         incident INTEGER NOT NULL, contact TEXT NOT NULL, sequence INTEGER NOT NULL, body TEXT NOT NULL,
         PRIMARY KEY (incident, contact, sequence)) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS ledger (
         id INTEGER PRIMARY KEY, incident INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
     CREATE INDEX IF NOT EXISTS ledger_by_incident ON ledger (incident, id);
+    CREATE TABLE IF NOT EXISTS pulse (id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL) STRICT;
 ";
 
 /// Incidents that are kept; older closed ones are dropped.
@@ -61,6 +62,8 @@ pub(super) struct Writes {
     records: BTreeMap<RecordKey, Option<Record>>,
     pending: BTreeMap<NoticeKey, Option<Pending>>,
     pub(super) ledger: Vec<LedgerEntry>,
+    /// When somebody asked whether it can be written.
+    pub(super) pulse: Option<Timestamp>,
 }
 
 impl Writes {
@@ -81,7 +84,10 @@ impl Writes {
     }
 
     fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.pending.is_empty() && self.ledger.is_empty()
+        self.records.is_empty()
+            && self.pending.is_empty()
+            && self.ledger.is_empty()
+            && self.pulse.is_none()
     }
 
     fn write(&self, transaction: &Transaction<'_>) -> Result<(), JudgeError> {
@@ -121,12 +127,6 @@ impl Writes {
                     .prepare_cached("INSERT OR REPLACE INTO standing (id, body) VALUES (1, ?)")?
                     .execute([emit("standing", record)?])?,
                 (RecordKey::Standing, None) => transaction.execute("DELETE FROM standing", [])?,
-                (RecordKey::Desk(contact), Some(record)) => transaction
-                    .prepare_cached("INSERT OR REPLACE INTO desks (contact, body) VALUES (?, ?)")?
-                    .execute(params![contact.as_str(), emit("desks", record)?])?,
-                (RecordKey::Desk(contact), None) => transaction
-                    .prepare_cached("DELETE FROM desks WHERE contact = ?")?
-                    .execute([contact.as_str()])?,
             };
         }
         for (key, row) in &self.pending {
@@ -145,6 +145,11 @@ impl Writes {
                     .prepare_cached("DELETE FROM outbox WHERE incident = ? AND contact = ? AND sequence = ?")?
                     .execute(params![incident, contact, sequence])?,
             };
+        }
+        if let Some(at) = self.pulse {
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO pulse (id, at) VALUES (1, ?)")?
+                .execute([at.seconds()])?;
         }
         for entry in &self.ledger {
             transaction
@@ -183,7 +188,6 @@ impl Tables {
             ("downtimes", "SELECT body FROM downtimes"),
             ("comments", "SELECT body FROM comments"),
             ("standing", "SELECT body FROM standing"),
-            ("desks", "SELECT body FROM desks"),
         ] {
             records.extend(rows::<Record, _>(&self.connection, table, query, [])?);
         }
@@ -238,11 +242,9 @@ impl Reader {
         let records: Vec<Record> = rows(&self.connection, "incidents", query, [limit])?;
         let incidents = records.into_iter().filter_map(|record| match record {
             Record::Incident(incident) => Some(self.view(incident)),
-            Record::Check(_)
-            | Record::Downtime(_)
-            | Record::Comment(_)
-            | Record::Standing(_)
-            | Record::Desk(_) => None,
+            Record::Check(_) | Record::Downtime(_) | Record::Comment(_) | Record::Standing(_) => {
+                None
+            }
         });
         incidents.collect()
     }
@@ -308,11 +310,7 @@ fn emit(table: &'static str, row: &impl serde::Serialize) -> Result<String, Judg
 fn is_closed(record: &Record) -> bool {
     match record {
         Record::Incident(incident) => incident.closed.is_some(),
-        Record::Check(_)
-        | Record::Downtime(_)
-        | Record::Comment(_)
-        | Record::Standing(_)
-        | Record::Desk(_) => false,
+        Record::Check(_) | Record::Downtime(_) | Record::Comment(_) | Record::Standing(_) => false,
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex as StdMutex;
 
-use ravenry_alerts::rule::{Address, Contact, FieldRule};
+use ravenry_alerts::address::Address;
+use ravenry_alerts::rule::{Contact, FieldRule};
 use ravenry_alerts::severity::Severity;
 use ravenry_plugins::declaration::{Attributes, Declaration, FieldDeclaration};
 use ravenry_plugins::name::FieldName;
@@ -95,9 +96,7 @@ fn rules(url: &str) -> Arc<Rules> {
     Arc::new(Rules {
         contacts: vec![
             Contact {
-                channels: vec![Address::Webhook {
-                    url: url.to_owned(),
-                }],
+                channels: vec![Address::webhook(url)],
                 ..Contact::new("ops")
             },
             Contact {
@@ -267,12 +266,15 @@ async fn a_test_notice_says_how_it_went() {
     let file = folder.path().join("state.db");
     let hook = Hook::listen(&[200, 404]).await;
     let running = Running::start(&file, &hook.url).await;
-    running.judge.notify_test("ops").await.unwrap();
-    let refused = running.judge.notify_test("ops").await.unwrap_err();
-    assert_eq!(
-        refused.to_string(),
-        "test notice: the webhook answered 404 Not Found"
-    );
+    let outcomes = async || -> Vec<String> {
+        let outcomes = running.judge.notify_test("ops").await.unwrap();
+        outcomes.iter().map(ToString::to_string).collect()
+    };
+    let taken = outcomes().await;
+    assert!(taken[0].ends_with(": taken"), "{taken:?}");
+    let refused = outcomes().await;
+    let why = ": not taken: the webhook answered 404 Not Found";
+    assert!(refused[0].ends_with(why), "{refused:?}");
     let unreachable = running.judge.notify_test("unreachable").await.unwrap_err();
     assert_eq!(
         unreachable.to_string(),
