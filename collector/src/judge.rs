@@ -405,6 +405,16 @@ impl JudgeHandle {
         })
     }
 
+    /// One incident, open or closed. Reads the file: not for the runtime.
+    #[must_use]
+    pub fn incident(&self, id: u64) -> Option<IncidentView> {
+        let found = lock(&self.reader).incident(id);
+        found.unwrap_or_else(|error| {
+            error!(%error, id, "an incident cannot be read");
+            None
+        })
+    }
+
     /// Whether the thread has ended: untold, it did so in a panic.
     #[must_use]
     pub fn has_ended(&self) -> bool {

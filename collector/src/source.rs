@@ -214,6 +214,10 @@ impl Source for LocalSource {
     fn incidents(&self, limit: usize) -> Vec<IncidentView> {
         self.judge.incidents(limit)
     }
+
+    fn incident(&self, id: u64) -> Option<IncidentView> {
+        self.judge.incident(id)
+    }
 }
 
 fn detail(

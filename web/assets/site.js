@@ -122,10 +122,16 @@
   still.addEventListener("change", showLive);
   showLive();
 
+  // Who ticks boxes or writes into a form is not disturbed.
+  function isFilling() {
+    const focus = document.activeElement;
+    return Boolean(document.querySelector("form.act input[type=checkbox]:checked") || focus && focus.closest && focus.closest("form"));
+  }
+
   function tick() {
     if (document.hidden) return;
     tellAges(document);
-    if (live() && Date.now() - last >= every && !document.body.classList.contains("dragging")) refresh();
+    if (live() && Date.now() - last >= every && !document.body.classList.contains("dragging") && !isFilling()) refresh();
   }
   tellAges(document);
   if (sayZone()) refresh();

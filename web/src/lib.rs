@@ -13,8 +13,9 @@
 //! /graph/HOST/GRAPH                      four periods; ?hide= leaves out fields
 //! /graph/HOST/GRAPH/PERIOD.FORM          day week month year range . svg png csv json values.json
 //! /category/CATEGORY  /compare/GRAPH     over all hosts
-//! /incidents  /agents
 //! /sign-in  /sign-out
+//! /incidents  /incident/ID  /problems  /downtimes  /agents
+//! /act                                   POST: what people do by the forms of these pages
 //! /api/v1/...                            docs/api.md
 //! /assets/NAME-HASH.EXTENSION            kept for ever
 //! ```
@@ -79,6 +80,10 @@ pub fn router(source: Arc<dyn Source>, options: Options, access: Arc<Access>) ->
         .route("/category/{category}", get(pages::gallery::category))
         .route("/compare/{graph}", get(pages::gallery::compare))
         .route("/incidents", get(pages::incidents::answer))
+        .route("/incident/{id}", get(pages::incident::answer))
+        .route("/problems", get(pages::problems::answer))
+        .route("/downtimes", get(pages::downtimes::answer))
+        .merge(forms())
         .route("/agents", get(pages::agents::answer))
         .route("/assets/{file}", get(asset_file))
         .route(
@@ -113,6 +118,12 @@ fn cross_site(origin: Option<&str>) -> CsrfLayer<fn(ProtectionError) -> Response
         Some(origin) => layer.clone().add_trusted_origin(origin).unwrap_or(layer),
         None => layer,
     }
+}
+
+fn forms() -> Router<Arc<Site>> {
+    Router::new()
+        .route("/act", post(pages::act::answer))
+        .layer(DefaultBodyLimit::max(pages::act::BODY_BYTES_MAX))
 }
 
 fn api() -> Router<Arc<Site>> {

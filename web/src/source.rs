@@ -38,6 +38,12 @@ pub trait Source: Send + Sync + 'static {
     /// Incidents, open ones first, then the newest closed ones, at most `limit`.
     fn incidents(&self, limit: usize) -> Vec<IncidentView>;
 
+    /// One incident, open or closed.
+    fn incident(&self, id: u64) -> Option<IncidentView> {
+        let mut all = self.incidents(usize::MAX).into_iter();
+        all.find(|incident| incident.id == id)
+    }
+
     /// Carries out what a person does; `by` is who.
     ///
     /// # Errors
@@ -185,6 +191,14 @@ pub struct IncidentView {
     pub summary: String,
     /// Who was told and when, one sentence each, oldest first.
     pub told: Vec<String>,
+    /// All that began with it and has no other explanation, itself first.
+    pub causes: Vec<CheckName>,
+    /// Checks that the cause explains and that are not ok.
+    pub hides: Vec<CheckName>,
+    /// Since when no cause is bad, while it is watched whether that lasts.
+    pub settling: Option<Timestamp>,
+    /// Whether its causes come and go.
+    pub flapping: bool,
     /// Who knows of it.
     pub acknowledged: Option<Acknowledgement>,
 }

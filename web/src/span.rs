@@ -96,6 +96,16 @@ impl Span {
         }
     }
 
+    /// From then to then; `None` when that is too short or too long for a picture.
+    pub(crate) fn between(start: Timestamp, end: Timestamp) -> Option<Self> {
+        let long = (LEAST..=MOST).contains(&(end.seconds() - start.seconds()));
+        long.then_some(Self {
+            start,
+            end,
+            slides: false,
+        })
+    }
+
     /// The last `seconds`, up to the last whole row.
     fn last(seconds: i64, now: Timestamp) -> Self {
         let length = std::time::Duration::from_secs(seconds.unsigned_abs());
@@ -161,6 +171,14 @@ impl Span {
     pub(crate) fn for_graph(&self, detail: &GraphDetail) -> (Timestamp, Timestamp) {
         let start = self.start.min(self.end - detail.step);
         (start, self.end)
+    }
+}
+
+/// A moment as a browser's form writes it, or in UTC seconds.
+pub(crate) fn moment(text: &str, zone: Tz) -> Option<Timestamp> {
+    match read(text, zone)? {
+        Said::At(seconds) => Some(Timestamp::from_seconds(seconds)),
+        Said::Ago(_) => None,
     }
 }
 

@@ -249,6 +249,18 @@ impl Reader {
         incidents.collect()
     }
 
+    pub(super) fn incident(&self, id: u64) -> Result<Option<IncidentView>, JudgeError> {
+        let query = "SELECT body FROM incidents WHERE id = ?";
+        let records: Vec<Record> = rows(&self.connection, "incidents", query, [number(id)])?;
+        match records.into_iter().next() {
+            Some(Record::Incident(incident)) => self.view(incident).map(Some),
+            Some(
+                Record::Check(_) | Record::Downtime(_) | Record::Comment(_) | Record::Standing(_),
+            )
+            | None => Ok(None),
+        }
+    }
+
     fn view(&self, incident: Incident) -> Result<IncidentView, JudgeError> {
         let query = "SELECT body FROM (SELECT id, body FROM ledger WHERE incident = ? ORDER BY id DESC LIMIT ?) ORDER BY id";
         let entries: Vec<LedgerEntry> = rows(
@@ -271,6 +283,10 @@ impl Reader {
             closed: incident.closed,
             summary: incident.summary.clone(),
             told: told.map(ToString::to_string).chain(not_told).collect(),
+            causes: incident.causes().cloned().collect(),
+            settling: incident.ok_since,
+            flapping: incident.is_flapping(),
+            hides: incident.explains.into_iter().collect(),
             acknowledged: incident.acknowledged,
             cause: incident.cause,
         })

@@ -1,13 +1,17 @@
 //! The pages, one file each; the folder of templates has the same names. Every page is rendered whole on the server and
 //! works without the script.
 
+pub(crate) mod act;
 pub(crate) mod agents;
+pub(crate) mod downtimes;
 pub(crate) mod frame;
 pub(crate) mod gallery;
 pub(crate) mod graph;
 pub(crate) mod host;
+pub(crate) mod incident;
 pub(crate) mod incidents;
 pub(crate) mod overview;
+pub(crate) mod problems;
 pub(crate) mod show;
 pub(crate) mod sign_in;
 pub(crate) mod time;

@@ -121,7 +121,7 @@ impl Overview {
 }
 
 /// Whether `group` is `scope` or below it.
-fn is_within(group: &GroupName, scope: &GroupName) -> bool {
+pub(crate) fn is_within(group: &GroupName, scope: &GroupName) -> bool {
     group
         .as_str()
         .strip_prefix(scope.as_str())

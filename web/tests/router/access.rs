@@ -408,3 +408,24 @@ fn nobody_is_let_in_elsewhere_when_there_is_no_account_left() {
         (403, Some("no_account"))
     );
 }
+
+#[test]
+fn viewers_see_no_forms_and_post_none() {
+    let site = local();
+    let check = |name: &str, may: bool| {
+        let cookie = site.cookie(name);
+        let headers = [("cookie", cookie.as_str())];
+        for path in ["/problems", "/incident/41", "/downtimes"] {
+            let answer = site.get(path, &headers);
+            assert_eq!(answer.status, 200, "{name} {path}");
+            let offers = answer.text().contains("action=\"/act\"");
+            assert_eq!(offers, may, "{name} {path}");
+        }
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        let headers = [form, headers[0]];
+        let answer = site.ask(Method::POST, "/act", &headers, "do=unmute");
+        assert_eq!(answer.status, if may { 303 } else { 403 }, "{name}");
+    };
+    check("anna", true);
+    check("vera", false);
+}

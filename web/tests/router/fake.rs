@@ -1,9 +1,10 @@
 //! A source in memory: a small site that was read by agents up to [`NOW`], with names and texts that are awkward on
 //! purpose. History is computed, the same for the same question.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ravenry_alerts::action::{Action, Done, Refusal, Subject};
 use ravenry_alerts::check::CheckName;
 use ravenry_alerts::severity::{HostState, Severity};
 use ravenry_plugins::declaration::{Attributes, Declaration, FieldDeclaration};
@@ -28,6 +29,8 @@ const STEP: Duration = Duration::from_secs(60);
 pub(crate) struct Fake {
     hosts: Vec<HostDetail>,
     now: Box<dyn Fn() -> Timestamp + Send + Sync>,
+    /// What was asked to be done, by whom.
+    done: Arc<Mutex<Vec<String>>>,
 }
 
 impl Fake {
@@ -76,11 +79,30 @@ impl Fake {
         Self {
             hosts,
             now: Box::new(now),
+            done: Arc::default(),
         }
+    }
+
+    /// What will have been asked to be done.
+    pub(crate) fn done(&self) -> Arc<Mutex<Vec<String>>> {
+        Arc::clone(&self.done)
     }
 }
 
 impl Source for Fake {
+    fn act(&self, by: &str, action: Action) -> Result<Done, Refusal> {
+        if let Action::Acknowledge {
+            on: Subject::Incident(id @ 1000..),
+            ..
+        } = action
+        {
+            return Err(Refusal::Unknown(format!("no incident {id}")));
+        }
+        let said = format!("{by}: {}", serde_json::to_string(&action).unwrap());
+        self.done.lock().unwrap().push(said.clone());
+        Ok(Done { said, id: None })
+    }
+
     fn now(&self) -> Timestamp {
         (self.now)()
     }
@@ -575,6 +597,10 @@ fn incidents(now: Timestamp) -> Vec<IncidentView> {
         closed: None,
         summary: summary.to_owned(),
         told: told.iter().map(|told| (*told).to_owned()).collect(),
+        causes: vec![check(name, field, severity).name],
+        hides: Vec::new(),
+        settling: None,
+        flapping: false,
         acknowledged: None,
     };
     let mut old = incident(

@@ -6,6 +6,7 @@
 )]
 
 mod access;
+mod acting;
 mod api;
 mod fake;
 mod pages;
