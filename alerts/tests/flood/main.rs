@@ -13,9 +13,15 @@ use std::io::Read as _;
 use std::path::PathBuf;
 
 use flate2::read::GzDecoder;
-use ravenry_alerts::simulation::{Event, Scenario, Told, run};
-use ravenry_plugins::pattern::Pattern;
-use serde::Deserialize;
+use ravenry_alerts::simulation::{Event, Scenario, run};
+
+mod kinds;
+mod outage;
+mod score;
+
+use kinds::KINDS;
+use outage::{Outage, Random};
+use score::{Ideal, judge};
 
 const ALL: [&str; 10] = [
     "ack_worse",
@@ -29,25 +35,6 @@ const ALL: [&str; 10] = [
     "web_13_of_50",
     "web_1_of_50",
 ];
-
-#[derive(Deserialize)]
-struct Ideal {
-    problem_pages_min: usize,
-    problem_pages_max: usize,
-    recovery_pages_max: usize,
-    must_page: Vec<Want>,
-}
-
-#[derive(Deserialize)]
-struct Want {
-    id: String,
-    any_of: Vec<(String, Option<String>)>,
-    since: f64,
-    by: f64,
-    team: Option<String>,
-    #[serde(default)]
-    must_not_be_hidden: bool,
-}
 
 fn text(name: &str, file: &str) -> String {
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/flood"));
@@ -71,81 +58,9 @@ fn scenario(name: &str) -> (Scenario, Ideal) {
     )
 }
 
-fn names(told: &Told, wanted: &[(String, Option<String>)]) -> bool {
-    let fits = |pattern: &str, name: &str| match pattern {
-        "app[123]?" => {
-            let digit = name
-                .strip_prefix("app")
-                .and_then(|rest| rest.chars().next());
-            matches!(digit, Some('1'..='3'))
-        }
-        pattern => Pattern::new(pattern).matches(name),
-    };
-    told.about.iter().any(|(host, service)| {
-        wanted.iter().any(|(of_host, of_service)| {
-            let service = match (of_service.as_deref(), service) {
-                (Some("*"), _) | (None, None) => true,
-                (Some(pattern), Some(service)) => fits(pattern, service),
-                (Some(_), None) | (None, Some(_)) => false,
-            };
-            service && fits(of_host, host)
-        })
-    })
-}
-
-fn faults(scenario: &Scenario, ideal: &Ideal, told: &[Told]) -> Vec<String> {
-    let sms: Vec<&Told> = told.iter().filter(|told| told.channel == "sms").collect();
-    let pages: Vec<&&Told> = sms.iter().filter(|told| told.kind != "recovery").collect();
-    let recoveries = sms.len() - pages.len();
-    let mut faults = Vec::new();
-    for want in &ideal.must_page {
-        let first = pages.iter().find(|page| {
-            page.t >= want.since - 1.0 && page.kind != "update" && names(page, &want.any_of)
-        });
-        let team = want
-            .team
-            .as_ref()
-            .and_then(|it| scenario.topology.teams.get(it));
-        match first {
-            None => faults.push(format!("{} missed", want.id)),
-            Some(page) if page.t > want.by + 10.0 => {
-                faults.push(format!("{} late: {} after {}", want.id, page.t, want.by));
-            }
-            Some(page) if team.is_some_and(|team| team.oncall != page.contact) => {
-                faults.push(format!("{} told to {}", want.id, page.contact));
-            }
-            Some(page) if want.must_not_be_hidden && page.about.len() > 5 => {
-                faults.push(format!("{} buried", want.id));
-            }
-            Some(_) => {}
-        }
-    }
-    if !(ideal.problem_pages_min..=ideal.problem_pages_max).contains(&pages.len()) {
-        faults.push(format!("{} pages", pages.len()));
-    }
-    if recoveries > ideal.recovery_pages_max {
-        faults.push(format!("{recoveries} recoveries"));
-    }
-    faults
-}
-
 fn check(what: &str, scenario: &Scenario, ideal: &Ideal) {
-    let told = run(scenario).unwrap();
-    let found = faults(scenario, ideal, &told);
-    assert!(found.is_empty(), "{what}: {found:?}\n{told:#?}");
-}
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: f64) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let fraction = u32::try_from((mixed ^ (mixed >> 31)) >> 32).unwrap();
-        f64::from(fraction) / f64::from(u32::MAX) * bound
+    if let Some(faults) = judge(scenario, ideal) {
+        panic!("{what}: {faults}");
     }
 }
 
@@ -158,7 +73,7 @@ fn shifted(scenario: &Scenario, seed: u64) -> Scenario {
     let mut random = Random(seed);
     let mut shifted = scenario.clone();
     for event in &mut shifted.events {
-        event.t = (event.t + random.below(60.0) - 30.0).max(0.0);
+        event.t = (event.t + random.between(-30.0, 30.0)).max(0.0);
     }
     sort(&mut shifted.events);
     shifted
@@ -174,7 +89,7 @@ fn with_tails(scenario: &Scenario, causes: &[(&str, Option<&str>)], longest: f64
     last_bad.retain(|(host, service), _| !causes.contains(&(host.as_str(), service.as_deref())));
     let mut tails = scenario.clone();
     for (name, bad) in last_bad {
-        let over = bad.t + 2.0 + random.below(longest - 2.0);
+        let over = bad.t + random.between(2.0, longest);
         let same = |event: &Event| event.host == name.0 && event.service == name.1;
         tails
             .events
@@ -249,7 +164,9 @@ fn tenfold(scenario: &Scenario) -> Scenario {
     let mut phases: BTreeMap<(String, Option<String>), f64> = BTreeMap::new();
     for event in &mut all.events {
         let of = (event.host.clone(), event.service.clone());
-        event.t += *phases.entry(of).or_insert_with(|| random.below(20.0));
+        event.t += *phases
+            .entry(of)
+            .or_insert_with(|| random.between(0.0, 20.0));
     }
     sort(&mut all.events);
     all
@@ -305,4 +222,44 @@ fn the_same_inputs_give_the_same_notices_and_no_key_twice() {
             .collect();
         assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len());
     }
+}
+
+/// How many seeds of each kind: `RAVENRY_SEEDS=FROM-TO`.
+fn seeds() -> std::ops::RangeInclusive<u64> {
+    let Ok(seeds) = std::env::var("RAVENRY_SEEDS") else {
+        return 1..=2;
+    };
+    let (from, to) = seeds.split_once('-').unwrap_or(("1", &seeds));
+    from.parse().unwrap()..=to.parse().unwrap()
+}
+
+fn number(name: &str, default: f64) -> f64 {
+    std::env::var(name).map_or(default, |it| it.parse().unwrap())
+}
+
+#[test]
+fn outages_that_are_made_up_are_told_as_a_person_would_want() {
+    let only = std::env::var("RAVENRY_KIND").unwrap_or_default();
+    let scale = number("RAVENRY_SCALE", 1.0) as u32;
+    let mut faults = Vec::new();
+    for (name, kind) in KINDS.iter().filter(|(name, _)| name.contains(&only)) {
+        for seed in seeds() {
+            let mut outage = Outage::new(name, seed);
+            kind(&mut outage, scale);
+            let (scenario, ideal) = outage.scenario();
+            for (what, scenario) in [
+                ("", scenario.clone()),
+                (" shifted", shifted(&scenario, seed)),
+            ] {
+                let found = judge(&scenario, &ideal);
+                faults.extend(found.map(|it| format!("{name} seed {seed}{what}: {it}")));
+            }
+        }
+    }
+    assert!(
+        faults.is_empty(),
+        "{} are wrong\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
 }
