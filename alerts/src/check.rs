@@ -125,6 +125,18 @@ pub struct State {
     /// Unknown readings in a row, counted up to the limit.
     #[serde(default)]
     pub unknowns: u32,
+    /// The last time that it was not ok, whether that was confirmed or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spell: Option<Spell>,
+}
+
+/// A time in which a check was not ok.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spell {
+    /// When the first result was taken that was not.
+    pub from: Timestamp,
+    /// When the next one was taken that was ok again.
+    pub to: Timestamp,
 }
 
 /// A confirmed change of severity.
@@ -167,6 +179,12 @@ impl State {
         self.suspect == 0 && (self.unknowns == 0 || self.severity == Severity::Unknown)
     }
 
+    /// The last time that it was not ok; of what always was, the moment at which it was first heard of.
+    pub(crate) fn last_spell(&self) -> Option<Spell> {
+        let first = |at| Spell { from: at, to: at };
+        self.spell.or(self.since.map(first))
+    }
+
     /// Whether the last result is counted: nothing further of its kind is awaited.
     pub(crate) fn is_settled(&self, patience: Patience) -> bool {
         match self.severity {
@@ -191,6 +209,10 @@ impl State {
             },
             suspect: 0,
             unknowns: 0,
+            spell: match self.onset {
+                Some(from) if to.is_ok() => Some(Spell { from, to: at }),
+                Some(_) | None => self.spell,
+            },
         };
         let transition = (self.severity != to).then(|| Transition {
             from: self.severity,

@@ -191,6 +191,8 @@ struct Check {
     incident: Option<u64>,
     /// The incident that it was in before.
     was_in: Option<u64>,
+    /// The incident that explained it and does not any more, though it has not been ok since.
+    left: Option<u64>,
     /// What a Nagios check said last.
     said: String,
 }

@@ -115,6 +115,9 @@ impl Engine {
         let changed = next != check.state;
         let began = next.onset.filter(|_| check.state.onset.is_none());
         check.state = next;
+        if next.severity.is_ok() {
+            check.left = None;
+        }
         if changed {
             self.changed.insert(RecordKey::Check(name.clone()));
         }

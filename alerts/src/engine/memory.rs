@@ -56,7 +56,7 @@ impl Engine {
         let Some(check) = self.check(name) else {
             return;
         };
-        let (severity, left_by) = (check.state.severity, check.was_in);
+        let (severity, left_by) = (check.state.severity, check.left);
         let opened = check.state.since.unwrap_or(now);
         let began = self.onset(name, now);
         let id = self.next_incident;
@@ -203,6 +203,7 @@ impl Engine {
                 .is_some_and(|check| check.state.is_settled(check.patience()));
             if let Some(check) = self.check_mut(&name) {
                 check.was_in = Some(id);
+                check.left = Some(id);
             }
             if is_settled && self.is_heard_again(&name) {
                 self.to_place.insert(name, false);
@@ -267,15 +268,15 @@ impl Engine {
             Explanation::By(_) | Explanation::Open(..) => return None,
             Explanation::None => {}
         }
-        let since = |master: &CheckName| {
-            let master = self.check(master)?;
-            master.state.since.filter(|_| master.state.severity.is_ok())
+        let spell = |master: &CheckName| {
+            let state = self.check(master)?.state;
+            state.last_spell().filter(|_| state.severity.is_ok())
         };
-        let cause = since(&incident.cause);
         let masters = self.masters(name);
-        let over = masters.iter().filter_map(since).chain(cause).max()?;
-        let onset = self.onset(name, now);
-        if !unknown && self.is_late(onset, over, incident) {
+        let spells = masters.iter().chain([&incident.cause]).filter_map(spell);
+        let last = spells.max_by_key(|spell| spell.to)?;
+        let over = last.to;
+        if !unknown && self.is_late(self.onset(name, now), last) {
             return Some(over + self.rules.memory.hold);
         }
         let settle = self.rules.memory.settle;

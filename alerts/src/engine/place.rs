@@ -19,7 +19,7 @@ use ravenry_plugins::name::HostName;
 use ravenry_plugins::timestamp::Timestamp;
 
 use super::{Check, Engine, RecordKey};
-use crate::check::CheckName;
+use crate::check::{CheckName, Spell};
 use crate::incident::Incident;
 use crate::rule::ContactName;
 use crate::topology::{QUORUM_CHECK, Quorum};
@@ -66,6 +66,13 @@ struct Failure {
     left: Option<u64>,
 }
 
+impl Failure {
+    /// Whether it may come of something that was bad then.
+    fn comes_of(self, spell: Spell, engine: &Engine) -> bool {
+        self.onset < spell.to && !engine.is_late(self.onset, spell)
+    }
+}
+
 impl Engine {
     /// The quorum whose own check this is.
     pub(super) fn quorum_of(&self, name: &CheckName) -> Option<&Quorum> {
@@ -79,19 +86,35 @@ impl Engine {
         }
     }
 
-    /// What a check needs.
+    /// What a check needs, and for a host through what it is reached.
     pub(super) fn masters(&self, name: &CheckName) -> Vec<CheckName> {
-        let mut masters = self.rules.needs_of(name);
+        let mut masters = self.needs_of(name);
+        masters.extend(self.parents_of(name));
+        masters
+    }
+
+    /// What a check cannot be well without: each of these.
+    fn needs_of(&self, name: &CheckName) -> Vec<CheckName> {
+        let mut needs = self.rules.needs_of(name);
+        match name {
+            CheckName::Host(_) => {}
+            CheckName::Field(_) | CheckName::Verdict(_) => {
+                needs.push(CheckName::Host(name.host().clone()));
+            }
+        }
+        needs
+    }
+
+    /// The hosts through which a host is reached: one of these is enough.
+    fn parents_of(&self, name: &CheckName) -> Vec<CheckName> {
         match name {
             CheckName::Host(host) => {
                 let parents = self.hosts.get(host).map(|host| host.spec.parents.iter());
-                masters.extend(parents.into_iter().flatten().cloned().map(CheckName::Host));
+                let parents = parents.into_iter().flatten().cloned();
+                parents.map(CheckName::Host).collect()
             }
-            CheckName::Field(_) | CheckName::Verdict(_) => {
-                masters.push(CheckName::Host(name.host().clone()));
-            }
+            CheckName::Field(_) | CheckName::Verdict(_) => Vec::new(),
         }
-        masters
     }
 
     /// Whether what the check needs explains its failure.
@@ -109,7 +132,7 @@ impl Engine {
             onset: check.state.onset.unwrap_or(since),
             since,
             settling,
-            left: check.was_in,
+            left: check.left,
         };
         self.explain(name, failure, 0)
     }
@@ -118,14 +141,17 @@ impl Engine {
         if hops >= HOPS_MAX {
             return Explanation::None;
         }
-        let masters = self.masters(name);
-        let answers: Vec<Explanation> = masters
-            .iter()
-            .filter_map(|master| self.ask_master(master, failure, hops))
-            .collect();
-        let is_host = matches!(name, CheckName::Host(_));
-        let one_is_well = answers.contains(&Explanation::None);
-        combine(answers, is_host && one_is_well, is_host)
+        let ask = |masters: Vec<CheckName>| -> Vec<Explanation> {
+            let answers = masters.iter();
+            answers
+                .filter_map(|master| self.ask_master(master, failure, hops))
+                .collect()
+        };
+        let needs = any_of(ask(self.needs_of(name)));
+        if matches!(needs, Explanation::By(_)) {
+            return needs;
+        }
+        any_of(vec![needs, all_of(ask(self.parents_of(name)))])
     }
 
     /// Nothing when the master was never heard of and has no master itself.
@@ -146,13 +172,19 @@ impl Engine {
         if !check.state.is_steady() {
             return Some(suspect());
         }
-        if failure.settling
-            && let Some(incident) = self.remembered(check)
-            && failure.left != Some(incident.id)
-            && failure.onset < since
-            && !self.is_late(failure.onset, since, incident)
+        let spell = check.state.last_spell();
+        if let Some(spell) =
+            spell.filter(|spell| failure.settling && failure.comes_of(*spell, self))
         {
-            return Some(Explanation::By(incident.id));
+            match self.remembered(check) {
+                Some(incident) if failure.left == Some(incident.id) => {}
+                Some(incident) => return Some(Explanation::By(incident.id)),
+                // It was bad too shortly to count; what came of it may last a little longer.
+                None if failure.left.is_none() && spell.from < spell.to => {
+                    return Some(Explanation::Open(vec![master.clone()], 2));
+                }
+                None => {}
+            }
         }
         if self.heard_at(master, check) >= Some(failure.since) {
             return Some(Explanation::None);
@@ -181,9 +213,9 @@ impl Engine {
     }
 
     /// A problem that began when what it needs was about to come back, and not with its failure either, is news.
-    pub(super) fn is_late(&self, onset: Timestamp, over: Timestamp, incident: &Incident) -> bool {
+    pub(super) fn is_late(&self, onset: Timestamp, spell: Spell) -> bool {
         let interval = self.rules.step;
-        onset + 2 * interval >= over && onset > incident.began + 3 * interval
+        onset + 2 * interval >= spell.to && onset > spell.from + 3 * interval
     }
 
     fn quorum_explanation(&self, quorum: &Quorum) -> Explanation {
@@ -240,7 +272,9 @@ impl Engine {
             self.stop_waiting(name);
             return;
         };
-        if check.state.severity.is_ok() || check.incident.is_some() {
+        // What has other results since it was confirmed is placed when these count.
+        let is_settled = check.state.is_settled(check.patience());
+        if check.state.severity.is_ok() || check.incident.is_some() || !is_settled {
             self.stop_waiting(name);
             return;
         }
@@ -255,10 +289,14 @@ impl Engine {
                 self.join(id, name, now);
             }
             Explanation::Open(on, intervals)
-                if now < first + self.rules.memory.hold * intervals =>
+                if now < self.awaited_until(name, first, intervals) =>
             {
-                let until = first + self.rules.memory.hold * intervals;
+                let until = self.awaited_until(name, first, intervals);
                 self.wait(name, first, until, on);
+            }
+            Explanation::None if now < self.back_with_host_by(name) => {
+                let until = self.back_with_host_by(name);
+                self.wait(name, first, until, vec![name.clone()]);
             }
             Explanation::Open(..) | Explanation::None => {
                 self.stop_waiting(name);
@@ -268,6 +306,47 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// How long news of what it needs is awaited. Where nothing there is suspect, a failure would be seen within an interval
+    /// of the first one here, give or take half a minute on both sides.
+    fn awaited_until(&self, name: &CheckName, first: Timestamp, intervals: u32) -> Timestamp {
+        let hold = self.rules.memory.hold;
+        if intervals > 1 {
+            return first + hold * intervals;
+        }
+        let interval = self.step_of(name);
+        let seen = self.onset(name, first) + interval * 5 / 2;
+        seen.max(first).min(first + hold)
+    }
+
+    fn step_of(&self, name: &CheckName) -> Duration {
+        let known = match name {
+            CheckName::Host(_) => None,
+            CheckName::Verdict(_) => self.interval_of(name),
+            CheckName::Field(series) => {
+                let host = self.hosts.get(&series.host);
+                let graph = host.and_then(|host| host.graphs.get(&series.graph));
+                graph.map(|graph| graph.step)
+            }
+        };
+        known.unwrap_or(self.rules.step)
+    }
+
+    /// What was lost with its host has the time to settle when that is back, before it is missed.
+    fn back_with_host_by(&self, name: &CheckName) -> Timestamp {
+        let back = match name {
+            CheckName::Host(_) => None,
+            CheckName::Field(_) | CheckName::Verdict(_) => self.check(name).and_then(|check| {
+                let lost = check.state.since.filter(|lost| check.last < Some(*lost))?;
+                let host = self.hosts.get(name.host())?.liveness.state;
+                let since = host
+                    .since
+                    .filter(|since| host.severity.is_ok() && *since > lost)?;
+                check.state.severity.is_unknown().then_some(since)
+            }),
+        };
+        back.map_or(Timestamp::EPOCH, |back| back + self.rules.memory.settle)
     }
 
     fn wait(&mut self, name: &CheckName, since: Timestamp, until: Timestamp, on: Vec<CheckName>) {
@@ -326,7 +405,7 @@ impl Engine {
     fn began_with(&self, name: &CheckName) -> Option<u64> {
         let check = self.check(name)?;
         let onset = check.state.onset.or(check.state.since)?;
-        if let Some(left) = check.was_in {
+        if let Some(left) = check.left {
             return self.left_with(left, name);
         }
         let fold = self.rules.memory.fold;
@@ -511,17 +590,13 @@ fn apart(a: Timestamp, b: Timestamp) -> Duration {
     a.since(b).max(b.since(a))
 }
 
-/// One answer of several: an explanation goes before a doubt, except where all must agree.
-fn combine(answers: Vec<Explanation>, is_well: bool, all_must: bool) -> Explanation {
-    if is_well {
-        return Explanation::None;
-    }
+/// Any explanation is one, and goes before a doubt.
+fn any_of(answers: Vec<Explanation>) -> Explanation {
     let mut open: BTreeSet<CheckName> = BTreeSet::new();
     let mut longest = 0;
-    let mut by = None;
     for answer in answers {
         match answer {
-            Explanation::By(id) => by = by.or(Some(id)),
+            Explanation::By(id) => return Explanation::By(id),
             Explanation::Open(on, intervals) => {
                 open.extend(on);
                 longest = longest.max(intervals);
@@ -529,11 +604,18 @@ fn combine(answers: Vec<Explanation>, is_well: bool, all_must: bool) -> Explanat
             Explanation::None => {}
         }
     }
-    match by {
-        Some(id) if !all_must || open.is_empty() => Explanation::By(id),
-        Some(_) | None if !open.is_empty() => {
-            Explanation::Open(open.into_iter().collect(), longest)
-        }
-        Some(_) | None => Explanation::None,
+    if open.is_empty() {
+        return Explanation::None;
     }
+    Explanation::Open(open.into_iter().collect(), longest)
+}
+
+/// All must explain it; a doubt about one is a doubt.
+fn all_of(answers: Vec<Explanation>) -> Explanation {
+    if answers.contains(&Explanation::None) {
+        return Explanation::None;
+    }
+    let is_open = |answer: &Explanation| matches!(answer, Explanation::Open(..));
+    let open: Vec<Explanation> = answers.iter().filter(|it| is_open(it)).cloned().collect();
+    any_of(if open.is_empty() { answers } else { open })
 }

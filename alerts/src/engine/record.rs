@@ -71,6 +71,9 @@ pub struct CheckRecord {
     /// The incident that it was in before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     was_in: Option<u64>,
+    /// The incident that explained it and does not any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    left: Option<u64>,
     /// What a Nagios check said last.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     said: String,
@@ -162,6 +165,7 @@ impl Engine {
             previous: check.previous,
             incident: check.incident,
             was_in: check.was_in,
+            left: check.left,
             said: check.said.clone(),
             interval: self.interval_of(name),
         }))
@@ -177,6 +181,7 @@ impl Engine {
             heard: None,
             incident: record.incident,
             was_in: record.was_in,
+            left: record.left,
             said: record.said.clone(),
         };
         let rules = Arc::clone(&self.rules);

@@ -325,7 +325,7 @@ fn flaps(outage: &mut Outage, from: f64, (bad, good): ((f64, f64), (f64, f64))) 
 
 fn host_flapping(outage: &mut Outage, scale: u32) {
     outage.core();
-    outage.heartbeat = *outage.random.one_of(&[60.0, 300.0]);
+    outage.heartbeat = 60.0;
     let apps = hosts(outage, "app", 3 * scale, "app", "sw-core", 10);
     let from = outage.random.between(300.0, 1500.0);
     let spans = flaps(outage, from, ((150.0, 240.0), (150.0, 240.0)));
@@ -341,7 +341,7 @@ fn host_flapping(outage: &mut Outage, scale: u32) {
 
 fn service_flapping(outage: &mut Outage, scale: u32) {
     outage.core();
-    outage.heartbeat = *outage.random.one_of(&[60.0, 300.0]);
+    outage.heartbeat = 60.0;
     let apps = hosts(outage, "app", 3 * scale, "app", "sw-core", 10);
     let from = outage.random.between(300.0, 1500.0);
     let spans = flaps(outage, from, ((190.0, 300.0), (120.0, 240.0)));

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 use ravenry_alerts::simulation::{Event, Scenario, run};
@@ -233,6 +233,14 @@ fn seeds() -> std::ops::RangeInclusive<u64> {
     from.parse().unwrap()..=to.parse().unwrap()
 }
 
+/// In the form that `ravenry simulate` and `score.py` read.
+fn write(folder: &Path, mut outage: Outage) {
+    fs::create_dir_all(folder).unwrap();
+    for (name, text) in outage.files() {
+        fs::write(folder.join(name), text).unwrap();
+    }
+}
+
 fn number(name: &str, default: f64) -> f64 {
     std::env::var(name).map_or(default, |it| it.parse().unwrap())
 }
@@ -246,11 +254,20 @@ fn outages_that_are_made_up_are_told_as_a_person_would_want() {
         for seed in seeds() {
             let mut outage = Outage::new(name, seed);
             kind(&mut outage, scale);
+            if let Ok(folder) = std::env::var("RAVENRY_OUTAGES") {
+                write(
+                    &PathBuf::from(folder).join(format!("{name}_{seed}")),
+                    outage,
+                );
+                continue;
+            }
             let (scenario, ideal) = outage.scenario();
-            for (what, scenario) in [
-                ("", scenario.clone()),
-                (" shifted", shifted(&scenario, seed)),
-            ] {
+            let mut earlier = ideal.clone();
+            for want in &mut earlier.must_page {
+                want.since -= 30.0;
+            }
+            let moved = shifted(&scenario, seed);
+            for (what, scenario, ideal) in [("", scenario, ideal), (" shifted", moved, earlier)] {
                 let found = judge(&scenario, &ideal);
                 faults.extend(found.map(|it| format!("{name} seed {seed}{what}: {it}")));
             }
