@@ -157,7 +157,7 @@ impl Engine {
     /// Nothing when the master was never heard of and has no master itself.
     fn ask_master(&self, master: &CheckName, failure: Failure, hops: u32) -> Option<Explanation> {
         let check = self.check(master);
-        let Some((check, since)) = check.and_then(|check| Some((check, check.state.since?))) else {
+        let Some(check) = check.filter(|check| check.state.since.is_some()) else {
             self.hosts.get(master.host())?;
             return match self.explain(master, failure, hops + 1) {
                 Explanation::None => None,

@@ -227,7 +227,7 @@ fn the_same_inputs_give_the_same_notices_and_no_key_twice() {
 /// How many seeds of each kind: `RAVENRY_SEEDS=FROM-TO`.
 fn seeds() -> std::ops::RangeInclusive<u64> {
     let Ok(seeds) = std::env::var("RAVENRY_SEEDS") else {
-        return 1..=2;
+        return 1..=1;
     };
     let (from, to) = seeds.split_once('-').unwrap_or(("1", &seeds));
     from.parse().unwrap()..=to.parse().unwrap()
