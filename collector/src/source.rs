@@ -1,6 +1,7 @@
 //! What pages ask for, answered from the catalog, the store and the judge.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use ravenry_alerts::action::{Action, Done, Refusal};
 use ravenry_alerts::check::CheckName;
@@ -9,11 +10,12 @@ use ravenry_alerts::outbox::Picture;
 use ravenry_alerts::quiet::{Comment, Downtime, Mute};
 use ravenry_alerts::severity::Severity;
 use ravenry_plugins::clock;
+use ravenry_plugins::graph::{Field, Graph};
 use ravenry_plugins::name::{GraphName, HostName};
 use ravenry_plugins::timestamp::Timestamp;
 use ravenry_web::source::{
-    CheckView, FetchError, GraphDetail, History, HostDetail, HostSummary, IncidentView, Latest,
-    Query, Refused, Source, Trouble,
+    CheckView, FetchError, GraphDetail, Happening, History, HostDetail, HostSummary, IncidentView,
+    Latest, Query, Refused, Source, Trouble,
 };
 
 use crate::catalog::{Host, StoredGraph};
@@ -29,7 +31,11 @@ pub struct LocalSource {
     judge: JudgeHandle,
     health: Arc<Health>,
     groups: RwLock<Arc<Vec<Group>>>,
+    recent: Mutex<Option<(Timestamp, Arc<Vec<IncidentView>>)>>,
 }
+
+/// How old the incidents beside a picture may be.
+const RECENT: Duration = Duration::from_secs(5);
 
 impl LocalSource {
     /// A source over `store` and `judge`.
@@ -45,6 +51,7 @@ impl LocalSource {
             judge,
             health,
             groups: RwLock::new(Arc::new(groups)),
+            recent: Mutex::new(None),
         }
     }
 
@@ -55,6 +62,22 @@ impl LocalSource {
 
     fn groups(&self) -> Arc<Vec<Group>> {
         Arc::clone(&self.groups.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The newest incidents, at most [`RECENT`] old: they are in the database, and every picture asks.
+    fn recent_incidents(&self) -> Arc<Vec<IncidentView>> {
+        let now = clock::now();
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*recent {
+            Some((read, incidents)) if now >= *read && now.since(*read) < RECENT => {
+                Arc::clone(incidents)
+            }
+            Some(_) | None => {
+                let incidents = Arc::new(self.judge.incidents(Happening::LOOKED_AT));
+                *recent = Some((now, Arc::clone(&incidents)));
+                incidents
+            }
+        }
     }
 
     fn summary(
@@ -218,6 +241,35 @@ impl Source for LocalSource {
     fn incident(&self, id: u64) -> Option<IncidentView> {
         self.judge.incident(id)
     }
+
+    fn happenings(&self, detail: &GraphDetail) -> Vec<Happening> {
+        Happening::of_graph(&self.recent_incidents(), detail)
+    }
+}
+
+/// The graph with the thresholds that its fields are judged by, where configuration changes what the plugin said.
+fn judged(graph: &Arc<Graph>, checks: &[CheckView]) -> Arc<Graph> {
+    let mut graph = Arc::clone(graph);
+    for check in checks {
+        let CheckName::Field(series) = &check.name else {
+            continue;
+        };
+        // After a start a check waits for its graph, and nothing is known of its thresholds.
+        if series.graph != graph.name || check.threshold.is_empty() {
+            continue;
+        }
+        let differs = |field: &Field| {
+            field.name == series.field
+                && (field.warning, field.critical) != (check.warning, check.critical)
+        };
+        if graph.fields.iter().any(differs) {
+            let fields = Arc::make_mut(&mut graph).fields.iter_mut();
+            for field in fields.filter(|field| differs(field)) {
+                (field.warning, field.critical) = (check.warning, check.critical);
+            }
+        }
+    }
+    graph
 }
 
 fn detail(
@@ -241,7 +293,7 @@ fn detail(
     });
     GraphDetail {
         host: host.clone(),
-        graph: Arc::clone(&stored.graph),
+        graph: judged(&stored.graph, checks),
         step: layouts.step(host, &stored.graph),
         first_update: stored.first_update,
         last_update: stored

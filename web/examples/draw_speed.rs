@@ -40,6 +40,7 @@ fn main() -> Result<(), Failure> {
         min: Some(&history),
         max: Some(&history),
         earlier: None,
+        events: &[],
         last_update: Some(history.end),
     };
     let ours_svg = ours(rounds, || svg(&Model::resolve(&input, &options)).len())?;

@@ -16,11 +16,15 @@ pub(crate) enum Ago {
 
 impl Ago {
     fn parse(text: &str) -> Option<Self> {
-        match text {
-            "1d" => Some(Self::Day),
-            "1w" => Some(Self::Week),
-            "1y" => Some(Self::Year),
-            _ => None,
+        let all = [Self::Day, Self::Week, Self::Year];
+        all.into_iter().find(|ago| ago.as_str() == text)
+    }
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Day => "1d",
+            Self::Week => "1w",
+            Self::Year => "1y",
         }
     }
 
@@ -61,7 +65,30 @@ pub(crate) struct Choice {
 
 impl Choice {
     /// The names of its parameters, for those who got one wrong.
-    pub(crate) const PARAMETERS: &'static str = "band, earlier, trend, forecast or billing";
+    pub(crate) const PARAMETERS: &'static str = "band, earlier, trend, forecast, billing";
+
+    /// As the address of a page has it.
+    pub(crate) fn pairs(&self) -> Vec<(&'static str, String)> {
+        self.pairs_within(Duration::MAX)
+    }
+
+    /// As the address of a picture of so long a time has it, which cannot forecast more.
+    pub(crate) fn pairs_within(&self, shown: Duration) -> Vec<(&'static str, String)> {
+        const HOUR: u64 = 3600;
+        let yes = |flag: bool| if flag { "yes" } else { "no" }.to_owned();
+        let hours = self.forecast.min(shown).as_secs() / HOUR;
+        let pairs = [
+            ("band", self.band.map(yes)),
+            ("earlier", self.earlier.map(|ago| ago.as_str().to_owned())),
+            ("trend", (self.trend && hours == 0).then(|| yes(true))),
+            ("forecast", (hours > 0).then(|| format!("{hours}h"))),
+            ("billing", self.billing.map(yes)),
+        ];
+        let pairs = pairs.into_iter();
+        pairs
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect()
+    }
 
     /// Takes its parameters; a forecast is at most as long as `shown`.
     pub(crate) fn take(parameters: &mut Parameters, shown: Duration) -> Result<Self, Refusal> {

@@ -13,8 +13,8 @@ use ravenry_plugins::name::{FieldName, GraphName, HostName};
 use crate::answer::Encoded;
 use crate::choice::{Ago, Choice};
 use crate::graph::{
-    self, Earlier, Input, Legend, Model, Options, Paint, Readout, Scale, Side, Size as DrawnSize,
-    Theme, png, svg,
+    self, Earlier, Event, Input, Legend, Model, Options, Paint, Readout, Scale, Side,
+    Size as DrawnSize, Theme, png, svg,
 };
 use crate::live;
 use crate::period::{Period, Stretch};
@@ -130,6 +130,7 @@ struct Histories {
     min: Option<History>,
     max: Option<History>,
     earlier: Option<(Ago, History)>,
+    events: Vec<Event>,
 }
 
 impl Histories {
@@ -141,6 +142,10 @@ impl Histories {
         if let Some(ago) = look.choice.earlier {
             let query = earlier(wanted.query(Consolidation::Average), ago);
             histories.earlier = Some((ago, fetch(source, detail, &query)?));
+        }
+        histories.events.clone_from(&wanted.events);
+        if let Some(trial) = &wanted.trial {
+            histories.events.extend(trial.events(&histories.average));
         }
         Ok(histories)
     }
@@ -164,6 +169,7 @@ impl Histories {
             min: extreme(Consolidation::Min)?,
             max: extreme(Consolidation::Max)?,
             earlier: None,
+            events: Vec::new(),
         })
     }
 
@@ -178,6 +184,7 @@ impl Histories {
                 seconds: ago.seconds(),
                 words: ago.words(),
             }),
+            events: &self.events,
             last_update: detail.last_update,
         }
     }
@@ -230,6 +237,7 @@ pub(crate) fn legend_of_latest(detail: &GraphDetail) -> Legend {
         min: None,
         max: None,
         earlier: None,
+        events: Vec::new(),
     };
     histories
         .model(detail, &Options::new(end - step, end))
@@ -245,8 +253,14 @@ pub(crate) struct LegendRow {
     pub(crate) label: String,
     pub(crate) paint: Paint,
     pub(crate) now: String,
-    /// Least, mean, greatest of each stretch.
-    pub(crate) periods: Vec<[String; 3]>,
+    /// [`columns`] of each stretch.
+    pub(crate) periods: Vec<Vec<String>>,
+}
+
+/// The names of the numbers of a stretch.
+pub(crate) fn columns(billing: bool) -> Vec<&'static str> {
+    let more: &[&str] = if billing { &["95%", "total"] } else { &[] };
+    ["min", "avg", "max"].iter().chain(more).copied().collect()
 }
 
 /// The table of numbers of `stretches`. What cannot be read has dashes; its picture says why.
@@ -254,9 +268,13 @@ pub(crate) fn legend(
     source: &dyn Source,
     detail: &GraphDetail,
     stretches: &[Stretch],
+    billing: bool,
 ) -> Vec<LegendRow> {
     let legend_of = |stretch: &Stretch| {
-        let options = Options::new(stretch.start, stretch.end);
+        let options = Options {
+            billing,
+            ..Options::new(stretch.start, stretch.end)
+        };
         let histories = Histories::fetch(source, detail, stretch, true).ok();
         histories.map(|histories| histories.model(detail, &options).legend)
     };
@@ -274,18 +292,16 @@ pub(crate) fn legend(
             now: live::text(row),
             periods: stretches
                 .iter()
-                .map(|legend| extremes(legend.as_ref(), i))
+                .map(|legend| numbers(legend.as_ref(), i, billing))
                 .collect(),
         })
         .collect()
 }
 
-fn extremes(legend: Option<&Legend>, row: usize) -> [String; 3] {
+fn numbers(legend: Option<&Legend>, row: usize, billing: bool) -> Vec<String> {
     match legend.and_then(|legend| legend.rows.get(row)) {
-        Some(row) => {
-            let [_, min, average, max] = &row.cells;
-            [min, average, max].map(ToString::to_string)
-        }
-        None => ["–", "–", "–"].map(str::to_owned),
+        // The first is the current one, which stands for all stretches.
+        Some(row) => row.shown_cells().skip(1).map(ToString::to_string).collect(),
+        None => vec!["–".to_owned(); columns(billing).len()],
     }
 }

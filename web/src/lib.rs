@@ -10,7 +10,7 @@
 //! ```text
 //! /                                      overview; /group/GROUP the same for one group
 //! /host/HOST                             ?start=&end= here and below: all graphs over a stretch of one's own
-//! /graph/HOST/GRAPH                      four periods; ?hide= leaves out fields
+//! /graph/HOST/GRAPH                      four periods; ?hide= leaves out fields, ?earlier=1w and the like add, ?field=&warning= tries
 //! /graph/HOST/GRAPH/PERIOD.FORM          day week month year range . svg png csv json values.json
 //! /category/CATEGORY  /compare/GRAPH     over all hosts
 //! /sign-in  /sign-out
@@ -43,6 +43,7 @@ mod shot;
 mod site;
 pub mod source;
 mod span;
+mod trial;
 
 use std::any::Any;
 use std::sync::Arc;

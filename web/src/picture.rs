@@ -18,14 +18,15 @@ use crate::api::{data, graph};
 use crate::choice::Choice;
 use crate::drawing::{self, Look};
 use crate::etag::{Tag, TagMaker};
-use crate::graph::{Scale, Theme};
+use crate::graph::{Event, Scale, Theme};
 use crate::live;
 use crate::parameter::{Parameters, Segments};
 use crate::period::{Period, Stretch};
 use crate::refusal::Refusal;
 use crate::shot::Size;
 use crate::site::Site;
-use crate::source::{Consolidation, GraphDetail, Query, Source};
+use crate::source::{Consolidation, GraphDetail, Happening, Query, Source};
+use crate::trial::Trial;
 
 /// What a file's name ends in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,7 +87,7 @@ pub(crate) async fn answer(
     let wanted = site
         .ask(move |source| {
             let detail = graph::find(source, &host, &name)?;
-            Wanted::read(detail, period, format, parameters, source.now(), zone)
+            Wanted::read(source, detail, period, format, parameters, zone)
         })
         .await??;
     let freshness = Freshness::For(wanted.stretch.fresh);
@@ -120,6 +121,10 @@ pub(crate) struct Wanted {
     pub(crate) stretch: Stretch,
     pub(crate) format: Format,
     pub(crate) look: Look,
+    /// What happened in that time.
+    pub(crate) events: Vec<Event>,
+    /// What is tried on it; its thresholds are those of the graph.
+    pub(crate) trial: Option<Trial>,
 }
 
 /// Pixels that a picture may have, as it is asked for.
@@ -128,13 +133,14 @@ const HEIGHTS: (u32, u32) = (80, 2000);
 
 impl Wanted {
     fn read(
-        detail: GraphDetail,
+        source: &dyn Source,
+        mut detail: GraphDetail,
         period: Option<Period>,
         format: Format,
         mut parameters: Parameters,
-        now: Timestamp,
         zone: Tz,
     ) -> Result<Self, Refusal> {
+        let now = source.now();
         let stretch = match period {
             Some(period) => Stretch::of_period(period, detail.step, detail.last_update, now),
             None => range(&mut parameters, &detail, now)?
@@ -148,23 +154,37 @@ impl Wanted {
             Format::Csv | Format::Json => Look::of_table(),
         };
         let look = Look { choice, ..look };
-        parameters.take("row", "any text", |_| Some(()))?;
-        let own = match (format, period) {
-            (Format::Svg | Format::Values, Some(_)) => "width, height, theme, tz, legend, hide, ",
-            (Format::Png, Some(_)) => "width, height, scale, theme, tz, legend, hide, ",
-            (Format::Svg | Format::Values, None) => {
-                "start, end, width, height, theme, tz, legend, hide, "
-            }
-            (Format::Png, None) => "start, end, width, height, scale, theme, tz, legend, hide, ",
-            (Format::Csv | Format::Json, None) => "start, end, ",
-            (Format::Csv | Format::Json, Some(_)) => "",
+        let (events, trial) = match format {
+            Format::Svg | Format::Png | Format::Values => (
+                events(&source.happenings(&detail), &stretch),
+                Trial::take(&mut parameters)?,
+            ),
+            Format::Csv | Format::Json => (Vec::new(), None),
         };
-        parameters.finish(&format!("{own}{}", Choice::PARAMETERS))?;
+        if let Some(trial) = &trial {
+            detail.graph = Arc::new(trial.on(&detail.graph)?);
+        }
+        parameters.take("row", "any text", |_| Some(()))?;
+        let time = if period.is_none() { "start, end, " } else { "" };
+        let look_words = match format {
+            Format::Svg | Format::Values => "width, height, theme, tz, legend, hide, ",
+            Format::Png => "width, height, scale, theme, tz, legend, hide, ",
+            Format::Csv | Format::Json => "",
+        };
+        let tries = match format {
+            Format::Svg | Format::Values | Format::Png => Trial::PARAMETERS,
+            Format::Csv | Format::Json => "",
+        };
+        let join = if tries.is_empty() { "" } else { ", " };
+        let choices = Choice::PARAMETERS;
+        parameters.finish(&format!("{time}{look_words}{choices}{join}{tries}"))?;
         Ok(Self {
             detail,
             stretch,
             format,
             look,
+            events,
+            trial,
         })
     }
 
@@ -178,13 +198,28 @@ impl Wanted {
             self.stretch.resolution,
         ));
         tag.debug(&(self.stretch.last_row, self.detail.step, self.format));
-        tag.debug(&self.look);
+        tag.debug(&(&self.look, &self.events, &self.trial));
         tag.finish()
     }
 
     pub(crate) fn query(&self, consolidation: Consolidation) -> Query {
         query(&self.detail, &self.stretch, consolidation)
     }
+}
+
+/// What of `happenings` a picture of `stretch` shows; what lasts does so to its end.
+fn events(happenings: &[Happening], stretch: &Stretch) -> Vec<Event> {
+    let event = |happening: &Happening| Event {
+        start: happening.start,
+        end: happening.end.unwrap_or(stretch.end).min(stretch.end),
+        kind: happening.kind,
+    };
+    let events = happenings.iter().map(event);
+    let mut events: Vec<Event> = events
+        .filter(|event| event.start < stretch.end && event.end > stretch.start)
+        .collect();
+    events.sort_by_key(|event| (event.start, event.end));
+    events
 }
 
 /// The question for the rows of a stretch.

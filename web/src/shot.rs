@@ -3,13 +3,18 @@
 //! The address holds the row that the picture ends with (`row`), which nothing reads: a page that is fetched again shows
 //! by it which of its pictures have changed.
 
+use std::time::Duration;
+
 use chrono_tz::Tz;
 use ravenry_plugins::timestamp::Timestamp;
 
+use crate::choice::Choice;
+use crate::pages::address::Address;
 use crate::pages::show;
 use crate::period::{Period, Stretch};
 use crate::source::GraphDetail;
 use crate::span::Span;
+use crate::trial::Trial;
 
 /// Pixels across and upright.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +30,12 @@ pub(crate) struct Shot {
     pub(crate) period: String,
     /// `/graph/HOST/GRAPH/day`.
     pub(crate) stem: String,
-    /// What all its addresses need, also as a file: a stretch of time, fields that are left out.
-    file_query: String,
+    /// How long it shows.
+    span: Duration,
+    /// What all its addresses need, tables, too: a stretch of time, what is there beside the numbers.
+    shows: Address,
+    /// What those of pictures need: fields that are left out, a threshold that is tried.
+    looks: Address,
     /// The part of the query that its addresses on pages share.
     query: String,
     pub(crate) size: Size,
@@ -76,7 +85,7 @@ impl Shot {
     ) -> Self {
         let stretch = Stretch::of_period(period, detail.step, detail.last_update, now);
         let words = (period.as_str(), format!("by {}", period.as_str()));
-        Self::new(detail, words, stretch.last_row, zone, size)
+        Self::new(detail, words, &stretch, zone, size)
     }
 
     /// A stretch of one's own.
@@ -91,15 +100,17 @@ impl Shot {
         let stretch = Stretch::of_times(start, end, detail.step, detail.last_update, now);
         let length = show::duration(span.seconds() as f64);
         let words = ("range", length);
-        let mut shot = Self::new(detail, words, stretch.last_row, zone, size);
-        shot.file_query = format!("start={}&end={}", start.seconds(), end.seconds());
+        let mut shot = Self::new(detail, words, &stretch, zone, size);
+        shot.shows = Address::default()
+            .with("start", start.seconds().to_string())
+            .with("end", end.seconds().to_string());
         shot
     }
 
     fn new(
         detail: &GraphDetail,
         (file, words): (&str, String),
-        row: Option<Timestamp>,
+        stretch: &Stretch,
         zone: Tz,
         size: Size,
     ) -> Self {
@@ -108,33 +119,45 @@ impl Shot {
             stem: format!("/graph/{host}/{}/{file}", graph.name),
             query: format!(
                 "row={}&tz={}",
-                row.unwrap_or_default(),
+                stretch.last_row.unwrap_or_default(),
                 show::path_segment(zone.name())
             ),
-            file_query: String::new(),
+            span: stretch.end.since(stretch.start),
+            shows: Address::default(),
+            looks: Address::default(),
             size,
             alt: format!("{} of {host}, {words}", graph.title),
             period: words,
         }
     }
 
-    /// Without the fields that `hide` names.
-    pub(crate) fn hiding(mut self, hide: &str) -> Self {
-        if !hide.is_empty() {
-            let before = std::mem::take(&mut self.file_query);
-            let join = if before.is_empty() { "" } else { "&" };
-            self.file_query = format!("{before}{join}hide={}", show::path_segment(hide));
-        }
+    /// With that beside the numbers.
+    pub(crate) fn beside(mut self, choice: &Choice) -> Self {
+        self.shows = self.shows.with_all(choice.pairs_within(self.span));
         self
     }
 
+    /// Without the fields that `hide` names.
+    pub(crate) fn hiding(mut self, hide: &str) -> Self {
+        self.looks = self.looks.with("hide", hide);
+        self
+    }
+
+    /// With a threshold that is tried.
+    pub(crate) fn trying(mut self, trial: Option<&Trial>) -> Self {
+        let pairs = trial.map(Trial::pairs).into_iter().flatten();
+        self.looks = self.looks.with_all(pairs);
+        self
+    }
+
+    fn file_query(&self) -> String {
+        let looks = self.looks.pairs().to_vec();
+        self.shows.with_all(looks).query()
+    }
+
     fn address(&self, Size { width, height }: Size) -> String {
-        let Self {
-            stem,
-            query,
-            file_query,
-            ..
-        } = self;
+        let Self { stem, query, .. } = self;
+        let file_query = self.file_query();
         let join = if file_query.is_empty() { "" } else { "&" };
         format!(
             "{stem}.svg?{file_query}{join}{query}&theme=auto&legend=no&width={width}&height={height}"
@@ -151,18 +174,16 @@ impl Shot {
 
     /// The picture with everything, to keep.
     pub(crate) fn drawn(&self, extension: &str) -> String {
-        let join = if self.file_query.is_empty() { "" } else { "?" };
-        format!("{}.{extension}{join}{}", self.stem, self.file_query)
+        self.file(extension, &self.file_query())
     }
 
     /// Its numbers. A table has all fields.
     pub(crate) fn table(&self, extension: &str) -> String {
-        let time: Vec<&str> = self
-            .file_query
-            .split('&')
-            .filter(|part| !part.is_empty() && !part.starts_with("hide="))
-            .collect();
-        let join = if time.is_empty() { "" } else { "?" };
-        format!("{}.{extension}{join}{}", self.stem, time.join("&"))
+        self.file(extension, &self.shows.query())
+    }
+
+    fn file(&self, extension: &str, query: &str) -> String {
+        let join = if query.is_empty() { "" } else { "?" };
+        format!("{}.{extension}{join}{query}", self.stem)
     }
 }

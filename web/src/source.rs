@@ -15,6 +15,8 @@ use ravenry_plugins::name::{FieldName, GraphName, GroupName, HostName};
 use ravenry_plugins::timestamp::Timestamp;
 use ravenry_plugins::wire::RunReport;
 
+use crate::graph::EventKind;
+
 /// Everything that a page can ask.
 pub trait Source: Send + Sync + 'static {
     /// The time by the collector's clock.
@@ -68,6 +70,12 @@ pub trait Source: Send + Sync + 'static {
     /// Who said that nobody is told anything, while that holds. [`Self::troubles`] says so too.
     fn muted(&self) -> Option<Mute> {
         None
+    }
+
+    /// What happened to a graph: incidents caused by its checks or its host, as far back as incidents are listed. A source
+    /// whose incidents are far away keeps them for a while: every picture asks.
+    fn happenings(&self, detail: &GraphDetail) -> Vec<Happening> {
+        Happening::of_graph(&self.incidents(Happening::LOOKED_AT), detail)
     }
 
     /// What is wrong with the collector itself.
@@ -127,7 +135,7 @@ pub struct HostDetail {
 pub struct GraphDetail {
     /// The host that it belongs to.
     pub host: HostName,
-    /// The declaration with all defaults filled in.
+    /// The declaration with all defaults filled in; thresholds are those that are judged by.
     pub graph: Arc<Graph>,
     /// The time between two stored rows of the finest archive.
     pub step: Duration,
@@ -201,6 +209,57 @@ pub struct IncidentView {
     pub flapping: bool,
     /// Who knows of it.
     pub acknowledged: Option<Acknowledgement>,
+}
+
+/// Something that lasted and that numbers are seen beside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Happening {
+    /// Since when.
+    pub start: Timestamp,
+    /// Until when; `None` while it lasts.
+    pub end: Option<Timestamp>,
+    /// What it was.
+    pub kind: EventKind,
+    /// One sentence.
+    pub text: String,
+    /// The incident, where it is one.
+    pub incident: Option<u64>,
+}
+
+impl Happening {
+    /// So many incidents are looked through.
+    pub const LOOKED_AT: usize = 500;
+
+    /// Those of `incidents` that a graph is seen beside.
+    #[must_use]
+    pub fn of_graph(incidents: &[IncidentView], detail: &GraphDetail) -> Vec<Self> {
+        let concerns = |incident: &&IncidentView| match &incident.cause {
+            CheckName::Host(host) => *host == detail.host,
+            CheckName::Field(series) => {
+                series.host == detail.host && series.graph == detail.graph.name
+            }
+            CheckName::Verdict(verdict) => {
+                verdict.host == detail.host && detail.graph.check.as_ref() == Some(&verdict.check)
+            }
+        };
+        let happening = |incident: &IncidentView| {
+            let kind = match incident.severity {
+                Severity::Ok => return None,
+                Severity::Unknown => EventKind::Unknown,
+                Severity::Warning => EventKind::Warning,
+                Severity::Critical => EventKind::Critical,
+            };
+            Some(Self {
+                start: incident.opened,
+                end: incident.closed,
+                kind,
+                text: incident.summary.clone(),
+                incident: Some(incident.id),
+            })
+        };
+        let concerned = incidents.iter().filter(concerns);
+        concerned.filter_map(happening).collect()
+    }
 }
 
 /// Something wrong with the collector itself.

@@ -128,12 +128,14 @@ impl Span {
     }
 
     /// As an address has it.
-    pub(crate) fn query(&self) -> String {
+    pub(crate) fn pairs(&self) -> Vec<(&'static str, String)> {
         if self.slides {
-            format!("start=-{}", self.seconds())
-        } else {
-            format!("start={}&end={}", self.start.seconds(), self.end.seconds())
+            return vec![("start", format!("-{}", self.seconds()))];
         }
+        vec![
+            ("start", self.start.seconds().to_string()),
+            ("end", self.end.seconds().to_string()),
+        ]
     }
 
     /// Where that leads; `None` when it is there already. No stretch that was moved goes beyond the present: one that would
@@ -249,6 +251,14 @@ mod tests {
         check("-99999999999", None);
     }
 
+    fn query(span: Span) -> String {
+        let pairs = span.pairs().into_iter();
+        let pairs: Vec<String> = pairs
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        pairs.join("&")
+    }
+
     fn span(start: Said, end: Said) -> Span {
         Span::of(start, end, now()).unwrap_or_else(|error| panic!("{error}"))
     }
@@ -267,13 +277,13 @@ mod tests {
     fn what_slides_ends_with_a_whole_row() {
         let span = span(Said::Ago(3600), Said::Ago(0));
         assert_eq!((span.end.seconds(), span.seconds()), (1_795_200_000, 3600));
-        assert_eq!(span.query(), "start=-3600");
+        assert_eq!(query(span), "start=-3600");
     }
 
     #[test]
     fn moves_lead_as_far_as_the_present() {
         let check = |from: Span, how: Move, expect: Option<&str>| {
-            let found = from.moved(how, now()).map(|span| span.query());
+            let found = from.moved(how, now()).map(query);
             assert_eq!(found.as_deref(), expect, "{from:?} {how:?}");
         };
         let past = span(Said::At(1_795_100_000), Said::At(1_795_104_000));

@@ -1,12 +1,14 @@
 //! What pages show of an engine: where each check stands, and why somebody was told of it or not.
 
 use ravenry_plugins::name::HostName;
+use ravenry_plugins::range::Range;
 use ravenry_plugins::timestamp::Timestamp;
 
 use super::{Check, Engine, Host};
 use crate::check::CheckName;
 use crate::incident::Incident;
 use crate::notice::clock_time;
+use crate::rule::CheckSpec;
 use crate::severity::{HostState, Severity};
 
 /// A check as it stands.
@@ -22,6 +24,10 @@ pub struct CheckView {
     pub value: Option<f64>,
     /// The thresholds in words; empty for a host and for a Nagios check.
     pub threshold: String,
+    /// The same as ranges: what they are now, whether the plugin or an override said so.
+    pub warning: Option<Range>,
+    /// Likewise.
+    pub critical: Option<Range>,
     /// What a Nagios check said last, all its lines.
     pub output: String,
     /// Why somebody was told of it or not, one sentence.
@@ -70,12 +76,14 @@ impl Engine {
 
     fn snapshot(&self, name: CheckName) -> Option<CheckView> {
         let check = self.check(&name)?;
-        let threshold = check.judged_by.as_ref().map(|by| by.spec.in_words());
+        let spec = check.judged_by.as_ref().map(|by| &by.spec);
         Some(CheckView {
             severity: check.state.severity,
             since: check.state.since,
             value: check.value,
-            threshold: threshold.unwrap_or_default(),
+            threshold: spec.map(CheckSpec::in_words).unwrap_or_default(),
+            warning: spec.and_then(|spec| spec.warning),
+            critical: spec.and_then(|spec| spec.critical),
             output: check.said.clone(),
             reason: self.reason(&name, check),
             incident: check.incident,

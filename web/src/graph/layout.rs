@@ -4,6 +4,7 @@ use chrono_tz::Tz;
 use ravenry_plugins::timestamp::Timestamp;
 
 use super::axis::{self, ValueTick};
+use super::event::{self, Event, EventKind};
 use super::font::{self, TEXT_PX, TITLE_PX};
 use super::legend::{Row, base_of};
 use super::model::{Anchor, Input, Mark, Model, Options, Plot, Rule, Size, Text, paint};
@@ -76,10 +77,12 @@ pub(super) fn lay_out(model: &mut Model, input: &Input<'_>, options: &Options, c
     let mut painter = Painter { model, frame };
     painter.ground();
     painter.gaps(content);
+    painter.events_under(content, input.events);
     let values = value_ticks(input, content, frame.plot[3]);
     painter.value_axis(&values, content);
     painter.time_axis(content, options.zone);
     painter.rules(content);
+    painter.events_over(content, input.events);
     if frame.around.labels {
         painter.title();
         painter.vlabel(input.graph.vlabel.as_deref());
@@ -252,6 +255,57 @@ impl Painter<'_> {
             if self.frame.around.labels && to - from > font::width(NO_DATA, TEXT_PX) + 8.0 {
                 let middle = ((from + to) * 0.5, top + (height * 0.5).round() + 4.0);
                 self.text(middle, Anchor::Middle, NO_DATA, paint::MUTED);
+            }
+        }
+    }
+
+    /// The columns from a beginning to an end that are in the plot, two at least; none when it is outside.
+    fn columns(&self, content: &Content, event: &Event) -> Option<(f32, f32)> {
+        let (start, end) = (event.start.seconds_f64(), event.end.seconds_f64());
+        if end < content.x.0 || start > content.x.1 {
+            return None;
+        }
+        let [left, _, width, _] = self.frame.plot;
+        let (from, to) = (self.column(content, start), self.column(content, end));
+        let from = from.min(left + width - 2.0);
+        Some((from, to.max(from + 2.0)))
+    }
+
+    fn events_under(&mut self, content: &Content, events: &[Event]) {
+        let [_, top, _, height] = self.frame.plot;
+        for event in events {
+            match (event.kind, self.columns(content, event)) {
+                (EventKind::Downtime, Some((from, to))) => {
+                    self.under([from, top, to - from, height], paint::DOWNTIME);
+                }
+                (
+                    EventKind::Downtime
+                    | EventKind::Unknown
+                    | EventKind::Warning
+                    | EventKind::Critical
+                    | EventKind::TriedWarning
+                    | EventKind::TriedCritical,
+                    _,
+                ) => {}
+            }
+        }
+    }
+
+    fn events_over(&mut self, content: &Content, events: &[Event]) {
+        let [_, top, _, height] = self.frame.plot;
+        for event in events {
+            let Some((from, to)) = self.columns(content, event) else {
+                continue;
+            };
+            let paint = match event.kind {
+                EventKind::Downtime => paint::DOWNTIME_STRIP,
+                EventKind::Unknown => paint::UNKNOWN,
+                EventKind::Warning | EventKind::TriedWarning => paint::WARNING,
+                EventKind::Critical | EventKind::TriedCritical => paint::CRITICAL,
+            };
+            let (below, high) = event::strip(event.kind);
+            if below + high < height {
+                self.over([from, top + below, to - from, high], paint);
             }
         }
     }

@@ -9,6 +9,7 @@
 mod axis;
 mod beside;
 mod draw;
+mod event;
 mod font;
 mod formula;
 mod layout;
@@ -28,6 +29,7 @@ mod tests;
 pub use axis::{TimeTick, ValueTick, log_ticks, time_ticks, value_ticks};
 pub use beside::Earlier;
 pub(crate) use beside::trend_rows;
+pub use event::{Event, EventKind};
 pub(crate) use legend::billing_numbers;
 pub use legend::{BILLING_COLUMNS, Billing, COLUMNS, Legend, Row, Side};
 pub use model::{Anchor, Input, Mark, Model, Options, Outline, Plot, Scale, Shape, Size, Text};

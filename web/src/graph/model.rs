@@ -11,6 +11,7 @@ use ravenry_plugins::name::FieldName;
 use ravenry_plugins::timestamp::Timestamp;
 
 use super::beside::{Beside, Earlier, Material};
+use super::event::{self, Event};
 use super::layout;
 use super::legend::{self, Archives, Billing, Legend, Row, Side};
 use super::palette::{self, Paint, Palette};
@@ -34,6 +35,8 @@ pub struct Input<'a> {
     pub max: Option<&'a History>,
     /// The same period earlier, drawn as faint lines.
     pub earlier: Option<Earlier<'a>>,
+    /// What happened in that time, and what would have been told; what is later lies over what is earlier.
+    pub events: &'a [Event],
     /// The newest sample of any field.
     pub last_update: Option<Timestamp>,
 }
@@ -239,14 +242,31 @@ pub(super) mod paint {
     pub(in super::super) const WARNING: usize = 8;
     pub(in super::super) const CRITICAL: usize = 9;
     pub(in super::super) const TOTAL: usize = 10;
+    pub(in super::super) const UNKNOWN: usize = 11;
+    pub(in super::super) const DOWNTIME: usize = 12;
+    pub(in super::super) const DOWNTIME_STRIP: usize = 13;
 }
 
 pub(super) fn fixed_paints() -> Vec<Paint> {
     use palette::{
-        AXIS, CANVAS, CRITICAL, GRID, GRID_MAJOR, GROUND, MUTED, NO_DATA, TEXT, TOTAL, WARNING,
+        AXIS, CANVAS, CRITICAL, DOWNTIME, DOWNTIME_STRIP, GRID, GRID_MAJOR, GROUND, MUTED, NO_DATA,
+        TEXT, TOTAL, UNKNOWN, WARNING,
     };
     vec![
-        GROUND, CANVAS, GRID, GRID_MAJOR, AXIS, TEXT, MUTED, NO_DATA, WARNING, CRITICAL, TOTAL,
+        GROUND,
+        CANVAS,
+        GRID,
+        GRID_MAJOR,
+        AXIS,
+        TEXT,
+        MUTED,
+        NO_DATA,
+        WARNING,
+        CRITICAL,
+        TOTAL,
+        UNKNOWN,
+        DOWNTIME,
+        DOWNTIME_STRIP,
     ]
 }
 
@@ -293,6 +313,7 @@ impl Model {
             }
             layout::Dress::Bare => Beside::default(),
         };
+        legend.notes.extend(event::notes(input.events));
         let mut members: Vec<Member> = members.into_iter().map(|(_, member)| member).collect();
         let grid = coarsen(Grid::of(input.average), &mut members, options);
         let mut layers = stack::layers(&members);

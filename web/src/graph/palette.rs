@@ -153,6 +153,12 @@ pub(super) const NO_DATA: Paint = Paint::new(
 );
 pub(super) const WARNING: Paint = Paint::new(Colour::hex(0xbf_8700), Colour::hex(0xe3_b341));
 pub(super) const CRITICAL: Paint = Paint::new(Colour::hex(0xcf_222e), Colour::hex(0xff_6b63));
+pub(super) const UNKNOWN: Paint = Paint::new(Colour::hex(0x6a_51a3), Colour::hex(0xb9_a5f0));
+pub(super) const DOWNTIME: Paint = Paint::new(
+    Colour::hex(0x00_72b2).with_alpha(0x22),
+    Colour::hex(0x56_b4e9).with_alpha(0x30),
+);
+pub(super) const DOWNTIME_STRIP: Paint = Paint::new(Colour::hex(0x00_72b2), Colour::hex(0x56_b4e9));
 pub(super) const TOTAL: Paint = Paint::new(Colour::hex(0x00_0000), Colour::hex(0xff_ffff));
 
 #[cfg(test)]

@@ -95,6 +95,7 @@ pub(super) fn input<'a>(graph: &'a Graph, history: &'a History) -> Input<'a> {
         min: None,
         max: None,
         earlier: None,
+        events: &[],
         last_update: Some(history.end),
     }
 }

@@ -9,6 +9,9 @@ use axum::response::Response;
 use ravenry_alerts::severity::Severity;
 use ravenry_plugins::name::GraphName;
 
+use crate::choice::Choice;
+use crate::pages::address::Address;
+use crate::pages::beside::BesideLine;
 use crate::pages::frame::{Frame, Viewer};
 use crate::pages::show;
 use crate::pages::time::TimeLine;
@@ -28,6 +31,9 @@ const GRAPHS_MAX: usize = 200;
 struct Gallery {
     frame: Frame,
     time: TimeLine,
+    beside: BesideLine,
+    /// What the addresses of its graphs say, too.
+    query: String,
     title: String,
     /// This page's path, for the links to its other periods.
     path: String,
@@ -136,8 +142,9 @@ async fn answer(
     site.ask(move |source| {
         let now = source.now();
         let span = Span::take(&mut parameters, now, frame.zone)?;
-        parameters.finish("period, start or end")?;
-        let page = Gallery::of(source, frame, &wanted, (period, span))?;
+        let choice = Choice::take(&mut parameters, Period::Year.span())?;
+        parameters.finish(&format!("period, start, end, {}", Choice::PARAMETERS))?;
+        let page = Gallery::of(source, frame, &wanted, (period, span, choice))?;
         super::answer(&headers, &page)
     })
     .await?
@@ -148,7 +155,7 @@ impl Gallery {
         source: &dyn Source,
         frame: Frame,
         wanted: &Wanted,
-        (period, span): (Period, Option<Span>),
+        (period, span, choice): (Period, Option<Span>, Choice),
     ) -> Result<Self, Refusal> {
         let mut graphs = wanted.graphs(source);
         if graphs.is_empty() {
@@ -158,8 +165,23 @@ impl Gallery {
         graphs.truncate(GRAPHS_MAX);
         let (zone, now) = (frame.zone, source.now());
         let segment = show::path_segment(&wanted.title());
+        let own = Address::default()
+            .with_all(span.iter().flat_map(Span::pairs))
+            .with_all(choice.pairs());
+        let here = match span {
+            Some(_) => own.clone(),
+            None => Address::default()
+                .with("period", period.as_str())
+                .with_all(choice.pairs()),
+        };
         Ok(Self {
-            time: TimeLine::of(span, Vec::new(), &frame, now),
+            time: TimeLine::of(span, &own, &frame, now),
+            beside: BesideLine::of(&choice, &here, false),
+            query: if own.is_empty() {
+                String::new()
+            } else {
+                own.to_string()
+            },
             frame: frame.with_counts(source),
             title: wanted.title(),
             path: wanted.path(&segment),
@@ -171,7 +193,8 @@ impl Gallery {
                     shot: match span {
                         Some(span) => Shot::over(&graph, &span, zone, now, Shot::CARD),
                         None => Shot::of(&graph, period, zone, now, Shot::CARD),
-                    },
+                    }
+                    .beside(&choice),
                     graph,
                 })
                 .collect(),

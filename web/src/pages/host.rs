@@ -10,7 +10,10 @@ use axum::response::Response;
 use ravenry_alerts::severity::Severity;
 use ravenry_plugins::timestamp::Timestamp;
 
+use crate::choice::Choice;
 use crate::live::{self, Live};
+use crate::pages::address::Address;
+use crate::pages::beside::BesideLine;
 use crate::pages::frame::{Frame, Viewer};
 use crate::pages::show;
 use crate::pages::time::TimeLine;
@@ -27,6 +30,9 @@ use crate::span::Span;
 struct HostPage {
     frame: Frame,
     time: TimeLine,
+    beside: BesideLine,
+    /// What the addresses of its graphs say, too.
+    query: String,
     host: HostDetail,
     /// Checks that are not ok, worst first.
     wrong: Vec<CheckView>,
@@ -63,15 +69,21 @@ pub(crate) async fn answer(
             .ok_or_else(|| Refusal::NoHost(name.to_string()))?;
         let now = source.now();
         let span = Span::take(&mut parameters, now, frame.zone)?;
-        parameters.finish("start or end")?;
-        let page = HostPage::of(host, frame.with_counts(source), span, now);
+        let choice = Choice::take(&mut parameters, Period::Year.span())?;
+        parameters.finish(&format!("start, end, {}", Choice::PARAMETERS))?;
+        let page = HostPage::of(host, frame.with_counts(source), (span, choice), now);
         super::answer(&headers, &page)
     })
     .await?
 }
 
 impl HostPage {
-    fn of(mut host: HostDetail, frame: Frame, span: Option<Span>, now: Timestamp) -> Self {
+    fn of(
+        mut host: HostDetail,
+        frame: Frame,
+        (span, choice): (Option<Span>, Choice),
+        now: Timestamp,
+    ) -> Self {
         let graphs = std::mem::take(&mut host.graphs);
         let mut wrong: Vec<CheckView> = host
             .checks
@@ -80,9 +92,18 @@ impl HostPage {
             .cloned()
             .collect();
         wrong.sort_by_key(|check| std::cmp::Reverse(check.severity));
+        let here = Address::default()
+            .with_all(span.iter().flat_map(Span::pairs))
+            .with_all(choice.pairs());
         Self {
-            categories: categories(graphs, &frame, span, now),
-            time: TimeLine::of(span, Vec::new(), &frame, now),
+            categories: categories(graphs, &frame, (span, choice), now),
+            time: TimeLine::of(span, &here, &frame, now),
+            beside: BesideLine::of(&choice, &here, false),
+            query: if here.is_empty() {
+                String::new()
+            } else {
+                here.to_string()
+            },
             failing: host.runs.iter().filter(|run| run.error.is_some()).count(),
             wrong,
             frame,
@@ -95,7 +116,7 @@ impl HostPage {
 fn categories(
     graphs: Vec<GraphDetail>,
     frame: &Frame,
-    span: Option<Span>,
+    (span, choice): (Option<Span>, Choice),
     now: Timestamp,
 ) -> Vec<Category> {
     let mut categories: Vec<Category> = Vec::new();
@@ -111,7 +132,10 @@ fn categories(
         if let Some(category) = categories.last_mut() {
             category.worst = category.worst.max(graph.worst());
             category.panels.push(Panel {
-                shots: shots(&graph, frame, span, now),
+                shots: shots(&graph, frame, span, now)
+                    .into_iter()
+                    .map(|shot| shot.beside(&choice))
+                    .collect(),
                 live: live::readings(&graph),
                 graph,
             });

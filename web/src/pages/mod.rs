@@ -2,7 +2,9 @@
 //! works without the script.
 
 pub(crate) mod act;
+pub(crate) mod address;
 pub(crate) mod agents;
+pub(crate) mod beside;
 pub(crate) mod downtimes;
 pub(crate) mod frame;
 pub(crate) mod gallery;
@@ -15,6 +17,7 @@ pub(crate) mod problems;
 pub(crate) mod show;
 pub(crate) mod sign_in;
 pub(crate) mod time;
+pub(crate) mod tries;
 
 use askama::Template;
 use axum::http::HeaderMap;

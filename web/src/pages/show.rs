@@ -11,6 +11,7 @@ use ravenry_alerts::check::CheckName;
 use ravenry_alerts::severity::{HostState, Severity};
 use ravenry_plugins::timestamp::Timestamp;
 
+use crate::graph::EventKind;
 use crate::source::{CheckView, HostSummary, IncidentView};
 
 /// A time: UTC for programs, the zone of the viewer for people.
@@ -75,6 +76,16 @@ impl fmt::Display for Chip {
 
 pub(crate) fn chip(severity: impl Borrow<Severity>) -> Chip {
     Chip(severity.borrow().as_str())
+}
+
+/// The word for something that happened.
+pub(crate) fn event_chip(kind: impl Borrow<EventKind>) -> Chip {
+    Chip(match kind.borrow() {
+        EventKind::Downtime => "downtime",
+        EventKind::Unknown => "unknown",
+        EventKind::Warning | EventKind::TriedWarning => "warning",
+        EventKind::Critical | EventKind::TriedCritical => "critical",
+    })
 }
 
 /// The one word for a host: its own state when that is not up, else the worst of its checks.

@@ -3,6 +3,7 @@
 
 use ravenry_plugins::timestamp::Timestamp;
 
+use crate::pages::address::Address;
 use crate::pages::frame::Frame;
 use crate::pages::show;
 use crate::span::{Move, Span};
@@ -46,31 +47,22 @@ pub(crate) struct Step {
     pub(crate) current: bool,
 }
 
-/// `?` and the parameters that are not empty.
-pub(crate) fn address(parts: &[String]) -> String {
-    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    format!("?{}", parts.join("&"))
-}
-
 impl TimeLine {
-    pub(crate) fn of(
-        span: Option<Span>,
-        keep: Vec<(&'static str, String)>,
-        frame: &Frame,
-        now: Timestamp,
-    ) -> Self {
-        let kept: Vec<String> = keep
-            .iter()
-            .map(|(name, value)| format!("{name}={}", show::path_segment(value)))
-            .collect();
-        let with = |time: String| address(&[&[time], kept.as_slice()].concat());
+    /// For a page whose address is `here`.
+    pub(crate) fn of(span: Option<Span>, here: &Address, frame: &Frame, now: Timestamp) -> Self {
+        let keep = here.without(&["start", "end"]);
+        let with = |time: Vec<(&'static str, String)>| {
+            Address::default()
+                .with_all(time)
+                .with_all(keep.pairs().to_vec())
+                .to_string()
+        };
         let step = |word, name, how| Step {
             word,
             name,
             address: span
                 .and_then(|span| span.moved(how, now))
-                .map(|span| with(span.query())),
+                .map(|span| with(span.pairs())),
             current: false,
         };
         let shown = span.map_or(
@@ -90,13 +82,13 @@ impl TimeLine {
                 .map(|(word, seconds)| Step {
                     word,
                     name: "last",
-                    address: Some(with(format!("start=-{seconds}"))),
+                    address: Some(with(vec![("start", format!("-{seconds}"))])),
                     current: span.is_some_and(|span| span.is_last(*seconds)),
                 })
                 .collect(),
-            close: with(String::new()),
+            close: with(Vec::new()),
             span,
-            keep,
+            keep: keep.pairs().to_vec(),
         }
     }
 }

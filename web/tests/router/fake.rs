@@ -11,6 +11,7 @@ use ravenry_plugins::declaration::{Attributes, Declaration, FieldDeclaration};
 use ravenry_plugins::graph::{Graph, Kind};
 use ravenry_plugins::name::{FieldName, GraphName, GroupName, HostName, SeriesName};
 use ravenry_plugins::problem::Problem;
+use ravenry_plugins::range::Range;
 use ravenry_plugins::timestamp::Timestamp;
 use ravenry_plugins::wire::RunReport;
 use ravenry_web::source::{
@@ -307,6 +308,8 @@ fn check(host: &str, field: Option<(&str, &str)>, severity: Severity) -> CheckVi
         } else {
             String::new()
         },
+        warning: None,
+        critical: field.and_then(|_| Range::parse_munin("98").ok()),
         output: String::new(),
         reason: reason.to_owned(),
         incident: None,

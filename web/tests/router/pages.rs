@@ -1,6 +1,6 @@
 //! Pages: what they show, that all of it is text, that every link leads somewhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::http::Method;
@@ -135,11 +135,46 @@ fn times_are_shown_in_the_zone_of_the_one_who_looks() {
     );
 }
 
+/// Parameters by which a page is shown in another way.
+const CHOICES: [&str; 9] = [
+    "start=",
+    "hide=",
+    "earlier=",
+    "trend=",
+    "forecast=",
+    "band=",
+    "billing=",
+    "warning=",
+    "critical=",
+];
+
 #[test]
 fn every_link_of_every_page_leads_somewhere() {
     let mut seen: BTreeSet<String> = BTreeSet::new();
+    let mut asked: BTreeMap<(String, String, bool), usize> = BTreeMap::new();
     let mut open: Vec<String> = vec!["/".to_owned()];
     while let Some(path) = open.pop() {
+        // Of what differs only in choices a few are enough.
+        let alike = path.split('/').nth(1).map(|first| {
+            let choices = CHOICES
+                .iter()
+                .filter(|choice| path.contains(**choice))
+                .copied();
+            let form = path.split('?').next().unwrap().rsplit('.').next().unwrap();
+            (
+                first.to_owned(),
+                choices.collect::<String>(),
+                form.len() < 5,
+            )
+        });
+        let alike = alike.filter(|(_, choices, _)| !choices.is_empty());
+        if let Some(kind) = alike {
+            let count = asked.entry(kind).or_insert(0);
+            *count += 1;
+            if *count > 12 {
+                continue;
+            }
+        }
         if !seen.insert(path.clone()) {
             continue;
         }
@@ -150,8 +185,8 @@ fn every_link_of_every_page_leads_somewhere() {
             "{path}: {}",
             answer.status
         );
-        // From one stretch of time, or choice of fields, there is always another one.
-        let has_no_end = path.contains("start=") || path.contains("hide=");
+        // From one stretch of time, or choice of what is shown, there is always another one.
+        let has_no_end = CHOICES.iter().any(|choice| path.contains(choice));
         if !has_no_end && answer.header("content-type").starts_with("text/html") {
             open.extend(links(answer.text(), &path));
         }
@@ -301,4 +336,59 @@ fn assets_are_kept_for_ever() {
         ),
         ("text/css; charset=utf-8", "gzip")
     );
+}
+
+#[test]
+fn what_is_drawn_beside_the_numbers_is_a_link_away_and_stays() {
+    let host = ask("/host/web1.example.net?start=-7200&earlier=1w");
+    for text in [
+        "href=\"?start=-7200&#38;earlier=1d\"",
+        "href=\"?start=-7200\" aria-current=\"true\"",
+        "href=\"?earlier=1w\"",
+        "/graph/web1.example.net/load?start=-7200&#38;earlier=1w",
+        "&#38;earlier=1w&#38;row=",
+    ] {
+        assert!(host.text().contains(text), "{text}: {}", host.text());
+    }
+    let graph = ask("/graph/web1.example.net/load?forecast=744h&billing=yes");
+    for text in [
+        // No picture forecasts more than it shows.
+        "load/day.svg?forecast=33h&#38;billing=yes&#38;row=",
+        "load/month.csv?forecast=744h&#38;billing=yes",
+        ">95%</th>",
+        ">total</th>",
+    ] {
+        assert!(graph.text().contains(text), "{text}: {}", graph.text());
+    }
+}
+
+#[test]
+fn a_threshold_is_tried_in_pictures_and_in_words() {
+    let path = "/graph/web1.example.net/load?field=load&warning=0.5&for=5m";
+    let page = ask(path);
+    assert_eq!(page.status.as_u16(), 200, "{}", page.text());
+    for text in [
+        "load/day.svg?field=load&#38;warning=0.5&#38;for=5m&#38;row=",
+        "somebody would have been told",
+        "warning = &#34;0.5&#34;\ncritical = &#34;none&#34;\nattempts = 5\n",
+        "href=\"?\">stop trying</a>",
+    ] {
+        assert!(page.text().contains(text), "{text}: {}", page.text());
+    }
+    // The form of a page that nobody filled in.
+    let empty = ask("/graph/web1.example.net/load?field=load&warning=&critical=&for=");
+    assert!(!empty.text().contains("would have been told"));
+    for (query, expected) in [
+        ("field=nosuch&warning=1", "a field of load"),
+        ("field=load&warning=high", "a good range"),
+        ("field=load&warning=1&for=ever", "how long it must last"),
+    ] {
+        let answer = ask(&format!("/graph/web1.example.net/load?{query}"));
+        assert_eq!(answer.status.as_u16(), 400, "{query}");
+        assert!(
+            answer.text().contains(expected),
+            "{query}: {}",
+            answer.text()
+        );
+    }
 }

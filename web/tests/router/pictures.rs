@@ -156,7 +156,7 @@ fn a_parameter_that_is_wrong_is_named() {
     check("range.png?end=now", "parameter start");
     check(
         "day.csv?theme=dark",
-        "parameter theme: expected band, earlier, trend, forecast or billing",
+        "parameter theme: expected band, earlier, trend, forecast, billing",
     );
     check(
         "day.svg?earlier=2d",

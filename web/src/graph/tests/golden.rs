@@ -538,3 +538,35 @@ fn golden_trend_that_reaches_a_threshold() {
     let (graph, history) = day(MEMORY, memory_number);
     check("forecast-stack", &input(&graph, &history), &dark);
 }
+
+#[test]
+fn golden_incidents_a_downtime_and_what_is_tried() {
+    let (graph, history) = day(DF, df_number);
+    let event = |from: i64, to: i64, kind| Event {
+        start: Timestamp::from_seconds(START + from * 600),
+        end: Timestamp::from_seconds(START + to * 600),
+        kind,
+    };
+    let events = [
+        event(-20, 6, EventKind::Unknown),
+        event(30, 44, EventKind::Warning),
+        event(40, 40, EventKind::Critical),
+        event(60, 84, EventKind::Downtime),
+        event(100, 130, EventKind::Critical),
+        event(34, 44, EventKind::TriedWarning),
+        event(101, 101, EventKind::TriedCritical),
+        event(110, 130, EventKind::TriedCritical),
+        event(500, 600, EventKind::Critical),
+    ];
+    let input = Input {
+        events: &events,
+        ..input(&graph, &history)
+    };
+    check("events", &input, &by_day());
+    let dark = Options {
+        theme: Theme::Dark,
+        size: Size::Picture(480, 190),
+        ..by_day()
+    };
+    check("events-dark", &input, &dark);
+}

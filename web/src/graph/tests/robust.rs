@@ -46,7 +46,18 @@ impl Random {
 }
 
 fn check(graph: &Graph, history: &History, options: &Options) {
+    let span = |from: i64, to: i64, kind| Event {
+        start: Timestamp::from_seconds(from),
+        end: Timestamp::from_seconds(to),
+        kind,
+    };
+    let events = [
+        span(0, i64::from(u32::MAX), EventKind::Downtime),
+        span(START, START, EventKind::Critical),
+        span(START + 9, START, EventKind::TriedWarning),
+    ];
     let beside = Input {
+        events: &events,
         min: Some(history),
         max: Some(history),
         earlier: Some(Earlier {
