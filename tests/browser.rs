@@ -111,7 +111,7 @@ fn zoom_by_dragging(browser: &mut Browser) {
     );
     browser.wait_for(LOADED);
     browser.shoot("host-zoomed");
-    browser.ask("history.back()");
+    browser.back();
     browser.wait_for(
         "!location.search && document.querySelector('img.graph').src.includes('/hour.svg')",
     );
@@ -141,7 +141,7 @@ fn hiding_a_field(browser: &mut Browser) {
     );
     browser.wait_for(LOADED);
     browser.shoot("graph-hidden-field");
-    browser.ask("history.back()");
+    browser.back();
     browser.wait_for("!document.querySelector('tr.hidden-field')");
 }
 
@@ -184,15 +184,15 @@ fn pages_are_read_on_a_phone_in_the_dark_and_on_a_wall() {
     let Some(mut browser) = at_a_desk(&collector) else {
         return;
     };
-    for (scheme, width, height) in [
-        ("light", 360, 740),
-        ("dark", 360, 740),
-        ("dark", 1280, 1000),
-        ("light", 3840, 2160),
+    let largest = [PAGES[0], PAGES[2], PAGES[3]];
+    for (scheme, width, height, pages) in [
+        ("light", 360, 740, &PAGES[..]),
+        ("dark", 1280, 1000, &PAGES[..]),
+        ("light", 3840, 2160, &largest[..]),
     ] {
         browser.prefer("prefers-color-scheme", scheme);
         browser.resize(width, height);
-        for path in PAGES {
+        for path in pages {
             browser.open(path);
             let name = path.trim_start_matches('/').replace(['/', '?', '='], "-");
             browser.wait_for(LOADED);
@@ -237,7 +237,30 @@ fn without_scripts_links_and_forms_do_the_same() {
     );
     browser.wait_for(LOADED);
     browser.shoot("graph-without-scripts");
-    browser.ask("history.back()");
+    browser.back();
     browser.wait_for("!location.search.includes('tz=')");
+    assert!(browser.complaints.is_empty(), "{:#?}", browser.complaints);
+}
+
+#[test]
+fn a_threshold_is_tried_by_a_form() {
+    let collector = collector();
+    let Some(mut browser) = at_a_desk(&collector) else {
+        return;
+    };
+    browser.allow_scripts(false);
+    browser.open("/graph/web1/traffic");
+    browser.click("a[data-stay='earlier-a day']");
+    browser.wait_for("document.querySelector('img.graph').src.includes('earlier=1d')");
+    browser.wait_for("document.readyState === 'complete'");
+    browser.ask("document.querySelector('input[name=warning]').value = '20'");
+    browser.ask("document.querySelector('input[name=for]').value = '2m'");
+    browser.click("form.try button");
+    browser.wait_for("document.querySelector('#try').closest('section').textContent.includes('would have been told')");
+    browser.wait_for(
+        "['warning=20', 'for=2m', 'earlier=1d'].every(p => document.querySelector('img.graph').src.includes(p))",
+    );
+    browser.wait_for(LOADED);
+    browser.shoot("graph-tried");
     assert!(browser.complaints.is_empty(), "{:#?}", browser.complaints);
 }

@@ -99,6 +99,13 @@ impl Browser {
     /// # Panics
     /// When it fails, the browser has ended, or it says nothing for long.
     pub fn call(&mut self, method: &str, parameters: &Value) -> Value {
+        let message = self.answer(method, parameters);
+        assert!(message["error"].is_null(), "{method}: {message}");
+        message["result"].clone()
+    }
+
+    /// The message that answers.
+    fn answer(&mut self, method: &str, parameters: &Value) -> Value {
         self.last += 1;
         let mut message = json!({"id": self.last, "method": method, "params": parameters});
         if !self.session.is_empty() {
@@ -111,8 +118,7 @@ impl Browser {
             let message = self.messages.recv_timeout(wait::PATIENCE);
             let message = message.unwrap_or_else(|error| panic!("{method}: {error}"));
             if message["id"] == self.last {
-                assert!(message["error"].is_null(), "{method}: {message}");
-                return message["result"].clone();
+                return message;
             }
             self.note(&message);
         }
@@ -160,9 +166,21 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
-    /// Waits until `script` is true in the page.
+    /// Waits until `script` is true in the page. What throws is not true yet: a page that is being left or loaded lacks
+    /// much.
     pub fn wait_for(&mut self, script: &str) {
-        wait::until(script, || self.ask(script) == true);
+        let question = json!({"expression": script, "returnByValue": true});
+        wait::until(script, || {
+            let answer = self.answer("Runtime.evaluate", &question);
+            answer["result"]["result"]["value"] == true
+        });
+    }
+
+    /// Goes back as the button does.
+    pub fn back(&mut self) {
+        // The page that is asked may be gone before it has answered.
+        let question = json!({"expression": "history.back()"});
+        self.answer("Runtime.evaluate", &question);
     }
 
     /// Pixels of the window; below 600 across it is a phone.
@@ -179,6 +197,10 @@ impl Browser {
 
     /// The place `(across, upright)`, as shares, in the first element that `selector` finds, scrolled into sight.
     pub fn place(&mut self, selector: &str, (across, upright): (f64, f64)) -> (f64, f64) {
+        self.wait_for(&format!(
+            "document.querySelector({}) !== null",
+            json!(selector)
+        ));
         let script = format!(
             "(() => {{ const e = document.querySelector({}); e.scrollIntoView({{block: 'center'}}); \
              const r = e.getBoundingClientRect(); return [r.left + r.width * {across}, r.top + r.height * {upright}]; }})()",

@@ -75,7 +75,8 @@ impl Trial {
 
     /// As an address has it.
     pub(crate) fn pairs(&self) -> [(&'static str, String); 4] {
-        let range = |range: Option<Range>| range.map_or_else(String::new, range_text);
+        let range =
+            |range: Option<Range>| range.map_or_else(String::new, |range| range_text(&range));
         [
             ("field", self.field.to_string()),
             ("warning", range(self.warning)),
@@ -189,7 +190,7 @@ fn parse_held(text: &str) -> Option<Duration> {
 }
 
 /// As people write it: a lone number is the greatest good value.
-pub(crate) fn range_text(range: Range) -> String {
+pub(crate) fn range_text(range: &Range) -> String {
     let text = range.to_string();
     text.strip_prefix(':').map_or(text.clone(), str::to_owned)
 }

@@ -113,7 +113,7 @@ fn settings(graph: &GraphDetail, trial: &Trial) -> String {
         graph.host, graph.graph.name, trial.field
     );
     for (name, range) in [("warning", trial.warning), ("critical", trial.critical)] {
-        let value = range.map_or_else(|| "none".to_owned(), trial::range_text);
+        let value = range.map_or_else(|| "none".to_owned(), |range| trial::range_text(&range));
         text.push_str(&format!("{name} = \"{value}\"\n"));
     }
     let readings = trial.held.as_secs().div_ceil(graph.step.as_secs().max(1));
