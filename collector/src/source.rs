@@ -13,6 +13,7 @@ use ravenry_plugins::clock;
 use ravenry_plugins::graph::{Field, Graph};
 use ravenry_plugins::name::{GraphName, HostName};
 use ravenry_plugins::timestamp::Timestamp;
+use ravenry_web::graph::EventKind;
 use ravenry_web::source::{
     CheckView, FetchError, GraphDetail, Happening, History, HostDetail, HostSummary, IncidentView,
     Latest, Query, Refused, Source, Trouble,
@@ -243,8 +244,30 @@ impl Source for LocalSource {
     }
 
     fn happenings(&self, detail: &GraphDetail) -> Vec<Happening> {
-        Happening::of_graph(&self.recent_incidents(), detail)
+        let mut happenings = Happening::of_graph(&self.recent_incidents(), detail);
+        let groups = self.groups();
+        let downtimes = self.judge.downtimes();
+        let downtimes = downtimes
+            .iter()
+            .filter(|downtime| is_seen(downtime, detail, &groups));
+        happenings.extend(downtimes.map(|downtime| Happening {
+            start: downtime.begun.unwrap_or(downtime.start),
+            end: Some(downtime.over_at()),
+            kind: EventKind::Downtime,
+            text: format!("downtime by {}: {}", downtime.author, downtime.comment),
+            incident: None,
+        }));
+        happenings
     }
+}
+
+/// Whether a graph is seen beside a downtime: one of its host or of a check of it, that has begun or will at a fixed time.
+fn is_seen(downtime: &Downtime, detail: &GraphDetail, groups: &[Group]) -> bool {
+    let has_a_time = downtime.flexible_seconds.is_none() || downtime.begun.is_some();
+    let host = CheckName::Host(detail.host.clone());
+    let mut checks = detail.checks.iter().map(|check| &check.name);
+    has_a_time
+        && (downtime.is_about(&host, groups) || checks.any(|name| downtime.is_about(name, groups)))
 }
 
 /// The graph with the thresholds that its fields are judged by, where configuration changes what the plugin said.

@@ -199,7 +199,7 @@ pub(crate) fn range_text(range: &Range) -> String {
 pub(crate) fn held_text(held: Duration) -> String {
     let seconds = held.as_secs();
     let units = [(86_400, "d"), (3600, "h"), (60, "m")];
-    match units.iter().find(|(unit, _)| seconds % unit == 0) {
+    match units.iter().find(|(unit, _)| seconds.is_multiple_of(*unit)) {
         _ if seconds == 0 => String::new(),
         Some((unit, name)) => format!("{}{name}", seconds / unit),
         None => format!("{seconds}s"),
