@@ -76,6 +76,8 @@ pub fn day_picture(source: &dyn Source, host: &HostName, graph: &GraphName) -> O
     let now = source.now();
     let stretch = Stretch::of_period(Period::Day, detail.step, detail.last_update, now);
     let wanted = Wanted {
+        events: picture::events(&source.happenings(&detail), &stretch),
+        trial: None,
         detail,
         stretch,
         format: Format::Png,

@@ -208,7 +208,7 @@ impl Wanted {
 }
 
 /// What of `happenings` a picture of `stretch` shows; what lasts does so to its end.
-fn events(happenings: &[Happening], stretch: &Stretch) -> Vec<Event> {
+pub(crate) fn events(happenings: &[Happening], stretch: &Stretch) -> Vec<Event> {
     let event = |happening: &Happening| Event {
         start: happening.start,
         end: happening.end.unwrap_or(stretch.end).min(stretch.end),

@@ -8,6 +8,7 @@ use chrono::{NaiveDateTime, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 use ravenry_plugins::timestamp::Timestamp;
 
+use crate::pages::address::Address;
 use crate::parameter::Parameters;
 use crate::period;
 use crate::refusal::Refusal;
@@ -138,6 +139,11 @@ impl Span {
         ]
     }
 
+    /// The same as text.
+    pub(crate) fn query(&self) -> String {
+        Address::default().with_all(self.pairs()).query()
+    }
+
     /// Where that leads; `None` when it is there already. No stretch that was moved goes beyond the present: one that would
     /// ends there and slides.
     pub(crate) fn moved(&self, how: Move, now: Timestamp) -> Option<Self> {
@@ -251,14 +257,6 @@ mod tests {
         check("-99999999999", None);
     }
 
-    fn query(span: Span) -> String {
-        let pairs = span.pairs().into_iter();
-        let pairs: Vec<String> = pairs
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        pairs.join("&")
-    }
-
     fn span(start: Said, end: Said) -> Span {
         Span::of(start, end, now()).unwrap_or_else(|error| panic!("{error}"))
     }
@@ -277,13 +275,13 @@ mod tests {
     fn what_slides_ends_with_a_whole_row() {
         let span = span(Said::Ago(3600), Said::Ago(0));
         assert_eq!((span.end.seconds(), span.seconds()), (1_795_200_000, 3600));
-        assert_eq!(query(span), "start=-3600");
+        assert_eq!(span.query(), "start=-3600");
     }
 
     #[test]
     fn moves_lead_as_far_as_the_present() {
         let check = |from: Span, how: Move, expect: Option<&str>| {
-            let found = from.moved(how, now()).map(query);
+            let found = from.moved(how, now()).map(|span| span.query());
             assert_eq!(found.as_deref(), expect, "{from:?} {how:?}");
         };
         let past = span(Said::At(1_795_100_000), Said::At(1_795_104_000));
