@@ -26,6 +26,7 @@ use ravenry_plugins::name::{FieldName, GraphName, HostName, SeriesName, VerdictN
 use ravenry_plugins::reading::Reading;
 use ravenry_plugins::timestamp::Timestamp;
 
+use crate::budget::Desk;
 use crate::check::{CheckName, Patience, State, Transition};
 use crate::gate::Reason;
 use crate::incident::Incident;
@@ -34,6 +35,7 @@ use crate::quiet::{Comment, Downtime};
 use crate::rate::{Previous, Scale};
 use crate::rule::{CheckSpec, ContactName, DownAfter, HostSpec, Rules};
 
+mod desk;
 mod judge;
 mod memory;
 mod place;
@@ -96,6 +98,10 @@ pub struct Engine {
     downtimes: BTreeMap<u64, Downtime>,
     comments: BTreeMap<u64, Comment>,
     standing: Standing,
+    /// What waits for people, and what they were sent lately.
+    desks: BTreeMap<ContactName, Desk>,
+    /// When to look at them.
+    desk_times: BTreeSet<(Timestamp, ContactName)>,
     /// Incidents of which a row was stored.
     kept: BTreeSet<u64>,
     /// The time of the last input.
@@ -230,6 +236,8 @@ impl Engine {
             downtimes: BTreeMap::new(),
             comments: BTreeMap::new(),
             standing: Standing::default(),
+            desks: BTreeMap::new(),
+            desk_times: BTreeSet::new(),
             kept: BTreeSet::new(),
             now: None,
             to_review: BTreeSet::new(),
@@ -322,7 +330,7 @@ impl Engine {
             self.declare(&host, &graph, now);
         }
         self.recount(now);
-        self.review_untold();
+        self.review_open();
         self.review_all(now);
     }
 
@@ -371,7 +379,8 @@ impl Engine {
         let wait = self.waits.first().map(|(at, _)| *at);
         let deadline = self.deadlines.first().map(|(at, _)| *at);
         let quiet = self.next_quiet_end();
-        [Some(next_tick), alarm, hold, wait, deadline, quiet]
+        let desk = self.desk_times.first().map(|(at, _)| *at);
+        [Some(next_tick), alarm, hold, wait, deadline, quiet, desk]
             .into_iter()
             .flatten()
             .min()

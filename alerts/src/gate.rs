@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::CheckName;
 use crate::incident::Told;
+use crate::period::Period;
 use crate::quiet::{Acknowledgement, Mute};
 use crate::rule::Contact;
 use crate::severity::Severity;
 
 /// All gates, in the order in which they are asked. A new quiet is a new line here.
-pub const GATES: [Gate; 9] = [
+pub const GATES: [Gate; 12] = [
     Gate::Muted,
     Gate::MutedByHand,
     Gate::Downtime,
@@ -24,6 +25,9 @@ pub const GATES: [Gate; 9] = [
     Gate::Acknowledged,
     Gate::ContactSeverity,
     Gate::AlreadyTold,
+    Gate::CheckPeriod,
+    Gate::ContactPeriod,
+    Gate::Budget,
 ];
 
 /// One reason not to tell.
@@ -45,8 +49,14 @@ pub enum Gate {
     Acknowledged,
     /// The contact does not want to hear of this severity, or nobody of this check.
     ContactSeverity,
+    /// People are told of the check at certain times only.
+    CheckPeriod,
+    /// The contact is told at certain times only.
+    ContactPeriod,
     /// The contact has been told of this incident at this severity or a worse one.
     AlreadyTold,
+    /// The contact had as many notices as it wants at once: the next digest says this, too.
+    Budget,
 }
 
 /// What a gate is asked: may this contact be told of this problem now?
@@ -68,8 +78,14 @@ pub struct Question<'a> {
     pub acknowledged: Option<&'a Acknowledgement>,
     /// Of which severities the check's rule lets anybody hear.
     pub severities: Option<&'a [Severity]>,
-    /// Whether it has become so much wider that an update is due.
-    pub update_due: bool,
+    /// Whether it has become so much wider that an update is due, or nobody has acknowledged it and a reminder is due.
+    pub again: bool,
+    /// The period outside of which nobody is told of the check, where it is not on.
+    pub check_period: Option<&'a Period>,
+    /// The contact's period, where it is not on.
+    pub contact_period: Option<&'a Period>,
+    /// When the contact's next digest goes out, where its budget is used up.
+    pub digest_at: Option<Timestamp>,
     /// The check that explains this one, when another does.
     pub explained_by: Option<&'a CheckName>,
     /// Until when fresh results are awaited.
@@ -130,6 +146,25 @@ pub enum Reason {
         /// At which severity.
         severity: Severity,
     },
+    /// [`Gate::CheckPeriod`].
+    CheckPeriod {
+        /// The period's name.
+        period: String,
+        /// When it begins: told then, if it is still so.
+        until: Option<Timestamp>,
+    },
+    /// [`Gate::ContactPeriod`].
+    ContactPeriod {
+        /// The period's name.
+        period: String,
+        /// When it begins: told then, if it is still so.
+        until: Option<Timestamp>,
+    },
+    /// [`Gate::Budget`].
+    Budget {
+        /// Told then, together with what else is held back.
+        until: Timestamp,
+    },
     /// There is no contact that this could be told to.
     NoContact,
     /// It was over before anybody had been told.
@@ -137,6 +172,22 @@ pub enum Reason {
 }
 
 impl Gate {
+    /// Whether it is about the incident, not about one contact: while it holds, nothing escalates.
+    #[must_use]
+    pub fn is_for_everybody(self) -> bool {
+        match self {
+            Self::Muted
+            | Self::MutedByHand
+            | Self::Downtime
+            | Self::Dependency
+            | Self::Settling
+            | Self::QuorumMember
+            | Self::Acknowledged
+            | Self::CheckPeriod => true,
+            Self::ContactSeverity | Self::ContactPeriod | Self::AlreadyTold | Self::Budget => false,
+        }
+    }
+
     /// The reason not to tell, when this gate holds.
     #[must_use]
     pub fn ask(self, question: &Question<'_>) -> Option<Reason> {
@@ -171,11 +222,20 @@ impl Gate {
             }
             Self::AlreadyTold => question
                 .told
-                .filter(|told| told.severity >= question.severity && !question.update_due)
+                .filter(|told| told.severity >= question.severity && !question.again)
                 .map(|told| Reason::AlreadyTold {
                     at: told.at,
                     severity: told.severity,
                 }),
+            Self::CheckPeriod => question.check_period.map(|it| Reason::CheckPeriod {
+                period: it.name.clone(),
+                until: it.next_change(question.now),
+            }),
+            Self::ContactPeriod => question.contact_period.map(|it| Reason::ContactPeriod {
+                period: it.name.clone(),
+                until: it.next_change(question.now),
+            }),
+            Self::Budget => question.digest_at.map(|until| Reason::Budget { until }),
         }
     }
 }
@@ -194,6 +254,25 @@ impl Reason {
         Self::MutedByHand {
             by: mute.author.clone(),
             until: mute.expires,
+        }
+    }
+
+    /// Whether only time keeps somebody from being told.
+    #[must_use]
+    pub fn is_a_wait(&self) -> bool {
+        match self {
+            Self::CheckPeriod { .. } | Self::ContactPeriod { .. } | Self::Budget { .. } => true,
+            Self::Muted
+            | Self::MutedByHand { .. }
+            | Self::Downtime { .. }
+            | Self::QuorumMember { .. }
+            | Self::Acknowledged { .. }
+            | Self::Explained { .. }
+            | Self::Settling { .. }
+            | Self::Unwanted { .. }
+            | Self::AlreadyTold { .. }
+            | Self::NoContact
+            | Self::OverUntold => false,
         }
     }
 }
@@ -243,10 +322,32 @@ impl fmt::Display for Reason {
                     crate::notice::clock_time(*at)
                 )
             }
+            Self::CheckPeriod { period, until } => write!(
+                f,
+                "people are told of it in period {period} only, {}",
+                begins(*until)
+            ),
+            Self::ContactPeriod { period, until } => write!(
+                f,
+                "wants to be told in period {period} only, {}",
+                begins(*until)
+            ),
+            Self::Budget { until } => write!(
+                f,
+                "had as many notices as the budget allows; the digest of {} says it",
+                crate::notice::clock_time(*until)
+            ),
             Self::NoContact => f.write_str("no contact is configured for it"),
             Self::OverUntold => f.write_str("it was over before anybody had been told"),
         }
     }
+}
+
+fn begins(until: Option<Timestamp>) -> String {
+    until.map_or_else(
+        || String::from("which does not begin within two years"),
+        |until| format!("which begins {}", crate::notice::clock_time(until)),
+    )
 }
 
 #[cfg(test)]
@@ -267,6 +368,15 @@ mod tests {
             first: Timestamp::EPOCH,
             causes: 1,
             updates: 0,
+            reminders: 0,
+            via: crate::escalation::Via::Route,
+        };
+        let night = Period {
+            name: String::from("night"),
+            zone: chrono_tz::UTC,
+            times: vec!["daily 22:00-06:00".parse().unwrap()],
+            except: Vec::new(),
+            exclude: Vec::new(),
         };
         let farm = HostName::new("farm").unwrap();
         let known = Acknowledgement {
@@ -292,7 +402,10 @@ mod tests {
             quorum: Some(&farm),
             acknowledged: Some(&known),
             severities: None,
-            update_due: false,
+            again: false,
+            check_period: Some(&night),
+            contact_period: Some(&night),
+            digest_at: Some(Timestamp::from_seconds(60)),
             explained_by: Some(&host),
             held_until: Some(Timestamp::from_seconds(60)),
             told: Some(&told),
@@ -319,6 +432,12 @@ mod tests {
         question.severity = Severity::Critical;
         check(&question, Some(Gate::AlreadyTold));
         question.told = None;
+        check(&question, Some(Gate::CheckPeriod));
+        question.check_period = None;
+        check(&question, Some(Gate::ContactPeriod));
+        question.contact_period = None;
+        check(&question, Some(Gate::Budget));
+        question.digest_at = None;
         check(&question, None);
     }
 }

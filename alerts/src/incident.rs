@@ -6,6 +6,7 @@ use ravenry_plugins::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::check::CheckName;
+use crate::escalation::Via;
 use crate::gate::Reason;
 use crate::quiet::Acknowledgement;
 use crate::rule::ContactName;
@@ -65,6 +66,9 @@ pub struct Incident {
     /// Nobody is told before, unless fresh results confirm the problem.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_until: Option<Timestamp>,
+    /// Since when it is there to be told and nobody has acknowledged it: from then on it escalates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
 }
 
 /// The last notice to a contact about an incident.
@@ -85,6 +89,12 @@ pub struct Told {
     /// How many updates there were.
     #[serde(default)]
     pub updates: u32,
+    /// How many reminders there were of this severity.
+    #[serde(default)]
+    pub reminders: u32,
+    /// How they came to be told.
+    #[serde(default, skip_serializing_if = "Via::is_route")]
+    pub via: Via,
 }
 
 /// From so many relapses on an incident is flapping.

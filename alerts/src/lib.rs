@@ -8,16 +8,22 @@
 
 pub mod action;
 pub mod address;
+pub mod budget;
 pub mod channel;
 pub mod check;
 pub mod engine;
+pub mod escalation;
 pub mod gate;
 pub mod incident;
 pub mod notice;
 pub mod outbox;
+pub mod period;
 pub mod quiet;
 pub mod rate;
+pub mod rota;
+pub mod route;
 pub mod rule;
 pub mod severity;
 pub mod simulation;
 pub mod topology;
+pub mod wall;

@@ -62,6 +62,10 @@ pub enum Kind {
     Worse,
     /// It has become much wider than what the contact was told.
     Update,
+    /// It is still so, and nobody has acknowledged it.
+    Reminder,
+    /// Several incidents at once, for somebody whose budget of notices is used up.
+    Digest,
     /// It is over.
     Recovery,
     /// It is not watched any more: its threshold or its host was taken away.
@@ -75,8 +79,8 @@ impl Kind {
     #[must_use]
     pub fn is_problem(self) -> bool {
         match self {
-            Self::Problem | Self::Worse | Self::Update => true,
-            Self::Recovery | Self::Withdrawn | Self::Test => false,
+            Self::Problem | Self::Worse | Self::Update | Self::Reminder => true,
+            Self::Recovery | Self::Withdrawn | Self::Digest | Self::Test => false,
         }
     }
 
@@ -87,6 +91,8 @@ impl Kind {
             Self::Problem => "problem",
             Self::Worse => "worse",
             Self::Update => "update",
+            Self::Reminder => "reminder",
+            Self::Digest => "digest",
             Self::Recovery => "recovery",
             Self::Withdrawn => "withdrawn",
             Self::Test => "test",
@@ -136,9 +142,25 @@ pub struct Notice {
     /// What the value is measured in: `%`; empty where that is not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub unit: String,
-    /// Why this contact is told, one sentence without its full stop; empty where nothing is to be said.
+    /// How this contact came to be told, where that is not just the route: `on call in oncall`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
+    /// What a digest is about, the worst first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub digest: Vec<DigestLine>,
+}
+
+/// One incident in a digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DigestLine {
+    /// Its number.
+    pub incident: u64,
+    /// What a notice about it alone would have been about.
+    pub kind: Kind,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The subject of that notice.
+    pub subject: String,
 }
 
 /// Makes the path and query of the link by which a contact acknowledges an incident, signed, as of a time.
@@ -186,6 +208,13 @@ impl Links {
         (!is_quorum).then(|| format!("{base}/host/{}", check.host()))
     }
 
+    /// The page of all incidents.
+    #[must_use]
+    pub fn incidents(&self) -> Option<String> {
+        let base = self.base.as_ref()?;
+        Some(format!("{base}/incidents"))
+    }
+
     /// Where the incident is shown.
     #[must_use]
     pub fn incident(&self, id: u64) -> Option<String> {
@@ -197,7 +226,8 @@ impl Links {
     #[must_use]
     pub fn acknowledge(&self, notice: &Notice) -> Option<String> {
         let (base, sign) = (self.base.as_ref()?, self.sign.as_ref()?);
-        let wanted = notice.kind.is_problem() && notice.check.is_some();
+        let one = notice.check.is_some() && notice.kind != Kind::Digest;
+        let wanted = notice.kind.is_problem() && one;
         wanted.then(|| format!("{base}{}", sign(&notice.key, notice.at)))
     }
 }
@@ -228,6 +258,7 @@ impl Notice {
             hides: Vec::new(),
             unit: String::new(),
             why: String::new(),
+            digest: Vec::new(),
         }
     }
 
@@ -238,6 +269,7 @@ impl Notice {
     pub fn subject(&self, over: Option<Timestamp>) -> String {
         let tag = self.tag(over);
         let subject = match &self.check {
+            _ if self.kind == Kind::Digest => format!("[{tag}] {}", self.sentence(over)),
             None => format!("[{tag}] Ravenry can reach {}", self.key.contact),
             Some(check) => format!(
                 "[{tag}] {}: {}{}",
@@ -267,12 +299,19 @@ impl Notice {
         match (over, self.kind, &self.check) {
             (Some(_), _, _) => "recovered meanwhile",
             (None, Kind::Test, _) => "test",
+            (None, Kind::Digest, _) => "digest",
             (None, Kind::Withdrawn, _) => "not watched any more",
-            (None, Kind::Problem | Kind::Worse | Kind::Update, Some(CheckName::Host(_))) => "down",
+            (
+                None,
+                Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder,
+                Some(CheckName::Host(_)),
+            ) => "down",
             (None, Kind::Recovery, Some(CheckName::Host(_))) => "up",
-            (None, Kind::Problem | Kind::Worse | Kind::Update | Kind::Recovery, _) => {
-                self.severity.as_str()
-            }
+            (
+                None,
+                Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder | Kind::Recovery,
+                _,
+            ) => self.severity.as_str(),
         }
     }
 
@@ -284,13 +323,27 @@ impl Notice {
         }
     }
 
+    /// `7 incidents, 5 of them open`.
+    fn digest_sentence(&self) -> String {
+        let all = self.digest.len();
+        let open = |line: &&DigestLine| line.kind.is_problem();
+        match self.digest.iter().filter(open).count() {
+            0 => format!("{all} incidents are over"),
+            open => format!("{all} incidents, {open} of them open"),
+        }
+    }
+
     /// What is wrong or over, without the host; `over` as in [`Self::subject`].
     #[must_use]
     pub fn sentence(&self, over: Option<Timestamp>) -> String {
         let lasted = words(over.unwrap_or(self.at).since(self.since));
         match (&self.check, self.kind) {
+            (_, Kind::Digest) => self.digest_sentence(),
             (None, _) | (_, Kind::Test) => String::from("This is a test, nothing is wrong"),
-            (Some(CheckName::Host(_)), Kind::Problem | Kind::Worse | Kind::Update) => match over {
+            (
+                Some(CheckName::Host(_)),
+                Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder,
+            ) => match over {
                 None => String::from("nothing is heard of the host"),
                 Some(_) => format!("nothing was heard of the host for {lasted}"),
             },
@@ -300,7 +353,10 @@ impl Notice {
             (Some(CheckName::Host(_)), Kind::Withdrawn) => {
                 String::from("the host was taken out while it was down")
             }
-            (Some(CheckName::Field(_)), Kind::Problem | Kind::Worse | Kind::Update) => {
+            (
+                Some(CheckName::Field(_)),
+                Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder,
+            ) => {
                 let value = self.value.map(|value| (value, self.unit.as_str()));
                 let severity = self.severity;
                 let text = problem(&self.label, severity, value, &self.threshold, self.hidden);
@@ -315,7 +371,10 @@ impl Notice {
                     .map_or_else(String::new, |value| format!(" is {}", self.measured(value)));
                 format!("{}{value} (was {} for {lasted})", self.label, self.was)
             }
-            (Some(CheckName::Verdict(_)), Kind::Problem | Kind::Worse | Kind::Update) => {
+            (
+                Some(CheckName::Verdict(_)),
+                Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder,
+            ) => {
                 let text = said(&self.label, self.severity, &self.output);
                 match over {
                     None => text,
@@ -337,6 +396,13 @@ impl Notice {
 
     fn measured(&self, value: f64) -> String {
         measured(value, &self.unit)
+    }
+}
+
+impl fmt::Display for DigestLine {
+    /// `[critical] web1: df / is 99.1 % (critical above 98), incident 12`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, incident {}", self.subject, self.incident)
     }
 }
 

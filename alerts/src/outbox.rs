@@ -97,6 +97,10 @@ pub struct Picture {
 
 /// What is to be made durable, in order.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most are rows, and each lives for a moment"
+)]
 pub enum OutboxEffect {
     /// This row is new or changed.
     Store(Box<Pending>),
@@ -564,7 +568,10 @@ impl Outbox {
             waiting.pending.notice.kind.is_problem() && !waiting.pending.in_doubt
         };
         let mut merged = Vec::new();
-        for pair in of_incident.windows(2).filter(|pair| movable(pair[0])) {
+        // A digest speaks of other incidents, too.
+        let alone = |waiting: &Waiting| waiting.pending.notice.kind != Kind::Digest;
+        let pairs = of_incident.windows(2);
+        for pair in pairs.filter(|pair| movable(pair[0]) && alone(pair[1])) {
             let (first, then) = (&pair[0].pending.notice, &pair[1].pending.notice);
             merged.push((first.clone(), then.clone()));
         }

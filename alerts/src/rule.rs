@@ -6,19 +6,28 @@
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ravenry_plugins::graph::Field;
 use ravenry_plugins::name::{GraphName, HostName, SeriesName, VerdictName};
 use ravenry_plugins::pattern::Pattern;
 use ravenry_plugins::range::Range;
+use ravenry_plugins::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
+use crate::budget::{Budget, Remind};
 use crate::check::{CheckName, Patience, Verdict};
+use crate::escalation::Escalation;
 use crate::notice::number;
+use crate::period::Period;
+use crate::rota::Rota;
+use crate::route::{Among, Place, RouteRule};
 use crate::severity::Severity;
 use crate::topology::{Dependency, Group, Memory, Quorum};
+
+pub use crate::route::Route;
 
 /// Everything that the engine is told about what to judge and whom to tell.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +41,12 @@ pub struct Rules {
     pub hosts: Vec<HostRule>,
     /// Everybody who can be told, in order.
     pub contacts: Vec<Contact>,
+    /// People who take turns, by names that no contact has.
+    pub rotas: Vec<Rota>,
+    /// Who is told where no route and no override says otherwise.
+    pub route: Route,
+    /// Who is told of what, in order.
+    pub routes: Vec<RouteRule>,
     /// Nobody is told anything.
     pub muted: bool,
     /// The time between readings where a graph does not say.
@@ -69,6 +84,9 @@ impl Default for Rules {
             fields: Vec::new(),
             hosts: Vec::new(),
             contacts: Vec::new(),
+            rotas: Vec::new(),
+            route: Route::default(),
+            routes: Vec::new(),
             muted: false,
             step: Duration::from_secs(60),
             host_steps: 5,
@@ -90,6 +108,8 @@ impl Default for Rules {
 pub struct FieldRule {
     /// Which hosts.
     pub host: Pattern,
+    /// And of these, which.
+    pub among: Among,
     /// Which graphs.
     pub graph: Pattern,
     /// Which fields.
@@ -110,6 +130,12 @@ pub struct FieldRule {
     pub severities: Option<Vec<Severity>>,
     /// Whether nobody is told.
     pub muted: Option<bool>,
+    /// When people are told.
+    pub told_in: Option<Arc<Period>>,
+    /// When it is judged.
+    pub judged_in: Option<Arc<Period>>,
+    /// Who else while nobody acknowledges.
+    pub escalation: Option<Arc<Escalation>>,
 }
 
 /// Settings for the liveness of the hosts whose names match; `None` leaves what was said before.
@@ -117,6 +143,10 @@ pub struct FieldRule {
 pub struct HostRule {
     /// Which hosts.
     pub host: Pattern,
+    /// And of these, which.
+    pub among: Among,
+    /// What they are tagged with, beside what other rules say.
+    pub tags: Option<Vec<String>>,
     /// When it is down.
     pub down_after: Option<DownAfter>,
     /// The Nagios check whose verdict says whether it is up.
@@ -129,6 +159,10 @@ pub struct HostRule {
     pub contacts: Option<Vec<ContactName>>,
     /// Whether nobody is told.
     pub muted: Option<bool>,
+    /// When people are told.
+    pub told_in: Option<Arc<Period>>,
+    /// Who else while nobody acknowledges.
+    pub escalation: Option<Arc<Escalation>>,
 }
 
 /// A threshold as an override sets it.
@@ -188,6 +222,12 @@ pub struct Contact {
     pub channels: Vec<Address>,
     /// Of which severities they hear.
     pub severities: Vec<Severity>,
+    /// When they are told; what cannot wait goes to others by an escalation.
+    pub period: Option<Arc<Period>>,
+    /// How many notices they get one by one.
+    pub budget: Option<Budget>,
+    /// How often they are told again of what nobody has acknowledged.
+    pub remind: Option<Remind>,
 }
 
 impl Contact {
@@ -197,6 +237,9 @@ impl Contact {
             name: ContactName::new(name),
             channels: Vec::new(),
             severities: vec![Severity::Unknown, Severity::Warning, Severity::Critical],
+            period: None,
+            budget: None,
+            remind: None,
         }
     }
 }
@@ -212,19 +255,10 @@ pub struct CheckSpec {
     pub patience: Patience,
     /// How long it may be missing; `None` is [`Rules::field_steps`] steps.
     pub freshness: Option<Duration>,
+    /// When it is judged: at other times it stays as it was.
+    pub judged_in: Option<Arc<Period>>,
     /// Who is told.
-    pub route: Route,
-}
-
-/// Who is told of a check.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Route {
-    /// These contacts; `None` is all of them.
-    pub contacts: Option<Vec<ContactName>>,
-    /// Of these severities; `None` is all of them.
-    pub severities: Option<Vec<Severity>>,
-    /// Nobody, for now.
-    pub muted: bool,
+    pub route: Arc<Route>,
 }
 
 /// By what a host's liveness is judged.
@@ -239,26 +273,31 @@ pub struct HostSpec {
     /// Through which hosts it is reached.
     pub parents: Vec<HostName>,
     /// Who is told.
-    pub route: Route,
+    pub route: Arc<Route>,
 }
 
 impl Rules {
     /// By what a field is judged: the plugin's word, then the overrides.
     #[must_use]
     pub fn resolve(&self, series: &SeriesName, field: &Field) -> CheckSpec {
+        let place = self.place(&series.host);
         let mut spec = CheckSpec {
             warning: field.warning,
             critical: field.critical,
             patience: self.patience,
             freshness: None,
-            route: Route::default(),
+            judged_in: None,
+            route: Arc::default(),
         };
+        let mut route = self.base_route(&CheckName::Field(series.clone()), &place);
         if let Some(limit) = field.unknown_limit {
             spec.patience.unknown_limit = limit;
         }
-        for rule in self.fields.iter().filter(|rule| rule.matches(series)) {
-            rule.apply(&mut spec);
+        let matching = |rule: &&FieldRule| rule.matches(series, &place);
+        for rule in self.fields.iter().filter(matching) {
+            rule.apply(&mut spec, &mut route);
         }
+        spec.route = Arc::new(route);
         spec
     }
 
@@ -266,19 +305,24 @@ impl Rules {
     /// their field is that also matches no field (`*`). Its thresholds are its own business.
     #[must_use]
     pub fn resolve_verdict(&self, name: &VerdictName) -> CheckSpec {
+        let place = self.place(&name.host);
         let mut spec = CheckSpec {
             warning: None,
             critical: None,
             patience: self.patience,
             freshness: None,
-            route: Route::default(),
+            judged_in: None,
+            route: Arc::default(),
         };
-        for rule in self.fields.iter().filter(|rule| rule.is_about(name)) {
-            rule.apply(&mut spec);
+        let mut route = self.base_route(&CheckName::Verdict(name.clone()), &place);
+        let matching = |rule: &&FieldRule| rule.is_about(name, &place);
+        for rule in self.fields.iter().filter(matching) {
+            rule.apply(&mut spec, &mut route);
         }
         CheckSpec {
             warning: None,
             critical: None,
+            route: Arc::new(route),
             ..spec
         }
     }
@@ -286,14 +330,16 @@ impl Rules {
     /// By what a host's liveness is judged.
     #[must_use]
     pub fn resolve_host(&self, host: &HostName) -> HostSpec {
+        let place = self.place(host);
         let mut spec = HostSpec {
             down_after: None,
             alive: None,
             patience: self.patience,
             parents: Vec::new(),
-            route: Route::default(),
+            route: Arc::default(),
         };
-        let matching = |rule: &&HostRule| rule.host.matches(host.as_str());
+        let mut route = self.base_route(&CheckName::Host(host.clone()), &place);
+        let matching = |rule: &&HostRule| rule.is_about(&place);
         for rule in self.hosts.iter().filter(matching) {
             spec.down_after = rule.down_after.or(spec.down_after);
             spec.alive = rule.alive.clone().or(spec.alive);
@@ -301,8 +347,10 @@ impl Rules {
             if let Some(parents) = &rule.parents {
                 spec.parents.clone_from(parents);
             }
-            spec.route.apply(rule.contacts.as_ref(), rule.muted);
+            let (period, escalation) = (rule.told_in.as_ref(), rule.escalation.as_ref());
+            route.apply(rule.contacts.as_deref(), rule.muted, period, escalation);
         }
+        spec.route = Arc::new(route);
         spec
     }
 
@@ -320,14 +368,6 @@ impl Rules {
         quorums.map(|it| it.name.clone()).collect()
     }
 
-    /// The contacts of a route, in their order.
-    pub fn contacts_of<'a>(&'a self, route: &'a Route) -> impl Iterator<Item = &'a Contact> {
-        self.contacts.iter().filter(|contact| {
-            let named = |names: &Vec<ContactName>| names.contains(&contact.name);
-            route.contacts.as_ref().is_none_or(named)
-        })
-    }
-
     /// The channels of each contact.
     #[must_use]
     pub fn channels(&self) -> BTreeMap<ContactName, Vec<Address>> {
@@ -338,23 +378,33 @@ impl Rules {
     }
 }
 
-impl FieldRule {
-    /// Whether the rule is about this field.
+impl HostRule {
+    /// Whether the rule is about this host.
     #[must_use]
-    pub fn matches(&self, series: &SeriesName) -> bool {
-        self.host.matches(series.host.as_str())
+    pub fn is_about(&self, place: &Place<'_>) -> bool {
+        self.host.matches(place.host.as_str()) && self.among.holds(place)
+    }
+}
+
+impl FieldRule {
+    /// Whether the rule is about this field, of the host at `place`.
+    #[must_use]
+    pub fn matches(&self, series: &SeriesName, place: &Place<'_>) -> bool {
+        self.host.matches(place.host.as_str())
+            && self.among.holds(place)
             && self.graph.matches(series.graph.as_str())
             && self.field.matches(series.field.as_str())
     }
 
     /// Whether the rule is about this Nagios check.
-    fn is_about(&self, name: &VerdictName) -> bool {
-        self.host.matches(name.host.as_str())
+    fn is_about(&self, name: &VerdictName, place: &Place<'_>) -> bool {
+        self.host.matches(place.host.as_str())
+            && self.among.holds(place)
             && self.graph.matches(name.check.as_str())
             && self.field.matches("")
     }
 
-    fn apply(&self, spec: &mut CheckSpec) {
+    fn apply(&self, spec: &mut CheckSpec, route: &mut Route) {
         if let Some(limit) = self.warning {
             spec.warning = limit.range();
         }
@@ -365,18 +415,30 @@ impl FieldRule {
         spec.patience.unknown_limit = self.unknown_limit.unwrap_or(spec.patience.unknown_limit);
         spec.freshness = self.freshness.or(spec.freshness);
         if self.severities.is_some() {
-            spec.route.severities.clone_from(&self.severities);
+            route.severities.clone_from(&self.severities);
         }
-        spec.route.apply(self.contacts.as_ref(), self.muted);
+        if self.judged_in.is_some() {
+            spec.judged_in.clone_from(&self.judged_in);
+        }
+        let (period, escalation) = (self.told_in.as_ref(), self.escalation.as_ref());
+        route.apply(self.contacts.as_deref(), self.muted, period, escalation);
     }
 }
 
 impl Route {
-    fn apply(&mut self, contacts: Option<&Vec<ContactName>>, muted: Option<bool>) {
+    fn apply(
+        &mut self,
+        contacts: Option<&[ContactName]>,
+        muted: Option<bool>,
+        period: Option<&Arc<Period>>,
+        escalation: Option<&Arc<Escalation>>,
+    ) {
         if let Some(contacts) = contacts {
-            self.contacts = Some(contacts.clone());
+            self.tell(contacts);
         }
         self.muted = muted.unwrap_or(self.muted);
+        self.period = period.cloned().or_else(|| self.period.take());
+        self.escalation = escalation.cloned().or_else(|| self.escalation.take());
     }
 }
 
@@ -394,6 +456,12 @@ impl CheckSpec {
     #[must_use]
     pub fn judges(&self) -> bool {
         self.warning.is_some() || self.critical.is_some()
+    }
+
+    /// Whether results count at this time.
+    #[must_use]
+    pub fn is_judged(&self, now: Timestamp) -> bool {
+        self.judged_in.as_ref().is_none_or(|it| it.contains(now))
     }
 
     /// What a value is: critical is asked first, then warning; the ends of a range are good.

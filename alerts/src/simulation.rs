@@ -531,8 +531,9 @@ impl World {
 
 fn kind(kind: Kind) -> &'static str {
     match kind {
-        Kind::Problem | Kind::Worse | Kind::Test => "problem",
+        Kind::Problem | Kind::Worse | Kind::Digest | Kind::Test => "problem",
         Kind::Update => "update",
+        Kind::Reminder => "reminder",
         Kind::Recovery | Kind::Withdrawn => "recovery",
     }
 }
@@ -618,7 +619,7 @@ fn rules(topology: &Topology) -> Result<Rules, ScenarioError> {
                     .into_iter()
                     .collect(),
             ),
-            muted: None,
+            ..HostRule::default()
         });
     }
     for needs in &topology.dependencies {

@@ -37,6 +37,7 @@ impl Engine {
             known.silence_check_at = known.silence_check_at.min(now);
         }
         self.review_graph(host, &graph.name);
+        self.hurry_desks(now);
         for check in gone {
             self.withdraw(&check, now);
         }
@@ -80,6 +81,9 @@ impl Engine {
         let Some((verdict, number)) = judged else {
             return;
         };
+        if !by.spec.is_judged(now) {
+            return;
+        }
         check.value = number;
         let (next, _) = check.state.step(patience, verdict, at);
         if next == check.state && check.incident.is_none() && next.severity.is_ok() {

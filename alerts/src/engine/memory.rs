@@ -81,6 +81,7 @@ impl Engine {
             told: BTreeMap::new(),
             not_told: BTreeMap::new(),
             held_until: None,
+            due: None,
         };
         self.index(&incident);
         self.incidents.insert(id, incident);
@@ -304,8 +305,14 @@ impl Engine {
             } else if let Some(reason) = mute.map(Reason::muted_by) {
                 self.refuse(&mut incident, Some(contact), reason);
             } else if self.rules.contacts.iter().any(|it| it.name == contact) {
-                self.tell(&mut incident, contact, kind, now);
+                let via = incident.told.get(&contact).map(|told| told.via.clone());
+                self.tell(&mut incident, contact, kind, via.unwrap_or_default(), now);
             }
+        }
+        let waited = incident.not_told.iter().filter(|(_, it)| it.is_a_wait());
+        let waited: Vec<ContactName> = waited.map(|(contact, _)| contact.clone()).collect();
+        for contact in waited {
+            self.refuse(&mut incident, Some(contact), Reason::OverUntold);
         }
         if incident.told.is_empty() {
             self.refuse(&mut incident, None, Reason::OverUntold);

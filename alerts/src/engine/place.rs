@@ -21,7 +21,6 @@ use ravenry_plugins::timestamp::Timestamp;
 use super::{Check, Engine, RecordKey};
 use crate::check::{CheckName, Spell};
 use crate::incident::Incident;
-use crate::rule::ContactName;
 use crate::topology::{QUORUM_CHECK, Quorum};
 
 /// Hops from a check to its cause, at most: dependencies may go in circles.
@@ -521,13 +520,7 @@ impl Engine {
     }
 
     fn people_of(&self, name: &CheckName) -> String {
-        match self.route_of(name).contacts {
-            None => String::from("*"),
-            Some(names) => {
-                let names: Vec<&str> = names.iter().map(ContactName::as_str).collect();
-                names.join(" ")
-            }
-        }
+        self.route_of(name).people()
     }
 
     /// A check became ok, or not: the quorums that it belongs to are judged.

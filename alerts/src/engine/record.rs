@@ -12,11 +12,12 @@ use ravenry_plugins::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Check, Engine, GraphChecks, Host, Standing, VerdictCheck};
+use crate::budget::Desk;
 use crate::check::{CheckName, State};
 use crate::incident::Incident;
 use crate::quiet::{Comment, Downtime};
 use crate::rate::Previous;
-use crate::rule::Rules;
+use crate::rule::{ContactName, Rules};
 
 /// A row, in the form in which it is stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +33,8 @@ pub enum Record {
     Comment(Comment),
     /// What holds for everything.
     Standing(Standing),
+    /// What waits for somebody.
+    Desk(DeskRecord),
 }
 
 /// The identity of a [`Record`].
@@ -47,6 +50,15 @@ pub enum RecordKey {
     Comment(u64),
     /// Of the one [`Record::Standing`].
     Standing,
+    /// Of what waits for somebody.
+    Desk(ContactName),
+}
+
+/// What waits for somebody, and what they were sent lately.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeskRecord {
+    contact: ContactName,
+    desk: Desk,
 }
 
 /// Where a check stands.
@@ -92,6 +104,7 @@ impl Record {
             Self::Downtime(downtime) => RecordKey::Downtime(downtime.id),
             Self::Comment(comment) => RecordKey::Comment(comment.id),
             Self::Standing(_) => RecordKey::Standing,
+            Self::Desk(row) => RecordKey::Desk(row.contact.clone()),
         }
     }
 }
@@ -115,6 +128,11 @@ impl Engine {
                     engine.comments.insert(comment.id, comment);
                 }
                 Record::Standing(standing) => engine.standing = standing,
+                Record::Desk(row) => {
+                    let at = row.desk.look_at.map(|at| (at, row.contact.clone()));
+                    engine.desk_times.extend(at);
+                    engine.desks.insert(row.contact, row.desk);
+                }
             }
         }
         engine.mend();
@@ -134,6 +152,7 @@ impl Engine {
         records.extend(self.downtimes.values().cloned().map(Record::Downtime));
         records.extend(self.comments.values().cloned().map(Record::Comment));
         records.push(Record::Standing(self.standing.clone()));
+        records.extend(self.desks.keys().filter_map(|name| self.desk_record(name)));
         for (name, host) in &self.hosts {
             let names =
                 std::iter::once(CheckName::Host(name.clone())).chain(host.check_names(name));
@@ -149,7 +168,16 @@ impl Engine {
             RecordKey::Downtime(id) => self.downtimes.get(id).cloned().map(Record::Downtime),
             RecordKey::Comment(id) => self.comments.get(id).cloned().map(Record::Comment),
             RecordKey::Standing => Some(Record::Standing(self.standing.clone())),
+            RecordKey::Desk(name) => self.desk_record(name),
         }
+    }
+
+    fn desk_record(&self, name: &ContactName) -> Option<Record> {
+        let desk = self.desks.get(name).filter(|desk| !desk.is_empty())?;
+        Some(Record::Desk(DeskRecord {
+            contact: name.clone(),
+            desk: desk.clone(),
+        }))
     }
 
     fn check_record(&self, name: &CheckName) -> Option<Record> {

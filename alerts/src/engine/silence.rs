@@ -175,7 +175,7 @@ impl Host {
             let by = self.heard_of(&known.check) + known.silence(rules, interval);
             if by > now {
                 next = next.min(by);
-            } else if known.check.is_news_if_silent() {
+            } else if known.check.is_news_if_silent(now) {
                 silent.push(name);
             }
         }
@@ -188,7 +188,7 @@ impl Host {
                 let by = self.heard_of(check) + silence;
                 if by > now {
                     next = next.min(by);
-                } else if check.is_news_if_silent() {
+                } else if check.is_news_if_silent(now) {
                     silent.push(CheckName::Field(SeriesName {
                         host: host.clone(),
                         graph: graph.clone(),
@@ -209,8 +209,10 @@ impl Host {
 
 impl Check {
     /// Whether silence would change it.
-    pub(super) fn is_news_if_silent(&self) -> bool {
-        !self.state.severity.is_unknown() || self.incident.is_none()
+    pub(super) fn is_news_if_silent(&self, now: Timestamp) -> bool {
+        let by = self.judged_by.as_ref();
+        by.is_none_or(|by| by.spec.is_judged(now))
+            && (!self.state.severity.is_unknown() || self.incident.is_none())
     }
 
     /// After a step of the clock: what bears a time that has not come yet must not keep what comes next from being judged.

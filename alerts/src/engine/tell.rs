@@ -7,10 +7,13 @@ use ravenry_plugins::timestamp::Timestamp;
 
 use super::place::Explanation;
 use super::{Check, Effect, Engine, RecordKey};
+use crate::budget::Remind;
 use crate::check::CheckName;
-use crate::gate::{Question, Reason, ask_all};
+use crate::escalation::Via;
+use crate::gate::{GATES, Question, Reason, ask_all};
 use crate::incident::{Incident, Told};
 use crate::notice::{Kind, Notice, NoticeKey, problem, said};
+use crate::period::Period;
 use crate::rule::{Contact, ContactName, Route};
 use crate::severity::Severity;
 
@@ -24,11 +27,9 @@ const WIDER: usize = 3;
 const NAMED_MAX: usize = 5;
 
 impl Engine {
-    /// Incidents that nobody was told of are asked about again: contacts and mutes may have changed.
-    pub(super) fn review_untold(&mut self) {
-        let untold = |incident: &&Incident| incident.told.is_empty();
-        let untold = self.incidents.values().filter(untold).map(|it| it.id);
-        self.to_review.extend(untold);
+    /// Every incident is asked about again: contacts, their hours, routes and mutes may have changed.
+    pub(super) fn review_open(&mut self) {
+        self.to_review.extend(self.incidents.keys());
     }
 
     /// Asks about every incident that the input concerned.
@@ -46,6 +47,7 @@ impl Engine {
             self.begin_downtimes(id, now);
             self.review(id, now);
         }
+        self.tend_desks(now);
     }
 
     /// What was held is held no longer.
@@ -82,27 +84,8 @@ impl Engine {
             return;
         };
         let before = incident.clone();
-        let route = self.route_of(&incident.cause);
-        let rules = Arc::clone(&self.rules);
-        let mut contacts = rules.contacts_of(&route).peekable();
-        if contacts.peek().is_none() && !incident.severity.is_ok() {
-            self.refuse(&mut incident, None, Reason::NoContact);
-        }
-        for contact in contacts
-            .filter(|_| !incident.severity.is_ok())
-            .collect::<Vec<&Contact>>()
-        {
-            let kind = match incident.told.get(&contact.name) {
-                None => Kind::Problem,
-                Some(told) if incident.severity > told.severity => Kind::Worse,
-                Some(_) => Kind::Update,
-            };
-            let above = self.cause_above(&incident);
-            let question = self.question(&incident, contact, &route, above.as_ref(), now);
-            match ask_all(&question) {
-                Some((_, reason)) => self.refuse(&mut incident, Some(contact.name.clone()), reason),
-                None => self.tell(&mut incident, contact.name.clone(), kind, now),
-            }
+        if !incident.severity.is_ok() {
+            self.ask_about(&mut incident, now);
         }
         if incident != before || !self.kept.contains(&id) {
             self.kept.insert(id);
@@ -111,7 +94,104 @@ impl Engine {
         self.incidents.insert(id, incident);
     }
 
-    fn question<'a>(
+    /// Asks the gates for everybody whom an incident concerns.
+    fn ask_about(&mut self, incident: &mut Incident, now: Timestamp) {
+        let route = self.route_of(&incident.cause);
+        let above = self.cause_above(incident);
+        let rules = Arc::clone(&self.rules);
+        incident.due = self.due(incident, &route, above.as_ref(), now);
+        let (severity, due) = (incident.severity, incident.due);
+        let concerned = rules.concerned(&route, severity, due, now);
+        if concerned.is_empty() {
+            self.refuse(incident, None, Reason::NoContact);
+        }
+        let is_concerned = |name: &ContactName| concerned.iter().any(|(it, _)| it.name == *name);
+        incident.not_told.retain(|name, _| is_concerned(name));
+        for (contact, via) in &concerned {
+            let name = contact.name.clone();
+            let question = self.question(incident, contact, &route, above.as_ref(), now);
+            match ask_all(&question) {
+                Some((_, reason)) => {
+                    if let Reason::Budget { until } = reason {
+                        self.look_at_desk(&name, until);
+                    }
+                    self.refuse(incident, Some(name), reason);
+                }
+                None => {
+                    let kind = self.kind_for(incident, contact, now);
+                    self.tell(incident, name, kind, via.clone(), now);
+                }
+            }
+        }
+        let next = self.next_look(incident, &route, &concerned, now);
+        self.deadlines.extend(next.map(|at| (at, incident.id)));
+    }
+
+    /// Since when an incident is there to be told and nobody has acknowledged it.
+    fn due(
+        &self,
+        incident: &Incident,
+        route: &Route,
+        above: Option<&CheckName>,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let anybody = self.rules.contacts.first()?;
+        let question = self.question(incident, anybody, route, above, now);
+        let gates = GATES.into_iter().filter(|gate| gate.is_for_everybody());
+        let mut holding = gates.filter_map(|gate| gate.ask(&question));
+        match holding.next() {
+            Some(_) => None,
+            None => Some(incident.due.unwrap_or(now)),
+        }
+    }
+
+    /// When time alone may change who is told.
+    fn next_look(
+        &self,
+        incident: &Incident,
+        route: &Route,
+        concerned: &[(&Contact, Via)],
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let (severity, due) = (incident.severity, incident.due);
+        let concern = self.rules.next_concern(route, severity, due, now);
+        let off = |period: &Option<Arc<Period>>| {
+            let off = period.as_ref().filter(|it| !it.contains(now))?;
+            off.next_change(now)
+        };
+        let periods = concerned.iter().filter_map(|(it, _)| off(&it.period));
+        let reminders = concerned.iter().filter_map(|(contact, _)| {
+            let told = incident.told.get(&contact.name)?;
+            let remind = contact.remind.filter(|it| told.reminders < it.at_most)?;
+            due.map(|_| told.at + remind.every)
+        });
+        let all = concern.into_iter().chain(periods).chain(reminders);
+        all.chain(off(&route.period)).filter(|at| *at > now).min()
+    }
+
+    /// What a notice to this contact would be about.
+    pub(super) fn kind_for(&self, incident: &Incident, contact: &Contact, now: Timestamp) -> Kind {
+        let scope = self.bad_causes(incident, now).len();
+        match incident.told.get(&contact.name) {
+            None => Kind::Problem,
+            Some(told) if incident.severity > told.severity => Kind::Worse,
+            Some(told) if self.is_update_due(incident, told, scope, now) => Kind::Update,
+            Some(_) => Kind::Reminder,
+        }
+    }
+
+    /// How somebody came to be concerned.
+    pub(super) fn via(&self, incident: &Incident, contact: &Contact, now: Timestamp) -> Via {
+        let route = self.route_of(&incident.cause);
+        let (severity, due) = (incident.severity, incident.due);
+        let concerned = self.rules.concerned(&route, severity, due, now);
+        let known = concerned
+            .into_iter()
+            .find(|(it, _)| it.name == contact.name);
+        known.map_or(Via::Route, |(_, via)| via)
+    }
+
+    pub(super) fn question<'a>(
         &'a self,
         incident: &'a Incident,
         contact: &'a Contact,
@@ -130,7 +210,13 @@ impl Engine {
             quorum: self.quorum_above(incident),
             acknowledged: self.acknowledgement(incident, scope, now),
             severities: route.severities.as_deref(),
-            update_due: told.is_some_and(|told| self.is_update_due(incident, told, scope, now)),
+            again: told.is_some_and(|told| {
+                self.is_update_due(incident, told, scope, now)
+                    || is_reminder_due(contact, told, now)
+            }),
+            check_period: route.period.as_deref().filter(|it| !it.contains(now)),
+            contact_period: contact.period.as_deref().filter(|it| !it.contains(now)),
+            digest_at: self.digest_at(contact, now),
             explained_by,
             held_until: incident.held_until,
             told,
@@ -168,7 +254,7 @@ impl Engine {
     }
 
     /// What explains every cause of the incident by now, though it did not when they were told of or held.
-    fn cause_above(&self, incident: &Incident) -> Option<CheckName> {
+    pub(super) fn cause_above(&self, incident: &Incident) -> Option<CheckName> {
         let mut above = None;
         for name in incident.causes() {
             match self.explanation(name, false) {
@@ -182,34 +268,34 @@ impl Engine {
     }
 
     /// After a restart, whom a field concerns is known when its graph has been declared again.
-    fn knows_route_of(&self, name: &CheckName) -> bool {
+    pub(super) fn knows_route_of(&self, name: &CheckName) -> bool {
         let waits = |check: &Check| check.judged_by.is_none();
         !matches!(name, CheckName::Field(_)) || !self.check(name).is_some_and(waits)
     }
 
-    /// Incidents of a graph that was declared are asked about, if nobody was told of them.
+    /// Incidents of a graph that was declared are asked about: only now it may be known whom they concern.
     pub(super) fn review_graph(&mut self, host: &HostName, graph: &GraphName) {
         let known = self.hosts.get(host).and_then(|host| host.graphs.get(graph));
         let checks = known.into_iter().flat_map(|graph| graph.fields.values());
-        let untold = |id: &u64| self.incidents.get(id).is_some_and(|it| it.told.is_empty());
-        let untold = checks.filter_map(|check| check.incident).filter(untold);
-        self.to_review.extend(untold);
+        let open = checks.filter_map(|check| check.incident);
+        self.to_review.extend(open);
     }
 
-    pub(super) fn route_of(&self, name: &CheckName) -> Route {
+    pub(super) fn route_of(&self, name: &CheckName) -> Arc<Route> {
         if let Some(quorum) = self.quorum_of(name) {
-            return Route {
-                contacts: quorum.contacts.clone(),
-                ..Route::default()
-            };
+            let mut route = self.rules.base_route(name, &self.rules.place(name.host()));
+            if let Some(contacts) = &quorum.contacts {
+                route.tell(contacts);
+            }
+            return Arc::new(route);
         }
         match (name, self.hosts.get(name.host())) {
-            (CheckName::Host(_), Some(host)) => host.spec.route.clone(),
+            (CheckName::Host(_), Some(host)) => Arc::clone(&host.spec.route),
             (CheckName::Field(_) | CheckName::Verdict(_), Some(_)) => self
                 .check(name)
                 .and_then(|check| check.judged_by.as_ref())
-                .map_or_else(Route::default, |by| by.spec.route.clone()),
-            (_, None) => Route::default(),
+                .map_or_else(Arc::default, |by| Arc::clone(&by.spec.route)),
+            (_, None) => Arc::default(),
         }
     }
 
@@ -218,19 +304,47 @@ impl Engine {
         incident: &mut Incident,
         contact: ContactName,
         kind: Kind,
+        via: Via,
         now: Timestamp,
     ) {
+        let notice = self.prepare(incident, contact, kind, via, now);
+        self.post(notice, now);
+    }
+
+    /// The notice to a contact; from now on the incident knows that they are told.
+    pub(super) fn prepare(
+        &mut self,
+        incident: &mut Incident,
+        contact: ContactName,
+        kind: Kind,
+        via: Via,
+        now: Timestamp,
+    ) -> Notice {
         let told = incident.told.get(&contact);
         let sequence = told.map_or(0, |told| told.sequence) + 1;
         let was = match kind {
-            Kind::Worse | Kind::Update => told.map_or(Severity::Ok, |told| told.severity),
-            Kind::Problem | Kind::Test => Severity::Ok,
+            Kind::Worse | Kind::Update | Kind::Reminder => {
+                told.map_or(Severity::Ok, |told| told.severity)
+            }
+            Kind::Problem | Kind::Digest | Kind::Test => Severity::Ok,
             Kind::Recovery | Kind::Withdrawn => incident.worst,
         };
         let first = told.map_or(now, |told| told.first);
         let updates = told.map_or(0, |told| told.updates) + u32::from(kind == Kind::Update);
         let causes = self.bad_causes(incident, now).len();
         let causes = told.map_or(causes, |told| told.causes.max(causes));
+        let why = match (kind.is_problem(), via.is_route()) {
+            (true, true) => self.why_told(&incident.cause),
+            (true, false) => via.to_string(),
+            (false, _) => String::new(),
+        };
+        let reminders = match kind {
+            Kind::Problem | Kind::Worse => 0,
+            Kind::Reminder => told.map_or(1, |told| told.reminders + 1),
+            Kind::Update | Kind::Recovery | Kind::Withdrawn | Kind::Digest | Kind::Test => {
+                told.map_or(0, |told| told.reminders)
+            }
+        };
         incident.not_told.remove(&contact);
         if kind.is_problem() && updates < UPDATES_MAX {
             let after = self.rules.memory.update_after;
@@ -245,6 +359,8 @@ impl Engine {
                 first,
                 causes,
                 updates,
+                reminders,
+                via,
             },
         );
         let key = NoticeKey {
@@ -253,7 +369,7 @@ impl Engine {
             sequence,
         };
         let notice = self.notice(incident, key, kind, was, now);
-        self.effects.push(Effect::Tell(notice));
+        Notice { why, ..notice }
     }
 
     fn notice(
@@ -297,9 +413,10 @@ impl Engine {
             since: incident.opened,
             at: now,
             hidden: incident.explains.len(),
+            why: String::new(),
+            digest: Vec::new(),
             hides: incident.explains.iter().take(NAMED_MAX).cloned().collect(),
             unit: by.map_or_else(String::new, |by| by.unit.clone()),
-            why: self.why_told(&incident.cause),
         }
     }
 
@@ -367,6 +484,11 @@ impl Engine {
         }
         self.wake(name);
     }
+}
+
+fn is_reminder_due(contact: &Contact, told: &Told, now: Timestamp) -> bool {
+    let due = |it: &Remind| told.reminders < it.at_most && now >= told.at + it.every;
+    contact.remind.as_ref().is_some_and(due)
 }
 
 pub(super) fn same_graph(a: &CheckName, b: &CheckName) -> bool {

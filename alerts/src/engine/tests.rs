@@ -14,6 +14,7 @@ use crate::rule::{Contact, FieldRule, HostRule};
 use crate::severity::Severity;
 use crate::topology::Memory;
 
+mod people;
 mod quiet;
 
 /// 2026-01-01 00:00:00 UTC.

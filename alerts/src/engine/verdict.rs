@@ -86,6 +86,10 @@ impl Engine {
         if check.said != said.text {
             check.said.clone_from(&said.text);
         }
+        let by = check.judged_by.as_ref();
+        if by.is_some_and(|by| !by.spec.is_judged(now)) {
+            return;
+        }
         let patience = check.patience();
         let (next, _) = check.state.step(patience, said.verdict, said.at);
         let is_news = next != check.state || check.incident.is_some() || !next.severity.is_ok();

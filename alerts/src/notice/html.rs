@@ -122,7 +122,11 @@ impl Notice {
         match (over, self.kind, self.severity) {
             (Some(_), _, _) | (None, Kind::Recovery, _) => "#1e7b34",
             (None, Kind::Test | Kind::Withdrawn, _) => "#4a5560",
-            (None, Kind::Problem | Kind::Worse | Kind::Update, severity) => match severity {
+            (
+                None,
+                Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder | Kind::Digest,
+                severity,
+            ) => match severity {
                 Severity::Critical => "#b3261e",
                 Severity::Warning => "#8a5300",
                 Severity::Unknown => "#6a3fa0",

@@ -57,6 +57,13 @@ impl Notice {
         let Some(check) = &self.check else {
             return facts;
         };
+        if self.kind == Kind::Digest {
+            let lines: Vec<String> = self.digest.iter().map(ToString::to_string).collect();
+            say("Held back", lines.join("\n"), None);
+            let why = "your budget of notices was used up, so these are told together";
+            say("Why you", format!("{why}."), None);
+            return facts;
+        }
         say("Check", check.to_string(), links.check(check));
         if let Some(value) = self.value {
             say("Value", self.measured(value), None);
@@ -102,6 +109,10 @@ impl Notice {
         let Some(check) = &self.check else {
             return Vec::new();
         };
+        if self.kind == Kind::Digest {
+            let page = links.incidents();
+            return page.map(|link| ("Incidents", link)).into_iter().collect();
+        }
         let page = match check {
             CheckName::Field(_) => "Graph",
             CheckName::Host(_) | CheckName::Verdict(_) => "Host",
@@ -188,14 +199,14 @@ impl Notice {
             (Some(_), _) => {
                 "Nothing needs to be done at once: it was over before this could be delivered."
             }
-            (None, Kind::Problem | Kind::Worse | Kind::Update) => {
+            (None, Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder) => {
                 "You hear again if it gets worse or spreads, and once when all of it is well."
             }
             (None, Kind::Recovery) => {
                 "Nothing needs to be done. If it comes back, that is told as a new problem."
             }
             (None, Kind::Withdrawn) => "Nothing more is said of it.",
-            (None, Kind::Test) => "",
+            (None, Kind::Test | Kind::Digest) => "",
         }
     }
 }

@@ -185,6 +185,7 @@ fn read_threshold(section: &mut Section<'_, '_>) -> FieldRule {
             .list::<Told>("severities")
             .map(|told| told.into_iter().map(|Told(severity)| severity).collect()),
         muted: section.boolean("mute"),
+        ..FieldRule::default()
     };
     let says = rule.warning.is_some()
         || rule.critical.is_some()
@@ -209,6 +210,7 @@ fn read_host(section: &mut Section<'_, '_>) -> HostRule {
         parents: section.list("parents"),
         contacts: contacts(section),
         muted: section.boolean("mute"),
+        ..HostRule::default()
     }
 }
 

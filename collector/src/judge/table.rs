@@ -23,6 +23,7 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS downtimes (id INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS comments (id INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS standing (id INTEGER PRIMARY KEY CHECK (id = 1), body TEXT NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS desks (contact TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS outbox (
         incident INTEGER NOT NULL, contact TEXT NOT NULL, sequence INTEGER NOT NULL, body TEXT NOT NULL,
         PRIMARY KEY (incident, contact, sequence)) STRICT, WITHOUT ROWID;
@@ -127,6 +128,12 @@ impl Writes {
                     .prepare_cached("INSERT OR REPLACE INTO standing (id, body) VALUES (1, ?)")?
                     .execute([emit("standing", record)?])?,
                 (RecordKey::Standing, None) => transaction.execute("DELETE FROM standing", [])?,
+                (RecordKey::Desk(contact), Some(record)) => transaction
+                    .prepare_cached("INSERT OR REPLACE INTO desks (contact, body) VALUES (?, ?)")?
+                    .execute(params![contact.as_str(), emit("desks", record)?])?,
+                (RecordKey::Desk(contact), None) => transaction
+                    .prepare_cached("DELETE FROM desks WHERE contact = ?")?
+                    .execute([contact.as_str()])?,
             };
         }
         for (key, row) in &self.pending {
@@ -188,6 +195,7 @@ impl Tables {
             ("downtimes", "SELECT body FROM downtimes"),
             ("comments", "SELECT body FROM comments"),
             ("standing", "SELECT body FROM standing"),
+            ("desks", "SELECT body FROM desks"),
         ] {
             records.extend(rows::<Record, _>(&self.connection, table, query, [])?);
         }
@@ -242,9 +250,11 @@ impl Reader {
         let records: Vec<Record> = rows(&self.connection, "incidents", query, [limit])?;
         let incidents = records.into_iter().filter_map(|record| match record {
             Record::Incident(incident) => Some(self.view(incident)),
-            Record::Check(_) | Record::Downtime(_) | Record::Comment(_) | Record::Standing(_) => {
-                None
-            }
+            Record::Check(_)
+            | Record::Downtime(_)
+            | Record::Comment(_)
+            | Record::Standing(_)
+            | Record::Desk(_) => None,
         });
         incidents.collect()
     }
@@ -326,7 +336,11 @@ fn emit(table: &'static str, row: &impl serde::Serialize) -> Result<String, Judg
 fn is_closed(record: &Record) -> bool {
     match record {
         Record::Incident(incident) => incident.closed.is_some(),
-        Record::Check(_) | Record::Downtime(_) | Record::Comment(_) | Record::Standing(_) => false,
+        Record::Check(_)
+        | Record::Downtime(_)
+        | Record::Comment(_)
+        | Record::Standing(_)
+        | Record::Desk(_) => false,
     }
 }
 

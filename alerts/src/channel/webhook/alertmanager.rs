@@ -30,7 +30,11 @@ pub(super) fn body(delivery: &Delivery, links: &Links) -> Value {
         "firing"
     };
     let group = Labels::from([("incident", notice.key.incident.to_string())]);
-    let all: Vec<Labels> = match &notice.check {
+    let one = notice
+        .check
+        .as_ref()
+        .filter(|_| notice.kind != Kind::Digest);
+    let all: Vec<Labels> = match one {
         None => vec![labels(notice, None)],
         Some(check) => std::iter::once(check)
             .chain(&notice.others)
@@ -66,7 +70,9 @@ pub(super) fn body(delivery: &Delivery, links: &Links) -> Value {
 
 fn is_end(kind: Kind) -> bool {
     match kind {
-        Kind::Problem | Kind::Worse | Kind::Update | Kind::Test => false,
+        Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder | Kind::Digest | Kind::Test => {
+            false
+        }
         Kind::Recovery | Kind::Withdrawn => true,
     }
 }
@@ -82,6 +88,7 @@ fn labels(notice: &Notice, check: Option<&CheckName>) -> Labels {
         ("severity", severity_word(severity).to_owned()),
     ]);
     let (name, host) = match check {
+        None if notice.kind == Kind::Digest => ("RavenryDigest", String::from("ravenry")),
         None => ("RavenryTest", String::from("ravenry")),
         Some(check @ CheckName::Host(_)) => ("HostDown", check.host().to_string()),
         Some(check @ CheckName::Field(series)) => {

@@ -71,7 +71,11 @@ fn urgency(delivery: &Delivery) -> (u8, &'static str) {
         (Some(_), _, _) | (None, Kind::Recovery, _) => (3, "white_check_mark"),
         (None, Kind::Withdrawn, _) => (2, "wastebasket"),
         (None, Kind::Test, _) => (3, "wave"),
-        (None, Kind::Problem | Kind::Worse | Kind::Update, severity) => match severity {
+        (
+            None,
+            Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder | Kind::Digest,
+            severity,
+        ) => match severity {
             Severity::Critical => (5, "rotating_light"),
             Severity::Warning => (4, "warning"),
             Severity::Unknown | Severity::Ok => (3, "question"),

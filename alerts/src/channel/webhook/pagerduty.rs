@@ -46,16 +46,21 @@ pub(super) fn body(delivery: &Delivery, links: &Links, key: Option<&Secret>) -> 
 fn action(delivery: &Delivery) -> &'static str {
     match (delivery.over, delivery.notice.kind) {
         (Some(_), _) => "trigger",
-        (None, Kind::Problem | Kind::Worse | Kind::Update | Kind::Test) => "trigger",
+        (
+            None,
+            Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder | Kind::Digest | Kind::Test,
+        ) => "trigger",
         (None, Kind::Recovery | Kind::Withdrawn) => "resolve",
     }
 }
 
 fn dedup_key(delivery: &Delivery) -> String {
     let notice = &delivery.notice;
-    match notice.key.incident {
-        0 => format!("ravenry-test-{}", notice.key.sequence),
-        incident => format!("ravenry-{incident}-{}", notice.since.micros()),
+    match (notice.kind, notice.key.incident) {
+        (Kind::Test, _) => format!("ravenry-test-{}", notice.key.sequence),
+        // It is about several: what ends one of them does not end it.
+        (Kind::Digest, _) => format!("ravenry-digest-{}-{}", notice.key, notice.at.micros()),
+        (_, incident) => format!("ravenry-{incident}-{}", notice.since.micros()),
     }
 }
 
@@ -96,7 +101,11 @@ fn severity(delivery: &Delivery) -> &'static str {
         delivery.notice.severity,
     ) {
         (Some(_), _, _) | (None, Kind::Test | Kind::Recovery | Kind::Withdrawn, _) => "info",
-        (None, Kind::Problem | Kind::Worse | Kind::Update, severity) => match severity {
+        (
+            None,
+            Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder | Kind::Digest,
+            severity,
+        ) => match severity {
             Severity::Critical => "critical",
             Severity::Warning | Severity::Unknown => "warning",
             Severity::Ok => "info",
