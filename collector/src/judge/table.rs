@@ -265,7 +265,11 @@ impl Reader {
         match records.into_iter().next() {
             Some(Record::Incident(incident)) => self.view(incident).map(Some),
             Some(
-                Record::Check(_) | Record::Downtime(_) | Record::Comment(_) | Record::Standing(_),
+                Record::Check(_)
+                | Record::Downtime(_)
+                | Record::Comment(_)
+                | Record::Standing(_)
+                | Record::Desk(_),
             )
             | None => Ok(None),
         }
