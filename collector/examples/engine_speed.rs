@@ -2,12 +2,14 @@
 //! and rows read back. `tests/bench` runs this beside rrdcached and librrd and compares.
 //!
 //! ```text
-//! engine_speed DIR update FILES FIELDS START ROUNDS      pushes rounds of 5 minutes, then writes all of them
+//! engine_speed DIR make FILES FIELDS START 0             declares the graphs, pushes a first round, makes the files
+//! engine_speed DIR update FILES FIELDS START ROUNDS      pushes rounds of 5 minutes to these, then writes all of them
 //! engine_speed DIR fetch FILES FIELDS START COUNT        reads a day of COUNT files
 //! ```
 //!
 //! Prints one line of `name=number`: CPU and wall time in microseconds of what is measured, memory, journal.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -52,7 +54,7 @@ struct Load {
 fn main() -> Result<(), Failure> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [folder, what, numbers @ ..] = &words[..] else {
-        return Err("expected DIR update|fetch FILES FIELDS START COUNT".into());
+        return Err("expected DIR make|update|fetch FILES FIELDS START COUNT".into());
     };
     let numbers: Vec<i64> = numbers
         .iter()
@@ -67,9 +69,10 @@ fn main() -> Result<(), Failure> {
         start,
     };
     match what.as_str() {
-        "update" => update(Path::new(folder), load, count),
+        "make" => run(Path::new(folder), load, 0..=0),
+        "update" => run(Path::new(folder), load, 1..=count),
         "fetch" => fetch(Path::new(folder), load, usize::try_from(count)?),
-        _ => Err(format!("expected update or fetch, found {what:?}").into()),
+        _ => Err(format!("expected make, update or fetch, found {what:?}").into()),
     }
 }
 
@@ -118,7 +121,8 @@ impl Opened {
     }
 }
 
-fn update(folder: &Path, load: Load, rounds: i64) -> Result<(), Failure> {
+/// Pushes rounds to a collector that has just been started, then has them written.
+fn run(folder: &Path, load: Load, rounds: RangeInclusive<i64>) -> Result<(), Failure> {
     let opened = Opened::new(folder)?;
     let limits = Limits {
         future_max: Duration::from_secs(600),
@@ -136,10 +140,7 @@ fn update(folder: &Path, load: Load, rounds: i64) -> Result<(), Failure> {
         .enable_all()
         .build()?;
     let tables = Arc::new(Tables::default());
-    // The first round declares the graphs and makes the files.
-    runtime.block_on(push_all(&ingest, &tables, load.bodies(0)?))?;
-    opened.checkpoint()?;
-    let bodies: Vec<Vec<Vec<u8>>> = (1..=rounds)
+    let bodies: Vec<Vec<Vec<u8>>> = rounds
         .map(|round| load.bodies(round))
         .collect::<Result<_, _>>()?;
     let (before, began) = (cpu_micros()?, clock::monotonic());
