@@ -77,9 +77,11 @@ impl Store {
     /// that a reading which comes too late is refused and not taken in vain.
     pub fn apply(&self, position: u64, entry: &Entry) -> Applied {
         let unknown = self.catalog().unknown_files(&entry.batch);
+        let mut start = Vec::new();
         for (host, graph) in unknown.files {
             // A file that cannot be read is the next checkpoint's to report, and is asked again.
-            let Ok(file) = GraphFile::open(&*self.disk, &Self::path(&host, &graph)) else {
+            let path = Self::path(&host, &graph);
+            let Ok(file) = GraphFile::open(&*self.disk, &path, 1, &mut start) else {
                 continue;
             };
             let written = file.map(|file| last_update(&file.header));

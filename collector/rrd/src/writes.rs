@@ -1,6 +1,8 @@
 //! What an update wants written: byte ranges of a file in the order they arose, in one arena, so that a batch costs no
 //! allocation once the arena has grown. A later write to the same place wins.
 
+use std::ops::Range;
+
 use crate::consolidate::Label;
 use crate::header::Archive;
 use crate::layout::{CDP_PRIMARY, CDP_SECONDARY, CDP_WORDS};
@@ -163,10 +165,12 @@ impl Writes {
     }
 
     /// Adds a write of words, little endian.
-    pub(crate) fn push_words(&mut self, offset: u64, words: impl Iterator<Item = u64>) {
+    pub(crate) fn push_words(&mut self, offset: u64, words: impl ExactSizeIterator<Item = u64>) {
         self.begin(offset);
-        for word in words {
-            self.bytes.extend_from_slice(&word.to_le_bytes());
+        let from = self.bytes.len();
+        self.bytes.resize(from + 8 * words.len(), 0);
+        for (place, word) in self.bytes[from..].chunks_exact_mut(8).zip(words) {
+            place.copy_from_slice(&word.to_le_bytes());
         }
         self.finish();
     }
@@ -189,21 +193,27 @@ impl Writes {
 
     /// Sorts by offset and joins what touches or overlaps, so that a batch's rows of one archive become one write.
     pub fn merge(&mut self) {
+        let mut merged = Self {
+            rows: self.rows.take(),
+            ..Self::default()
+        };
+        self.merge_onto(&mut merged);
+        *self = merged;
+    }
+
+    /// Adds these writes, merged, behind those of `all`, which may be of other files. Gives their numbers there.
+    pub fn merge_onto(&self, all: &mut Self) -> Range<usize> {
+        let first = all.spans.len();
         let mut order: Vec<usize> = (0..self.spans.len()).collect();
         order.sort_by_key(|&index| self.spans[index].offset);
-        let mut merged = Self {
-            spans: Vec::new(),
-            bytes: Vec::with_capacity(self.bytes.len()),
-            rows: self.rows.take(),
-        };
         let mut rest = order.as_mut_slice();
         while !rest.is_empty() {
             let (count, end) = self.group(rest);
             let (group, after) = rest.split_at_mut(count);
-            self.join(group, end, &mut merged);
+            self.join(group, end, all);
             rest = after;
         }
-        *self = merged;
+        first..all.spans.len()
     }
 
     /// How many of the spans in `order` touch or overlap the first one (through each other), and where they end.
@@ -224,39 +234,44 @@ impl Writes {
         let offset = self.spans[group[0]].offset;
         let from = merged.bytes.len();
         let len = (end - offset) as usize;
-        merged.bytes.resize(from + len, 0);
-        group.sort_unstable();
-        for &index in &*group {
-            let span = self.spans[index];
-            let at = from + (span.offset - offset) as usize;
-            merged.bytes[at..at + span.len]
-                .copy_from_slice(&self.bytes[span.from..span.from + span.len]);
+        let sum: usize = group.iter().map(|&index| self.spans[index].len).sum();
+        if sum == len {
+            // Nothing overlaps.
+            for &index in &*group {
+                merged.bytes.extend_from_slice(self.of(self.spans[index]));
+            }
+        } else {
+            merged.bytes.resize(from + len, 0);
+            group.sort_unstable();
+            for &index in &*group {
+                let span = self.spans[index];
+                let at = from + (span.offset - offset) as usize;
+                merged.bytes[at..at + span.len].copy_from_slice(self.of(span));
+            }
         }
         merged.spans.push(Span { offset, from, len });
     }
 
-    /// The same writes for a file that begins with `known`, without the words of that which stay as they are: what is
-    /// needed to bring a file to its new state again.
-    #[must_use]
-    pub fn changes_of(&self, known: &[u8]) -> Self {
-        let mut changes = Self::new();
-        for (offset, bytes) in self.iter() {
+    fn of(&self, span: Span) -> &[u8] {
+        &self.bytes[span.from..span.from + span.len]
+    }
+
+    /// The writes with these numbers, `(offset, bytes)`, to be carried out in this order.
+    pub fn numbered(&self, numbers: Range<usize>) -> impl DoubleEndedIterator<Item = (u64, &[u8])> {
+        let spans = self.spans.get(numbers).unwrap_or_default();
+        spans.iter().map(|&span| (span.offset, self.of(span)))
+    }
+
+    /// Gives `each` what is needed to bring a file that begins with `known` to its new state again: the writes with these
+    /// numbers, without the words of `known` that stay as they are.
+    pub fn changes(&self, numbers: Range<usize>, known: &[u8], mut each: impl FnMut(u64, &[u8])) {
+        for (offset, bytes) in self.numbered(numbers) {
             let old = known.get(offset as usize..).unwrap_or_default();
             let old = &old[..old.len().min(bytes.len())];
             let (inside, beyond) = bytes.split_at(old.len());
-            changes.push_changed_words(offset, inside, old);
+            changed(offset, inside, old, &mut each);
             if !beyond.is_empty() {
-                changes.push(offset + inside.len() as u64, beyond);
-            }
-        }
-        changes
-    }
-
-    fn push_changed_words(&mut self, offset: u64, new: &[u8], old: &[u8]) {
-        let words = new.chunks(8).zip(old.chunks(8));
-        for (at, (new, old)) in (offset..).step_by(8).zip(words) {
-            if new != old {
-                self.push(at, new);
+                each(offset + inside.len() as u64, beyond);
             }
         }
     }
@@ -278,6 +293,33 @@ impl Writes {
     /// Carries the writes out on a whole file in memory; what lies beyond its end is dropped.
     pub fn apply(&self, file: &mut [u8]) {
         self.overlay(0, file);
+    }
+}
+
+/// Gives `each` the words of `new` that are others than those of `old`, which is as long. A word that stays the same is
+/// given too where that saves a write.
+fn changed(offset: u64, new: &[u8], old: &[u8], each: &mut impl FnMut(u64, &[u8])) {
+    let ((new_words, new_rest), (old_words, old_rest)) =
+        (new.as_chunks::<8>(), old.as_chunks::<8>());
+    let mut give = |run: Range<usize>| {
+        let (from, to) = (8 * run.start, 8 * run.end);
+        if from < to {
+            each(offset + from as u64, &new[from..to]);
+        }
+    };
+    let mut run = 0..0;
+    for (at, (new, old)) in new_words.iter().zip(old_words).enumerate() {
+        if new == old {
+            continue;
+        }
+        if at > run.end + 1 {
+            give(std::mem::replace(&mut run, at..at));
+        }
+        run = if run.is_empty() { at } else { run.start }..at + 1;
+    }
+    give(run);
+    if new_rest != old_rest {
+        each(offset + (new.len() - new_rest.len()) as u64, new_rest);
     }
 }
 
@@ -326,8 +368,13 @@ mod tests {
             }
             let mut plain = vec![0; 80];
             writes.apply(&mut plain);
+            let mut all = Writes::new();
+            all.push(3, b"another file's");
+            let numbers = writes.merge_onto(&mut all);
+            prop_assert_eq!(numbers.start, 1);
             let mut merged = vec![0; 80];
             writes.merge();
+            prop_assert_eq!(listed(&writes), all.numbered(numbers).map(|(at, bytes)| (at, bytes.to_vec())).collect::<Vec<_>>());
             writes.apply(&mut merged);
             prop_assert_eq!(plain, merged);
         }
@@ -342,7 +389,10 @@ mod tests {
             let file = vec![0; 90];
             let (mut plain, mut changed) = (file.clone(), file.clone());
             writes.apply(&mut plain);
-            writes.changes_of(&file[..known]).apply(&mut changed);
+            writes.changes(0..writes.len(), &file[..known], |offset, bytes| {
+                let offset = offset as usize;
+                changed[offset..offset + bytes.len()].copy_from_slice(bytes);
+            });
             prop_assert_eq!(plain, changed);
         }
 

@@ -15,12 +15,13 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ravenry_plugins::clock;
-use ravenry_plugins::disk::{Open, concerns_all_files, os_code, read_whole};
+use ravenry_plugins::disk::{DiskFile, Open, concerns_all_files, os_code, read_whole};
 use ravenry_plugins::graph::Graph;
 use ravenry_plugins::name::{FieldName, GraphName, HostName};
 use ravenry_plugins::timestamp::Timestamp;
@@ -127,14 +128,23 @@ impl Work {
 
 /// How a graph's rows get into its file.
 enum Plan {
-    /// These bytes are written in place.
-    InPlace(Box<GraphFile>, Writes),
+    /// It is updated in place.
+    InPlace(InPlace),
     /// This whole file, updated until then, takes its place.
     Replace(Vec<u8>, Timestamp),
     /// They cannot be kept.
     Drop,
     /// Not now.
     Wait,
+}
+
+/// A file that is updated in place.
+struct InPlace {
+    file: Box<dyn DiskFile>,
+    /// Which of the chunk's writes are this file's.
+    writes: Range<usize>,
+    /// Until when it is updated then.
+    written: Timestamp,
 }
 
 impl Store {
@@ -167,6 +177,9 @@ impl Store {
             grown_files: 0,
             grown_bytes: 0,
             report,
+            start: Vec::new(),
+            writes: Writes::new(),
+            chunk: Writes::new(),
         };
         let due = self.due(until);
         for keys in due.chunks(self.chunk_files) {
@@ -273,12 +286,13 @@ impl Store {
         run: &mut Run,
     ) -> Result<(), CheckpointError> {
         let mut chunk = Chunk::new(self, self.take(keys, until));
+        run.chunk.clear();
         let sealed = self.seal_chunk(&mut chunk, run);
         if sealed.is_err() {
             run.redo.discard();
         }
-        for (index, file, writes) in sealed? {
-            match self.write_in_place(&file, &writes) {
+        for (index, file) in sealed? {
+            match self.write_in_place(&file, &run.chunk) {
                 Ok(()) => run.report.files += 1,
                 Err(error) => {
                     run.unfinished = true;
@@ -299,7 +313,7 @@ impl Store {
         &self,
         chunk: &mut Chunk<'_>,
         run: &mut Run,
-    ) -> Result<Vec<(usize, Box<GraphFile>, Writes)>, CheckpointError> {
+    ) -> Result<Vec<(usize, InPlace)>, CheckpointError> {
         let mut replaced = Vec::new();
         let mut in_place = Vec::new();
         for (index, work) in chunk.works.iter().enumerate() {
@@ -308,11 +322,7 @@ impl Store {
                     self.write_beside(&work.path, &bytes)?;
                     replaced.push((index, written));
                 }
-                Plan::InPlace(file, writes) => {
-                    let changes = writes.changes_of(&file.start);
-                    run.redo.add(&work.path, file.header.file_len(), &changes);
-                    in_place.push((index, file, writes));
-                }
+                Plan::InPlace(file) => in_place.push((index, file)),
                 Plan::Drop => {
                     chunk.fates[index] = Fate::Settled(None);
                     run.report.unwritten += 1;
@@ -334,26 +344,24 @@ impl Store {
         if !in_place.is_empty() {
             in_place
                 .iter()
-                .for_each(|(index, ..)| chunk.fates[*index] = Fate::Sealed);
+                .for_each(|(index, _)| chunk.fates[*index] = Fate::Sealed);
             run.redo.seal()?;
         }
-        for (index, file, _) in &in_place {
-            chunk.fates[*index] = Fate::Settled(Some(last_update(&file.header)));
+        for (index, file) in &in_place {
+            chunk.fates[*index] = Fate::Settled(Some(file.written));
         }
         Ok(in_place)
     }
 
-    fn write_in_place(&self, file: &GraphFile, writes: &Writes) -> io::Result<()> {
+    fn write_in_place(&self, file: &InPlace, chunk: &Writes) -> io::Result<()> {
         file.file.locked(&mut || {
             let _alone = self
                 .in_place
                 .write()
                 .unwrap_or_else(PoisonError::into_inner);
             // The header last, as rrdtool does: until it is there, what was written counts for nothing.
-            writes
-                .iter()
-                .rev()
-                .try_for_each(|(offset, bytes)| file.file.write_at(bytes, offset))
+            let mut writes = chunk.numbered(file.writes.clone()).rev();
+            writes.try_for_each(|(offset, bytes)| file.file.write_at(bytes, offset))
         })
     }
 
@@ -374,7 +382,8 @@ impl Store {
             // The power may have gone while a file was being replaced that is not replaced any more.
             drop(self.disk.remove(&beside(&work.path)));
         }
-        let planned = match GraphFile::open(&*self.disk, &work.path) {
+        let columns = work.columns.len();
+        let planned = match GraphFile::open(&*self.disk, &work.path, columns, &mut run.start) {
             Ok(Some(file)) => self.plan_existing(work, file, run),
             Ok(None) => {
                 if work.had_file {
@@ -512,10 +521,20 @@ pub(super) fn is_no_file(error: &io::Error) -> bool {
 }
 
 fn in_place(work: &Work, mut file: GraphFile, run: &mut Run) -> Result<Plan, FileError> {
-    let mut writes = Writes::new();
-    run.advance(work, &mut file.header, &mut writes)?;
-    writes.merge();
-    Ok(Plan::InPlace(Box::new(file), writes))
+    let mut writes = std::mem::take(&mut run.writes);
+    writes.clear();
+    let advanced = run.advance(work, &mut file.header, &mut writes);
+    let numbers = writes.merge_onto(&mut run.chunk);
+    run.writes = writes;
+    advanced?;
+    let (path, file_len) = (&work.path, file.header.file_len());
+    run.redo
+        .add(path, file_len, &run.chunk, numbers.clone(), &run.start);
+    Ok(Plan::InPlace(InPlace {
+        file: file.file,
+        writes: numbers,
+        written: last_update(&file.header),
+    }))
 }
 
 fn replacement(work: &Work, mut bytes: Vec<u8>, run: &mut Run) -> Result<Plan, FileError> {
@@ -596,6 +615,12 @@ struct Run {
     /// Whether something that was sealed could not be written.
     unfinished: bool,
     report: Report,
+    /// The header of the file at hand, as it is in the file.
+    start: Vec<u8>,
+    /// What is to be written to the file at hand.
+    writes: Writes,
+    /// What is to be written in place, to all files of the chunk at hand.
+    chunk: Writes,
 }
 
 /// What the file of a graph should have.

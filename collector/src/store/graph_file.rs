@@ -26,8 +26,6 @@ pub struct GraphFile {
     pub file: Box<dyn DiskFile>,
     /// What it is made of, and where it stands.
     pub header: Header,
-    /// Its first bytes as they are in the file, with the whole header.
-    pub start: Vec<u8>,
 }
 
 /// Why a file cannot be used.
@@ -48,39 +46,43 @@ pub enum FileError {
 }
 
 impl GraphFile {
-    /// Opens a file and reads its header; `None` when it is not there.
+    /// Opens a file and reads its header; `None` when it is not there. `columns` is about how many sources it has, `start`
+    /// is room, and holds the header as it is in the file afterwards.
     ///
     /// # Errors
     /// See [`FileError`].
-    pub fn open(disk: &dyn Disk, path: &Path) -> Result<Option<Self>, FileError> {
+    pub fn open(
+        disk: &dyn Disk,
+        path: &Path,
+        columns: usize,
+        start: &mut Vec<u8>,
+    ) -> Result<Option<Self>, FileError> {
         let file = match disk.open(path, Open::Existing) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file?,
         };
         let size = file.size_bytes()?;
-        let mut start = read(&*file, START)?;
-        let outline = Outline::parse(&start, size)?;
+        read(&*file, START + SOURCE * columns.min(SOURCES_MAX), start)?;
+        let outline = Outline::parse(start, size)?;
         if outline.header_len > start.len() {
-            start = read(&*file, outline.header_len)?;
+            read(&*file, outline.header_len, start)?;
         }
-        let header = Header::parse(&start, size)?;
+        let header = Header::parse(start, size)?;
         start.truncate(outline.header_len);
-        Ok(Some(Self {
-            file,
-            header,
-            start,
-        }))
+        Ok(Some(Self { file, header }))
     }
 }
 
-/// Mostly the header is not longer: 10 fields in Munin's layout take 13.6 KB.
-const START: usize = 16 << 10;
+/// How long a header is, about: 2.9 KB for a source and 13.6 KB for ten in Munin's layout. A longer one is read again.
+const START: usize = 2 << 10;
+const SOURCE: usize = 1200;
+const SOURCES_MAX: usize = 100;
 
-fn read(file: &dyn DiskFile, len: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; len];
-    let read = file.read_at(&mut bytes, 0)?;
+fn read(file: &dyn DiskFile, len: usize, bytes: &mut Vec<u8>) -> io::Result<()> {
+    bytes.resize(len, 0);
+    let read = file.read_at(bytes, 0)?;
     bytes.truncate(read);
-    Ok(bytes)
+    Ok(())
 }
 
 /// The time up to which a file has been updated: what is not later cannot be taken any more.

@@ -42,7 +42,8 @@ impl Store {
             why,
         };
         let _whole = self.in_place.read().unwrap_or_else(PoisonError::into_inner);
-        let file = GraphFile::open(&*self.disk, &Self::path(host, graph))
+        let (path, columns) = (Self::path(host, graph), waiting.columns.len());
+        let file = GraphFile::open(&*self.disk, &path, columns, &mut Vec::new())
             .map_err(|error| unreadable(error.to_string()))?;
         let fetched = match file {
             Some(file) => from_file(file, &waiting, query),

@@ -20,6 +20,7 @@
 //! The file is emptied by writing a length of 0 at its start; its blocks stay, so that a full disk can still be written.
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use ravenry_plugins::disk::{Disk, DiskFile, Open, concerns_all_files};
@@ -57,18 +58,31 @@ impl Redo {
         })
     }
 
-    /// Adds a file's writes to the chunk.
-    pub fn add(&mut self, path: &Path, file_len: u64, writes: &Writes) {
+    /// Adds a file's writes to the chunk: those with these `numbers`, as far as they change a file that begins with `known`.
+    pub fn add(
+        &mut self,
+        path: &Path,
+        file_len: u64,
+        writes: &Writes,
+        numbers: Range<usize>,
+        known: &[u8],
+    ) {
         let path = path.as_os_str().as_encoded_bytes();
-        self.chunk.extend((path.len() as u16).to_le_bytes());
-        self.chunk.extend(path);
-        self.chunk.extend(file_len.to_le_bytes());
-        self.chunk.extend((writes.len() as u32).to_le_bytes());
-        for (offset, bytes) in writes.iter() {
-            self.chunk.extend(offset.to_le_bytes());
-            self.chunk.extend((bytes.len() as u32).to_le_bytes());
-            self.chunk.extend(bytes);
-        }
+        let chunk = &mut self.chunk;
+        chunk.extend_from_slice(&(path.len() as u16).to_le_bytes());
+        chunk.extend_from_slice(path);
+        chunk.extend_from_slice(&file_len.to_le_bytes());
+        let (at, mut count) = (chunk.len(), 0_u32);
+        chunk.extend_from_slice(&count.to_le_bytes());
+        writes.changes(numbers, known, |offset, bytes| {
+            let mut head = [0; 12];
+            head[..8].copy_from_slice(&offset.to_le_bytes());
+            head[8..].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
+            chunk.extend_from_slice(&head);
+            chunk.extend_from_slice(bytes);
+            count += 1;
+        });
+        self.chunk[at..at + 4].copy_from_slice(&count.to_le_bytes());
     }
 
     /// Forgets what was added since the last seal.
@@ -337,7 +351,7 @@ mod tests {
     fn seal(redo: &mut Redo, path: &str, byte: u8) {
         let mut writes = Writes::new();
         writes.push(3, &[byte]);
-        redo.add(Path::new(path), 10, &writes);
+        redo.add(Path::new(path), 10, &writes, 0..1, &[]);
         redo.seal().unwrap();
     }
 

@@ -69,7 +69,7 @@ impl Disk for FileDisk {
         options
             .read(true)
             .write(true)
-            .custom_flags(libc::O_NOFOLLOW)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NOATIME)
             .mode(self.mode);
         if how == Open::OrCreate {
             if let Some(folder) = place.parent() {
@@ -77,7 +77,14 @@ impl Disk for FileDisk {
             }
             options.create(true);
         }
-        let file = options.open(&place).map_err(|error| named(&place, error))?;
+        let file = match options.open(&place) {
+            // Reading is not to change the file: when it was read last is nobody's news. That is the owner's to say.
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
+                options.custom_flags(libc::O_NOFOLLOW).open(&place)
+            }
+            file => file,
+        };
+        let file = file.map_err(|error| named(&place, error))?;
         Ok(Box::new(OpenFile { file, place }))
     }
 

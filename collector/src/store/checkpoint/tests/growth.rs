@@ -25,7 +25,7 @@ fn check(age: i64, first: &[(&str, &str)], second: &[(&str, &str)], expect: [&st
                 .unwrap();
         }
         assert_eq!(rig.checkpoint().unwrap().problems, Vec::<String>::new());
-        let file = GraphFile::open(&*disk, Path::new("rrd/web1/load.rrd"))
+        let file = GraphFile::open(&*disk, Path::new("rrd/web1/load.rrd"), 1, &mut Vec::new())
             .unwrap()
             .unwrap();
         let archives = file.header.archives();
@@ -96,7 +96,7 @@ fn a_plugin_that_runs_more_often_gets_finer_rows() {
     rig.push(&declared(&[("update_rate", "10")], 4, 4.0))
         .unwrap();
     rig.checkpoint().unwrap();
-    let file = GraphFile::open(&*disk, Path::new("rrd/web1/load.rrd"))
+    let file = GraphFile::open(&*disk, Path::new("rrd/web1/load.rrd"), 1, &mut Vec::new())
         .unwrap()
         .unwrap();
     assert_eq!(
