@@ -3,11 +3,12 @@
 //!
 //! ```text
 //! engine_speed DIR make FILES FIELDS START 0             declares the graphs, pushes a first round, makes the files
-//! engine_speed DIR update FILES FIELDS START ROUNDS      pushes rounds of 5 minutes to these, then writes all of them
+//! engine_speed DIR update FILES FIELDS START ROUNDS      pushes rounds of 5 minutes to these, then writes all of them; twice:
+//!                                                        just started, and when it has met every file
 //! engine_speed DIR fetch FILES FIELDS START COUNT        reads a day of COUNT files
 //! ```
 //!
-//! Prints one line of `name=number`: CPU and wall time in microseconds of what is measured, memory, journal.
+//! Prints lines of `name=number`: CPU and wall time in microseconds of what is measured, memory, journal.
 
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -69,8 +70,8 @@ fn main() -> Result<(), Failure> {
         start,
     };
     match what.as_str() {
-        "make" => run(Path::new(folder), load, 0..=0),
-        "update" => run(Path::new(folder), load, 1..=count),
+        "make" => run(Path::new(folder), load, &[0..=0]),
+        "update" => run(Path::new(folder), load, &[1..=count, count + 1..=2 * count]),
         "fetch" => fetch(Path::new(folder), load, usize::try_from(count)?),
         _ => Err(format!("expected make, update or fetch, found {what:?}").into()),
     }
@@ -121,8 +122,8 @@ impl Opened {
     }
 }
 
-/// Pushes rounds to a collector that has just been started, then has them written.
-fn run(folder: &Path, load: Load, rounds: RangeInclusive<i64>) -> Result<(), Failure> {
+/// Pushes rounds to a collector that has just been started and has them written, then the next.
+fn run(folder: &Path, load: Load, turns: &[RangeInclusive<i64>]) -> Result<(), Failure> {
     let opened = Opened::new(folder)?;
     let limits = Limits {
         future_max: Duration::from_secs(600),
@@ -140,23 +141,26 @@ fn run(folder: &Path, load: Load, rounds: RangeInclusive<i64>) -> Result<(), Fai
         .enable_all()
         .build()?;
     let tables = Arc::new(Tables::default());
-    let bodies: Vec<Vec<Vec<u8>>> = rounds
-        .map(|round| load.bodies(round))
-        .collect::<Result<_, _>>()?;
-    let (before, began) = (cpu_micros()?, clock::monotonic());
-    for bodies in bodies {
-        runtime.block_on(push_all(&ingest, &tables, bodies))?;
+    for rounds in turns {
+        let bodies: Vec<Vec<Vec<u8>>> = rounds
+            .clone()
+            .map(|round| load.bodies(round))
+            .collect::<Result<_, _>>()?;
+        let (before, began) = (cpu_micros()?, clock::monotonic());
+        for bodies in bodies {
+            runtime.block_on(push_all(&ingest, &tables, bodies))?;
+        }
+        let taken = cpu_micros()?;
+        let journal_bytes = lock(&opened.journal).size_bytes();
+        let memory = memory_kib()?;
+        opened.checkpoint()?;
+        let wall = began.elapsed().as_micros();
+        let (push, flush) = (taken - before, cpu_micros()? - taken);
+        println!(
+            "cpu={} push={push} flush={flush} wall={wall} memory_kib={memory} journal={journal_bytes}",
+            push + flush
+        );
     }
-    let taken = cpu_micros()?;
-    let journal_bytes = lock(&opened.journal).size_bytes();
-    let memory = memory_kib()?;
-    opened.checkpoint()?;
-    let wall = began.elapsed().as_micros();
-    let (push, flush) = (taken - before, cpu_micros()? - taken);
-    println!(
-        "cpu={} push={push} flush={flush} wall={wall} memory_kib={memory} journal={journal_bytes}",
-        push + flush
-    );
     ingest.stop();
     drop(runtime);
     thread
@@ -204,6 +208,11 @@ impl Load {
         HOST_SERIES / self.fields
     }
 
+    /// Hosts have graphs of the same names.
+    fn graph(self, file: usize) -> String {
+        format!("graph{}", file % self.host_files())
+    }
+
     /// A batch of each host for a round, as an agent sends it.
     fn bodies(self, round: i64) -> Result<Vec<Vec<u8>>, Failure> {
         let bodies = (0..self.hosts()).map(|host| {
@@ -232,7 +241,7 @@ impl Load {
             "host": format!("host{host}"),
             "key": {"agent": format!("agent{host}"), "incarnation": 1, "sequence": round + 1},
             "series": {
-                "graph": series(&|file, _| format!("graph{file}")),
+                "graph": series(&|file, _| self.graph(file)),
                 "field": series(&|_, field| format!("f{field}")),
             },
             "samples": {
@@ -251,7 +260,7 @@ impl Load {
                     };
                     json!({"field": format!("f{field}"), "attributes": [["type", kind]]})
                 });
-                json!({"graph": format!("graph{file}"), "fields": fields.collect::<Vec<_>>()})
+                json!({"graph": self.graph(file), "fields": fields.collect::<Vec<_>>()})
             });
             batch["graphs"] = graphs.collect();
         }
@@ -282,7 +291,7 @@ fn fetch(folder: &Path, load: Load, count: usize) -> Result<(), Failure> {
             let file = number % load.files;
             Ok(Query {
                 host: format!("host{}", file / load.host_files()).parse()?,
-                graph: format!("graph{file}").parse()?,
+                graph: load.graph(file).parse()?,
                 start: Timestamp::from_seconds(end - 86_400),
                 end: Timestamp::from_seconds(end),
                 resolution: Duration::from_secs(1),
