@@ -245,6 +245,13 @@ impl Catalog {
     #[must_use]
     pub fn unknown_files(&self, batch: &Batch) -> Unknown {
         let mut unknown = Unknown::default();
+        let is_known = |host: &HostName| {
+            let known = self.hosts.get(host);
+            known.is_none_or(|known| known.files_are_known)
+        };
+        if batch.series.host.is_empty() && is_known(&batch.host) {
+            return unknown;
+        }
         let mut before: Option<(&HostName, &GraphName)> = None;
         let mut known = None;
         for series in 0..batch.series.graph.len() {
@@ -438,82 +445,43 @@ impl Catalog {
                     host_a == host_b && graph_a == graph_b
                 })
         };
-        let mut newest: Option<(SeriesName, Reading, Timestamp)> = None;
-        for of_graph in of_series.chunk_by(same_graph) {
-            let Some((host, graph, _)) = series_of(batch, series(of_graph[0])) else {
+        let same_host = |a: &u32, b: &u32| {
+            let host = |sample| batch.series.host.get(series(sample));
+            batch.series.host.is_empty() || host(*a) == host(*b)
+        };
+        for of_host in of_series.chunk_by(same_host) {
+            let Some((host, ..)) = series_of(batch, series(of_host[0])) else {
                 continue;
             };
-            let graph = (host, graph);
-            let last = self.take_graph(position, batch, graph, of_graph, &mut room, applied);
-            let Some(last) = last else {
-                continue;
-            };
-            newest = match newest {
-                Some(before) if before.0.host != last.0.host => {
-                    applied.readings.push(before);
-                    Some(last)
-                }
-                Some(before) if before.2 >= last.2 => Some(before),
-                Some(_) | None => Some(last),
-            };
+            let mut known = self.hosts.get_mut(host);
+            let mut newest: Option<(SeriesName, Reading, Timestamp)> = None;
+            for of_graph in of_host.chunk_by(same_graph) {
+                let Some((_, graph, _)) = series_of(batch, series(of_graph[0])) else {
+                    continue;
+                };
+                let stored = known.as_mut().and_then(|known| known.graphs.get_mut(graph));
+                let taking = Taking {
+                    position,
+                    batch,
+                    host,
+                    graph,
+                };
+                let last = taking.take(stored, of_graph, &mut room, &mut self.counts, applied);
+                let is_newer = |last: &(SeriesName, Reading, Timestamp)| {
+                    newest.as_ref().is_none_or(|before| before.2 < last.2)
+                };
+                newest = last.filter(is_newer).or(newest);
+            }
+            applied
+                .readings
+                .extend(newest.filter(|_| self.rules.is_some()));
         }
-        applied.readings.extend(newest);
         if !applied.ack.undeclared.is_empty() {
             let count = applied.ack.undeclared.len();
             refuse(&mut applied.ack, 0, || {
                 format!("{count} graphs have not been declared: declare them, then push again")
             });
         }
-    }
-
-    /// Takes the readings of one graph, the `samples` of a batch; `room` is room. Gives the newest of them where not all
-    /// are told.
-    fn take_graph(
-        &mut self,
-        position: u64,
-        batch: &Batch,
-        (host, graph): (&HostName, &GraphName),
-        samples: &[u32],
-        room: &mut Vec<(Timestamp, Cell)>,
-        applied: &mut Applied,
-    ) -> Option<(SeriesName, Reading, Timestamp)> {
-        let (counts, ack) = (&mut self.counts, &mut applied.ack);
-        let known = self.hosts.get_mut(host);
-        let mut stored = known.and_then(|host| host.graphs.get_mut(graph));
-        room.clear();
-        let mut guess = 0;
-        for &sample in samples {
-            let sample = sample as usize;
-            let field = &batch.series.field[batch.samples.series[sample] as usize];
-            let column = stored
-                .as_mut()
-                .and_then(|stored| stored.find_column(field, guess));
-            let (Some(column), Some(stored)) = (column, &mut stored) else {
-                counts.refused += 1;
-                ack.refused += 1;
-                ask_for(graph, batch, ack);
-                continue;
-            };
-            guess = column + 1;
-            let (time, reading) = (batch.samples.time[sample], batch.samples.value[sample]);
-            if fits(stored.kind(column), reading) {
-                room.push((time, Cell::new(column as u32, reading)));
-                continue;
-            }
-            counts.refused += 1;
-            refuse(ack, 1, || {
-                format!(
-                    "{host}/{graph}/{field}: expected a whole number for a counter, found {reading}"
-                )
-            });
-        }
-        let stored = stored?;
-        // An agent's are in order already.
-        if !room.is_sorted_by_key(|(time, cell)| (*time, cell.column())) {
-            room.sort_by_key(|(time, cell)| (*time, cell.column()));
-        }
-        let newest = take_rows(stored, position, (host, graph), room, counts, applied);
-        newest.filter(|_| self.rules.is_some())
     }
 
     fn column(&self, host: &HostName, graph: &GraphName, field: &FieldName) -> Option<usize> {
@@ -561,6 +529,67 @@ impl Catalog {
             declaration.fields.extend(fields);
             self.keep(host, declaration, declared, applied);
         }
+    }
+}
+
+/// The readings of one graph in a batch.
+struct Taking<'b> {
+    position: u64,
+    batch: &'b Batch,
+    host: &'b HostName,
+    graph: &'b GraphName,
+}
+
+impl Taking<'_> {
+    /// Takes `samples` of the batch into the graph, where it is known; `room` is room. Gives the newest of them.
+    fn take(
+        &self,
+        mut stored: Option<&mut StoredGraph>,
+        samples: &[u32],
+        room: &mut Vec<(Timestamp, Cell)>,
+        counts: &mut Counts,
+        applied: &mut Applied,
+    ) -> Option<(SeriesName, Reading, Timestamp)> {
+        let Self {
+            position,
+            batch,
+            host,
+            graph,
+        } = *self;
+        let ack = &mut applied.ack;
+        room.clear();
+        let mut guess = 0;
+        for &sample in samples {
+            let sample = sample as usize;
+            let field = &batch.series.field[batch.samples.series[sample] as usize];
+            let column = stored
+                .as_mut()
+                .and_then(|stored| stored.find_column(field, guess));
+            let (Some(column), Some(stored)) = (column, &mut stored) else {
+                counts.refused += 1;
+                ack.refused += 1;
+                ask_for(graph, batch, ack);
+                continue;
+            };
+            guess = column + 1;
+            let (time, reading) = (batch.samples.time[sample], batch.samples.value[sample]);
+            if fits(stored.kind(column), reading) {
+                room.push((time, Cell::new(column as u32, reading)));
+                continue;
+            }
+            counts.refused += 1;
+            refuse(ack, 1, || {
+                format!(
+                    "{host}/{graph}/{field}: expected a whole number for a counter, found {reading}"
+                )
+            });
+        }
+        let stored = stored?;
+        // An agent's are in order already.
+        if !room.is_sorted_by_key(|(time, cell)| (*time, cell.column())) {
+            room.sort_by_key(|(time, cell)| (*time, cell.column()));
+        }
+        take_rows(stored, position, (host, graph), room, counts, applied)
     }
 }
 

@@ -319,10 +319,19 @@ impl Committer {
                 return;
             }
         };
+        let mut all = Vec::with_capacity(group.len());
+        let mut replies = Vec::with_capacity(group.len());
         for (position, push) in (first..).zip(group) {
             let mut applied = self.store.apply(position, &push.entry);
-            drop(push.reply.send(Ok(std::mem::take(&mut applied.ack))));
-            judged(applied, push.entry.received);
+            replies.push((push.reply, std::mem::take(&mut applied.ack)));
+            all.push((applied, push.entry.received));
+        }
+        // All at once: the first of them wakes a thread of the runtime, which then takes the others too.
+        for (reply, ack) in replies {
+            drop(reply.send(Ok(ack)));
+        }
+        for (applied, received) in all {
+            judged(applied, received);
         }
     }
 }

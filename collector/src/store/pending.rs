@@ -44,6 +44,9 @@ impl Pending {
         let horizon = self.horizon();
         let late = readings.partition_point(|(time, _)| Some(*time) <= horizon);
         (0..late).for_each(|number| each(number, Taken::Late));
+        if late < readings.len() {
+            self.rows.expect(readings.len() - late);
+        }
         for (number, &(time, cell)) in readings.iter().enumerate().skip(late) {
             if self.rows.append(time, position, cell) {
                 each(number, Taken::New);

@@ -34,6 +34,9 @@ pub struct Row<'r> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell([u32; 3]);
 
+/// Rows of a graph that wait at once, about.
+const ROWS_EXPECTED: usize = 4;
+
 const UNKNOWN: u32 = 0;
 const COUNT: u32 = 1;
 const NUMBER: u32 = 2;
@@ -69,6 +72,14 @@ impl Cell {
 }
 
 impl Rows {
+    /// Makes room for some rows of so many cells, where there is none yet: rows come one by one, and grow a cell at a time.
+    pub fn expect(&mut self, cells: usize) {
+        if self.heads.capacity() == 0 {
+            self.heads.reserve_exact(ROWS_EXPECTED);
+            self.cells.reserve_exact(ROWS_EXPECTED * cells);
+        }
+    }
+
     /// How many rows there are.
     #[must_use]
     pub fn len(&self) -> usize {
