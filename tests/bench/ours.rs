@@ -6,8 +6,16 @@ use std::time::Duration;
 use ravenry_tests::collector::Collector;
 use ravenry_tests::program;
 
-use crate::meter::Used;
+use crate::meter::{self, Used};
 use crate::rrdcached::Files;
+
+/// What the engine alone used for the same twice.
+pub(crate) struct Turns {
+    /// Just started: it meets every file for the first time.
+    pub(crate) first: Engine,
+    /// And then.
+    pub(crate) later: Engine,
+}
 
 /// What the engine alone used.
 pub(crate) struct Engine {
@@ -16,13 +24,19 @@ pub(crate) struct Engine {
     pub(crate) memory_kib: u64,
 }
 
-/// Has the engine alone take `rounds` and write them.
-pub(crate) fn engine(folder: &Path, files: Files, rounds: i64) -> Engine {
+/// Has the engine alone take `rounds` and write them to files that were there before it started; then as many more.
+pub(crate) fn engine(folder: &Path, files: Files, rounds: i64) -> Turns {
+    run("make", folder, files, 0);
+    meter::settle();
     let text = run("update", folder, files, rounds);
-    Engine {
-        used: used(&text),
-        push: micros(&text, "push"),
-        memory_kib: number(&text, "memory_kib"),
+    let mut turns = text.lines().map(|text| Engine {
+        used: used(text),
+        push: micros(text, "push"),
+        memory_kib: number(text, "memory_kib"),
+    });
+    Turns {
+        first: turns.next().unwrap(),
+        later: turns.next().unwrap(),
     }
 }
 
@@ -81,10 +95,15 @@ fn number(text: &str, name: &str) -> u64 {
         .unwrap()
 }
 
-/// The program with Munin's layout, nothing written before it is told to.
-pub(crate) fn collector() -> Collector {
-    Collector::started(
-        "[store]\nlayout = \"munin\"\nflush_interval = \"1h\"\npending_samples_max = 100000000\nseries_max = 10000000\n\
-         [agent]\nenabled = false\n",
-    )
+/// Munin's layout.
+pub(crate) const MUNIN: &str = "munin";
+/// As many archives and as much header, and few rows: for many series on a small disk.
+pub(crate) const FEW_ROWS: &str = "custom 24, 6 24, 24 24, 288 24";
+
+/// The program, nothing written before it is told to.
+pub(crate) fn collector(layout: &str) -> Collector {
+    Collector::started(&format!(
+        "[store]\nlayout = \"{layout}\"\nstep = \"5m\"\nflush_interval = \"1h\"\npending_samples_max = 100000000\n\
+         series_max = 10000000\n[agent]\nenabled = false\n"
+    ))
 }

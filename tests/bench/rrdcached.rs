@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::ops::RangeInclusive;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -71,6 +72,12 @@ impl Librrd {
     }
 }
 
+/// What rrdcached used for the same twice: just started, and then.
+pub(crate) struct Turns {
+    pub(crate) first: Cached,
+    pub(crate) later: Cached,
+}
+
 /// What rrdcached used, and for what of it.
 pub(crate) struct Cached {
     pub(crate) used: Used,
@@ -78,14 +85,14 @@ pub(crate) struct Cached {
     pub(crate) memory_kib: u64,
 }
 
-/// Gives rrdcached `rounds` of values in batches, then has it write all of them; `None` where it is not installed. The
-/// files are there, and it has been given one round and written it before anything is counted.
+/// Gives rrdcached `rounds` of values in batches and has it write all of them, then as many more; `None` where it is not
+/// installed. The files were there before it started.
 pub(crate) fn rrdcached(
     librrd: &Librrd,
     folder: &Path,
     files: Files,
     rounds: i64,
-) -> Option<Cached> {
+) -> Option<Turns> {
     let Some(daemon) = tool::find("rrdcached") else {
         println!("  rrdcached is left out: install rrdcached");
         return None;
@@ -104,23 +111,23 @@ pub(crate) fn rrdcached(
     command.args(["-w", "3600", "-z", "1", "-f", "7200"]);
     let running = Running::start(&mut command, &folder.join("cached.log"));
     let mut client = Client::open(&socket);
-    client.push(files, 0);
-    client.flush(files.files as u64);
     meter::settle();
-    let all: Vec<Vec<String>> = (1..=rounds).map(|round| blocks(files, round)).collect();
-    let meter = Meter::start(running.pid());
-    for blocks in &all {
-        client.send(blocks);
-    }
-    let push = meter.used();
-    client.flush(files.files as u64 * (1 + u64::try_from(rounds).unwrap()));
-    let used = meter.used();
-    let memory_kib = meter::memory_kib(running.pid(), true);
-    drop(running);
-    Some(Cached {
-        used,
-        push,
-        memory_kib,
+    let mut turn = |rounds: RangeInclusive<i64>| {
+        let values = files.files as u64 * u64::try_from(*rounds.end()).unwrap();
+        let all: Vec<Vec<String>> = rounds.map(|round| blocks(files, round)).collect();
+        let meter = Meter::start(running.pid());
+        all.iter().for_each(|blocks| client.send(blocks));
+        let push = meter.used();
+        client.flush(values);
+        Cached {
+            used: meter.used(),
+            push,
+            memory_kib: meter::memory_kib(running.pid(), true),
+        }
+    };
+    Some(Turns {
+        first: turn(1..=rounds),
+        later: turn(rounds + 1..=2 * rounds),
     })
 }
 
@@ -156,10 +163,6 @@ impl Client {
         let mut line = String::new();
         self.0.read_line(&mut line).unwrap();
         line
-    }
-
-    fn push(&mut self, files: Files, round: i64) {
-        self.send(&blocks(files, round));
     }
 
     fn send(&mut self, blocks: &[String]) {

@@ -69,6 +69,12 @@ fn reading(file: usize, field: usize, round: i64) -> Value {
 /// A batch of all series of `hosts`, as an agent (of one host) or a gateway (of many) pushes it. The first round declares.
 #[must_use]
 pub(crate) fn batch(hosts: std::ops::Range<usize>, start: i64, round: i64) -> Vec<u8> {
+    batch_at(hosts, time(start, round), round)
+}
+
+/// The same, taken at another time.
+#[must_use]
+pub(crate) fn batch_at(hosts: std::ops::Range<usize>, seconds: i64, round: i64) -> Vec<u8> {
     let one_host = hosts.len() == 1;
     let series = hosts.clone().flat_map(|host| {
         let files = host * GRAPHS..(host + 1) * GRAPHS;
@@ -92,7 +98,7 @@ pub(crate) fn batch(hosts: std::ops::Range<usize>, start: i64, round: i64) -> Ve
         "series": columns,
         "samples": {
             "series": (0..series.len()).collect::<Vec<_>>(),
-            "time": vec![time(start, round); series.len()],
+            "time": vec![seconds; series.len()],
             "value": of_all(&|&(_, file, field)| reading(file, field, round)),
         },
     });
