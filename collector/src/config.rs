@@ -13,6 +13,7 @@ pub mod layout;
 pub mod munin_node;
 pub mod push;
 pub mod store;
+pub mod view;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 use ravenry_plugins::problem::Problem;
 use ravenry_plugins::settings::{Document, Section};
+use ravenry_web::source::View;
 
 /// Where the service's configuration is when nothing else is said.
 pub const DEFAULT_FILE: &str = "/etc/ravenry/ravenry.toml";
@@ -52,6 +54,8 @@ pub struct Config {
     pub channels: channel::Named,
     /// `[dead_man]`
     pub dead_man: Option<dead_man::DeadMan>,
+    /// `[[view]]`
+    pub views: Vec<View>,
     /// `[alerts]`, `[[threshold]]`, `[[host]]`, `[contact.NAME]`, `[mail]`
     pub alerts: alerts::Alerts,
 }
@@ -122,6 +126,7 @@ impl Config {
             groups: _,
             channels: _,
             dead_man: _,
+            views: _,
             alerts: _,
         } = self;
         let data = (*data != running.data).then_some("data");
@@ -155,6 +160,7 @@ impl Config {
         given.once(root, "dead_man", |section| {
             self.dead_man = dead_man::read(section);
         });
+        view::read(root, given, &mut self.views);
         self.alerts.read(root, given, source);
     }
 }

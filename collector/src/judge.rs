@@ -23,10 +23,10 @@ use ravenry_alerts::notice::NoticeKey;
 use ravenry_alerts::outbox::{Delivery, Failure, Outbox, OutboxEffect};
 use ravenry_alerts::quiet::{Comment, Downtime, Mute};
 use ravenry_alerts::rule::{ContactName, Rules};
-use ravenry_alerts::severity::HostState;
+use ravenry_alerts::severity::{HostState, Severity};
 use ravenry_plugins::clock;
 use ravenry_plugins::graph::Graph;
-use ravenry_plugins::name::{HostName, SeriesName};
+use ravenry_plugins::name::{GraphName, HostName, SeriesName};
 use ravenry_plugins::reading::Reading;
 use ravenry_plugins::timestamp::Timestamp;
 use ravenry_web::source::{CheckView, IncidentView};
@@ -387,6 +387,19 @@ impl JudgeHandle {
             }
         }
         checks
+    }
+
+    /// The Nagios checks of each host that has any.
+    #[must_use]
+    pub fn verdicts(&self) -> HashMap<HostName, Vec<(GraphName, Severity)>> {
+        let mut verdicts: HashMap<HostName, Vec<(GraphName, Severity)>> = HashMap::new();
+        for (host, check, severity) in self.engine().verdicts() {
+            verdicts
+                .entry(host.clone())
+                .or_default()
+                .push((check.clone(), severity));
+        }
+        verdicts
     }
 
     /// Whether a host is heard of.

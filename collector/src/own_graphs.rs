@@ -4,6 +4,8 @@
 //!
 //! [`batch`] is pure; [`Measured::now`] asks the parts of the collector and the kernel, [`push_all`] is the loop.
 
+mod metric;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -446,8 +448,7 @@ fn soft_limit(limits: &str) -> Reported {
 }
 
 /// Pushes the graphs once a minute until it is told to stop.
-pub async fn push_all(parts: Parts, mut stopped: watch::Receiver<bool>) {
-    let parts = Arc::new(parts);
+pub async fn push_all(parts: Arc<Parts>, mut stopped: watch::Receiver<bool>) {
     let mut minute = interval(EVERY);
     minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut rounds: u64 = 0;

@@ -189,6 +189,7 @@ impl Collector {
             judge.clone(),
             Arc::clone(&health),
             start.config.groups.clone(),
+            start.config.views.clone(),
         );
         let source = Arc::new(source);
         judge.draw_by(source::draw_by(&source));
@@ -397,14 +398,15 @@ impl Collector {
         stopped: &watch::Receiver<bool>,
     ) -> Option<JoinHandle<()>> {
         let config = &start.config;
-        let parts = own_graphs::Parts {
+        let parts = Arc::new(own_graphs::Parts {
             store: Arc::clone(&self.store),
             journal: Arc::clone(&self.journal),
             health: Arc::clone(&self.health),
             ingest: self.ingest.clone(),
             host: config.agent.host_name(),
             limits: own_graphs::Limits::of(&config.store),
-        };
+        });
+        self.source.measure(Arc::clone(&parts));
         let wanted = config.agent.own_graphs;
         wanted.then(|| tokio::spawn(own_graphs::push_all(parts, stopped.clone())))
     }
@@ -439,7 +441,7 @@ impl Collector {
                 waiting.join(", ")
             );
         }
-        self.source.reload(config.groups);
+        self.source.reload(config.groups, config.views);
         tracing::info!("the configuration was read again and is in force");
     }
 }

@@ -1,6 +1,6 @@
 //! What pages ask for, answered from the catalog, the store and the judge.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use ravenry_alerts::action::{Action, Done, Refusal};
@@ -16,7 +16,7 @@ use ravenry_plugins::timestamp::Timestamp;
 use ravenry_web::graph::EventKind;
 use ravenry_web::source::{
     CheckView, FetchError, GraphDetail, Happening, History, HostDetail, HostSummary, IncidentView,
-    Latest, Query, Refused, Source, Trouble,
+    Latest, Metric, Query, Refused, Source, Thing, Trouble, View,
 };
 
 use crate::catalog::{Host, StoredGraph};
@@ -24,6 +24,7 @@ use crate::config::group::{Group, groups_of};
 use crate::config::layout::Layouts;
 use crate::health::Health;
 use crate::judge::{Draw, JudgeHandle};
+use crate::own_graphs;
 use crate::store::Store;
 
 /// The source of this collector's own pages.
@@ -33,6 +34,8 @@ pub struct LocalSource {
     health: Arc<Health>,
     groups: RwLock<Arc<Vec<Group>>>,
     recent: Mutex<Option<(Timestamp, Arc<Vec<IncidentView>>)>>,
+    views: RwLock<Vec<View>>,
+    own: OnceLock<Arc<own_graphs::Parts>>,
 }
 
 /// How old the incidents beside a picture may be.
@@ -46,6 +49,7 @@ impl LocalSource {
         judge: JudgeHandle,
         health: Arc<Health>,
         groups: Vec<Group>,
+        views: Vec<View>,
     ) -> Self {
         Self {
             store,
@@ -53,11 +57,19 @@ impl LocalSource {
             health,
             groups: RwLock::new(Arc::new(groups)),
             recent: Mutex::new(None),
+            views: RwLock::new(views),
+            own: OnceLock::new(),
         }
     }
 
-    /// Groups are others from now on.
-    pub fn reload(&self, groups: Vec<Group>) {
+    /// What is asked for what the collector measures of itself.
+    pub fn measure(&self, parts: Arc<own_graphs::Parts>) {
+        drop(self.own.set(parts));
+    }
+
+    /// Groups and views are others from now on.
+    pub fn reload(&self, groups: Vec<Group>, views: Vec<View>) {
+        *self.views.write().unwrap_or_else(PoisonError::into_inner) = views;
         *self.groups.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(groups);
     }
 
@@ -233,6 +245,44 @@ impl Source for LocalSource {
 
     fn refused(&self) -> Vec<Refused> {
         self.health.refused()
+    }
+
+    fn checks(&self) -> Vec<CheckView> {
+        let names: Vec<HostName> = self.store.catalog().hosts.keys().cloned().collect();
+        let checks = names.iter().flat_map(|name| self.judge.checks_of(name));
+        checks.collect()
+    }
+
+    fn look_through(&self, look: &mut dyn FnMut(Thing<'_>)) {
+        let groups = self.groups();
+        let mut verdicts = self.judge.verdicts();
+        let catalog = self.store.catalog();
+        for (name, host) in &catalog.hosts {
+            look(Thing::Host(name, &groups_of(&groups, name)));
+            for stored in host.graphs.values() {
+                look(Thing::Graph(&stored.graph));
+            }
+            for plugin in host.runs.keys() {
+                look(Thing::Plugin(plugin));
+            }
+            for (check, severity) in verdicts.remove(name).unwrap_or_default() {
+                look(Thing::Check(&check, severity));
+            }
+        }
+    }
+
+    fn views(&self) -> Vec<View> {
+        self.views
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn measured(&self) -> Vec<Metric> {
+        let Some(parts) = self.own.get() else {
+            return Vec::new();
+        };
+        own_graphs::Measured::now(parts, clock::now()).metrics()
     }
 
     fn incidents(&self, limit: usize) -> Vec<IncidentView> {

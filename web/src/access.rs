@@ -29,7 +29,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 pub use door::Door;
 pub(crate) use door::Visitor;
-pub(crate) use guard::{cookie, guard, rejected};
+pub(crate) use guard::{carry_over, cookie, guard, rejected};
 pub use network::Network;
 pub use session::Key;
 

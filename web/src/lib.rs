@@ -13,9 +13,12 @@
 //! /graph/HOST/GRAPH                      four periods; ?hide= leaves out fields, ?earlier=1w and the like add, ?field=&warning= tries
 //! /graph/HOST/GRAPH/PERIOD.FORM          day week month year range . svg png csv json values.json
 //! /category/CATEGORY  /compare/GRAPH     over all hosts
-//! /sign-in  /sign-out
 //! /incidents  /incident/ID  /problems  /downtimes  /agents
 //! /act                                   POST: what people do by the forms of these pages
+//! /search?q=                             everything by its name
+//! /views  /view/NAME  /wall?views=&every= saved addresses, and one after the other
+//! /sign-in  /sign-out
+//! /metrics                               for Prometheus
 //! /api/v1/...                            docs/api.md
 //! /assets/NAME-HASH.EXTENSION            kept for ever
 //! ```
@@ -33,12 +36,14 @@ mod drawing;
 mod etag;
 pub mod graph;
 mod live;
+mod metrics;
 mod options;
 mod pages;
 mod parameter;
 mod period;
 mod picture;
 mod refusal;
+mod search;
 mod shot;
 mod site;
 pub mod source;
@@ -49,7 +54,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, OriginalUri, Request, State};
+use axum::extract::{DefaultBodyLimit, OriginalUri, Request};
 use axum::http::HeaderMap;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
@@ -62,6 +67,7 @@ pub use drawing::day_picture;
 pub use options::Options;
 
 use crate::access::Access;
+use crate::pages::wall::Wall;
 use crate::parameter::Segments;
 use crate::refusal::Refusal;
 use crate::site::Site;
@@ -72,6 +78,31 @@ use crate::source::Source;
 pub fn router(source: Arc<dyn Source>, options: Options, access: Arc<Access>) -> Router {
     let ours_only = cross_site(access.door.origin.as_deref());
     let site = Arc::new(Site::new(source, options, access));
+    let pages = pages_and_api(&site);
+    let wall = Wall {
+        site: Arc::clone(&site),
+        pages: pages.clone(),
+    };
+    pages
+        .merge(
+            Router::new()
+                .route("/wall", get(pages::wall::wall))
+                .with_state(wall),
+        )
+        .fallback(no_page)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(ours_only)
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&site),
+            access::guard,
+        ))
+        .layer(middleware::from_fn_with_state(site, refusal::dress))
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn(answer::seal))
+}
+
+fn pages_and_api(site: &Arc<Site>) -> Router {
     Router::new()
         .route("/", get(pages::overview::all))
         .route("/group/{*group}", get(pages::overview::group))
@@ -86,6 +117,10 @@ pub fn router(source: Arc<dyn Source>, options: Options, access: Arc<Access>) ->
         .route("/downtimes", get(pages::downtimes::answer))
         .merge(forms())
         .route("/agents", get(pages::agents::answer))
+        .route("/search", get(pages::search::answer))
+        .route("/views", get(pages::wall::views))
+        .route("/view/{name}", get(pages::wall::view))
+        .route("/metrics", get(metrics::answer))
         .route("/assets/{file}", get(asset_file))
         .route(
             "/sign-in",
@@ -95,21 +130,7 @@ pub fn router(source: Arc<dyn Source>, options: Options, access: Arc<Access>) ->
         )
         .route("/sign-out", post(pages::sign_in::sign_out))
         .nest("/api/v1", api())
-        .fallback(no_page)
-        .method_not_allowed_fallback(wrong_method)
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(ours_only)
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&site),
-            access::guard,
-        ))
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&site),
-            refusal::dress,
-        ))
-        .layer(CompressionLayer::new())
-        .layer(middleware::from_fn(answer::seal))
-        .with_state(site)
+        .with_state(Arc::clone(site))
 }
 
 /// Refuses what a page of another site makes a browser send to change something.
@@ -135,6 +156,9 @@ fn api() -> Router<Arc<Site>> {
         .route("/hosts/{host}/graphs/{graph}/data", get(api::data::answer))
         .route("/incidents", get(api::incidents::answer))
         .route("/checks", get(api::checks::answer))
+        .route("/search", get(api::search::answer))
+        .route("/events", get(api::events::answer))
+        .route("/openapi.json", get(api::description::answer))
         .merge(actions())
 }
 
@@ -167,6 +191,6 @@ async fn no_page(OriginalUri(uri): OriginalUri) -> Refusal {
     Refusal::NoPage(uri.path().chars().take(200).collect())
 }
 
-async fn wrong_method(State(_): State<Arc<Site>>, request: Request) -> Refusal {
+async fn wrong_method(request: Request) -> Refusal {
     Refusal::Method(request.method().to_string())
 }

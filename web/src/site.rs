@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use tokio::sync::Semaphore;
 
 use crate::access::{self, Access};
+use crate::api::events::Events;
 use crate::cache::Cache;
 use crate::options::Options;
 use crate::refusal::Refusal;
@@ -19,6 +20,7 @@ pub(crate) struct Site {
     pub(crate) access: Arc<Access>,
     pub(crate) options: Options,
     pub(crate) pictures: Cache,
+    pub(crate) events: Events,
     working: Semaphore,
     waiting: AtomicUsize,
 }
@@ -30,6 +32,7 @@ impl Site {
             access,
             pictures: Cache::new(options.picture_cache_bytes),
             working: Semaphore::new(options.working_max.max(1)),
+            events: Events::default(),
             waiting: AtomicUsize::new(0),
             options,
         }

@@ -88,6 +88,38 @@ pub trait Source: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Shows everything that has a name: each host, and after it its graphs, plugins and Nagios checks. A source that
+    /// copies nothing answers much faster than this does.
+    fn look_through(&self, look: &mut dyn FnMut(Thing<'_>)) {
+        for host in self.hosts() {
+            look(Thing::Host(&host.name, &host.groups));
+            let Some(detail) = self.host(&host.name) else {
+                continue;
+            };
+            for graph in &detail.graphs {
+                look(Thing::Graph(&graph.graph));
+            }
+            for run in &detail.runs {
+                look(Thing::Plugin(&run.plugin));
+            }
+            for check in &detail.checks {
+                if let CheckName::Verdict(verdict) = &check.name {
+                    look(Thing::Check(&verdict.check, check.severity));
+                }
+            }
+        }
+    }
+
+    /// The views that the configuration saves.
+    fn views(&self) -> Vec<View> {
+        Vec::new()
+    }
+
+    /// What the collector measures of itself.
+    fn measured(&self) -> Vec<Metric> {
+        Vec::new()
+    }
+
     /// All checks, by host. A source that keeps them together answers faster than host by host.
     fn checks(&self) -> Vec<CheckView> {
         self.hosts()
@@ -96,6 +128,45 @@ pub trait Source: Send + Sync + 'static {
             .flat_map(|host| host.checks)
             .collect()
     }
+}
+
+/// Something that has a name.
+#[derive(Clone, Copy, Debug)]
+pub enum Thing<'a> {
+    /// A host with its groups.
+    Host(&'a HostName, &'a [GroupName]),
+    /// A graph of the host that was last shown; hosts that declare the same may share it.
+    Graph(&'a Arc<Graph>),
+    /// A plugin that has run on it.
+    Plugin(&'a str),
+    /// A Nagios check of it.
+    Check(&'a GraphName, Severity),
+}
+
+/// A page that the configuration gives a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// In addresses.
+    pub name: String,
+    /// For people.
+    pub title: String,
+    /// Path and parameters of the page.
+    pub address: String,
+}
+
+/// A number that the collector measures of itself, for Prometheus.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metric {
+    /// Its name, as Prometheus wants it.
+    pub name: &'static str,
+    /// One sentence.
+    pub help: &'static str,
+    /// Whether it only grows.
+    pub is_counter: bool,
+    /// A label and its value, where there are several of one name; these stand together.
+    pub label: Option<(&'static str, String)>,
+    /// The number.
+    pub value: f64,
 }
 
 /// A host as lists show it.

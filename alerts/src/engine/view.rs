@@ -1,6 +1,6 @@
 //! What pages show of an engine: where each check stands, and why somebody was told of it or not.
 
-use ravenry_plugins::name::HostName;
+use ravenry_plugins::name::{GraphName, HostName};
 use ravenry_plugins::range::Range;
 use ravenry_plugins::timestamp::Timestamp;
 
@@ -45,6 +45,14 @@ impl Engine {
         };
         let names = std::iter::once(CheckName::Host(name.clone())).chain(host.check_names(name));
         names.filter_map(|name| self.snapshot(name)).collect()
+    }
+
+    /// All Nagios checks with the severity that they have now.
+    pub fn verdicts(&self) -> impl Iterator<Item = (&HostName, &GraphName, Severity)> {
+        self.hosts.iter().flat_map(|(host, known)| {
+            let verdicts = known.verdicts.iter();
+            verdicts.map(move |(name, verdict)| (host, name, verdict.check.state.severity))
+        })
     }
 
     /// Whether the host is heard of.

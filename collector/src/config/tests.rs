@@ -31,6 +31,11 @@ fn what_the_manual_shows_is_understood() {
         [push]
         listen = "0.0.0.0:4951"
 
+        [[view]]
+        name = "web"
+        title = "Web servers"
+        address = "/group/Berlin/web?view=list"
+
         [group."Berlin/web"]
         hosts = ["web*", "proxy1"]
 
@@ -200,4 +205,14 @@ fn pages_are_on_a_network_only_with_tls_or_in_so_many_words() {
     assert!(config.http.refusal(0).is_some());
     assert_eq!(config.http.refusal(1), None);
     assert_eq!(Config::default().http.refusal(0), None);
+}
+
+#[test]
+fn a_view_is_the_path_of_a_page() {
+    problems(
+        "[[view]]\nname = \"a b\"\naddress = \"/\"\n[[view]]\nname = \"a\"\naddress = \"https://r.example.net/\"\n\
+         [[view]]\nname = \"b\"\naddress = \"/wall?views=b\"\n[[view]]\nname = \"c\"\n[[view]]\nname = \"d\"\naddress = \"/\"\n\
+         [[view]]\nname = \"d\"\naddress = \"/\"\n",
+        &expect![""],
+    );
 }

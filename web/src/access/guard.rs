@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use ravenry_plugins::clock;
@@ -168,5 +168,15 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     match words {
         Some((scheme, secret)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(secret.trim())),
         Some(_) | None => Err(Refusal::UnknownToken),
+    }
+}
+
+/// Lets a page be asked for on behalf of whoever asked for another one.
+pub(crate) fn carry_over(from: &Extensions, to: &mut Extensions) {
+    if let Some(visitor) = from.get::<Visitor>() {
+        to.insert(*visitor);
+    }
+    if let Some(actor) = from.get::<Actor>() {
+        to.insert(actor.clone());
     }
 }

@@ -11,6 +11,7 @@ use ravenry_plugins::name::{FieldName, GraphName, HostName};
 use ravenry_plugins::timestamp::Timestamp;
 use serde::Serialize;
 
+use crate::api::page::Page;
 use crate::parameter::Parameters;
 use crate::refusal::Refusal;
 use crate::site::Site;
@@ -19,7 +20,11 @@ use crate::source::CheckView;
 #[derive(Serialize)]
 struct Checks {
     checks: Vec<Check>,
+    next: Option<String>,
 }
+
+/// Checks that one answer holds.
+pub(crate) const CHECKS_MAX: u32 = 2_000_000;
 
 /// A check. A host's own has no graph and no field, a Nagios check has a name (`check`) and words (`output`) of its own.
 #[derive(Serialize)]
@@ -82,7 +87,7 @@ impl From<CheckView> for Check {
     }
 }
 
-fn severity(text: &str) -> Option<Severity> {
+pub(crate) fn severity(text: &str) -> Option<Severity> {
     Severity::ALL
         .into_iter()
         .find(|severity| severity.as_str() == text)
@@ -95,12 +100,21 @@ pub(crate) async fn answer(
     mut parameters: Parameters,
 ) -> Result<Response, Refusal> {
     let wanted = parameters.take("severity", "ok, unknown, warning or critical", severity)?;
-    parameters.finish("severity")?;
+    let host = parameters.take("host", "a host's name", |text| HostName::new(text).ok())?;
+    let page = Page::take(&mut parameters, CHECKS_MAX, CHECKS_MAX)?;
+    parameters.finish("severity, host, limit, after")?;
     site.ask(move |source| {
-        let mut checks = source.checks();
+        let mut checks = match &host {
+            Some(host) => source.host(host).map_or_else(Vec::new, |host| host.checks),
+            None => source.checks(),
+        };
         checks.retain(|check| wanted.is_none_or(|wanted| check.severity == wanted));
+        if page.is_part_of(checks.len()) {
+            checks.sort_by_cached_key(|check| check.name.to_string());
+        }
+        let (checks, next) = page.of_sorted(checks, |check| check.name.to_string());
         let checks = checks.into_iter().map(Check::from).collect();
-        super::answer(&headers, &Checks { checks })
+        super::answer(&headers, &Checks { checks, next })
     })
     .await?
 }

@@ -56,12 +56,16 @@ pub(crate) struct Frame {
     pub(crate) who: Option<Actor>,
     /// Open incidents, where the page could ask.
     pub(crate) open: Option<usize>,
+    /// Whether there are saved views.
+    pub(crate) has_views: bool,
+    /// What stands in the search field.
+    pub(crate) question: String,
     /// What is wrong with the collector itself.
     pub(crate) troubles: Vec<Trouble>,
     /// How often the script looks for news.
     pub(crate) refresh_seconds: u64,
     pub(crate) style: &'static str,
-    pub(crate) scripts: [&'static str; 2],
+    pub(crate) scripts: [&'static str; 3],
     pub(crate) icon: &'static str,
     pub(crate) version: &'static str,
 }
@@ -75,10 +79,12 @@ impl Frame {
             zone,
             who: None,
             open: None,
+            has_views: false,
+            question: String::new(),
             troubles: Vec::new(),
             refresh_seconds: REFRESH_SECONDS,
             style: asset::SITE_CSS,
-            scripts: [asset::SITE_JS, asset::GRAPH_JS],
+            scripts: [asset::SITE_JS, asset::GRAPH_JS, asset::KEYS_JS],
             icon: asset::ICON_SVG,
             version: env!("CARGO_PKG_VERSION"),
         }
@@ -102,6 +108,7 @@ impl Frame {
         incidents: &[IncidentView],
     ) -> Self {
         self.troubles = source.troubles();
+        self.has_views = !source.views().is_empty();
         let open = incidents
             .iter()
             .filter(|incident| incident.closed.is_none());

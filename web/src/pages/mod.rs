@@ -14,10 +14,12 @@ pub(crate) mod incident;
 pub(crate) mod incidents;
 pub(crate) mod overview;
 pub(crate) mod problems;
+pub(crate) mod search;
 pub(crate) mod show;
 pub(crate) mod sign_in;
 pub(crate) mod time;
 pub(crate) mod tries;
+pub(crate) mod wall;
 
 use askama::Template;
 use axum::http::HeaderMap;

@@ -158,6 +158,12 @@ pub(crate) fn path_segment(text: &str) -> String {
     segment
 }
 
+/// A path of several segments.
+pub(crate) fn path_of_parts(text: &str) -> String {
+    let parts: Vec<String> = text.split('/').map(path_segment).collect();
+    parts.join("/")
+}
+
 /// Those that are not closed.
 pub(crate) fn is_open(incident: &IncidentView) -> bool {
     incident.closed.is_none()

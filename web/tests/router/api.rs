@@ -32,43 +32,44 @@ fn hosts() {
     check(
         "/api/v1/hosts",
         &expect![[r#"
-        {
-          "hosts": [
             {
-              "checks": {
-                "critical": 0,
-                "ok": 1,
-                "unknown": 1,
-                "warning": 0
-              },
-              "graphs": 1,
-              "groups": [
-                "ungrouped"
+              "hosts": [
+                {
+                  "checks": {
+                    "critical": 0,
+                    "ok": 1,
+                    "unknown": 1,
+                    "warning": 0
+                  },
+                  "graphs": 1,
+                  "groups": [
+                    "ungrouped"
+                  ],
+                  "last_contact": 1795192760,
+                  "name": "10.0.0.7",
+                  "state": "down",
+                  "worst": "unknown"
+                },
+                {
+                  "checks": {
+                    "critical": 0,
+                    "ok": 1,
+                    "unknown": 0,
+                    "warning": 1
+                  },
+                  "graphs": 1,
+                  "groups": [
+                    "Berlin DC/db"
+                  ],
+                  "last_contact": 1795200000,
+                  "name": "db-1",
+                  "state": "up",
+                  "worst": "warning"
+                }
               ],
-              "last_contact": 1795192760,
-              "name": "10.0.0.7",
-              "state": "down",
-              "worst": "unknown"
-            },
-            {
-              "checks": {
-                "critical": 0,
-                "ok": 1,
-                "unknown": 0,
-                "warning": 1
-              },
-              "graphs": 1,
-              "groups": [
-                "Berlin DC/db"
-              ],
-              "last_contact": 1795200000,
-              "name": "db-1",
-              "state": "up",
-              "worst": "warning"
+              "next": null
             }
-          ]
-        }
-    "#]],
+        "#]],
     );
 }
 
@@ -284,7 +285,8 @@ fn incidents() {
                   "summary": "nothing heard for 2 hours <b>!</b>",
                   "told": []
                 }
-              ]
+              ],
+              "next": null
             }
         "#]],
     );
@@ -309,7 +311,8 @@ fn checks() {
                   "threshold": "",
                   "value": 97.25
                 }
-              ]
+              ],
+              "next": null
             }
         "#]],
     );
@@ -349,6 +352,6 @@ fn a_parameter_that_is_wrong_is_named() {
     );
     check(
         "/api/v1/hosts?x=1",
-        "parameter x: expected no parameters, found \"1\"",
+        "parameter x: expected group, state, worst, limit, after, found \"1\"",
     );
 }

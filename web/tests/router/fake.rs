@@ -16,7 +16,7 @@ use ravenry_plugins::timestamp::Timestamp;
 use ravenry_plugins::wire::RunReport;
 use ravenry_web::source::{
     CheckView, Consolidation, FetchError, GraphDetail, History, HostDetail, HostSummary,
-    IncidentView, Latest, Query, Source,
+    IncidentView, Latest, Query, Source, View,
 };
 
 /// 2026-11-20 18:40:20 UTC.
@@ -154,6 +154,19 @@ impl Source for Fake {
             });
         }
         Ok(history(&detail, query))
+    }
+
+    fn views(&self) -> Vec<View> {
+        let view = |name: &str, title: &str, address: &str| View {
+            name: name.to_owned(),
+            title: title.to_owned(),
+            address: address.to_owned(),
+        };
+        vec![
+            view("all", "Everything", "/"),
+            view("web", "Load of all", "/compare/load?period=week"),
+            view("gone", "A host that is gone", "/host/gone"),
+        ]
     }
 
     fn incidents(&self, limit: usize) -> Vec<IncidentView> {

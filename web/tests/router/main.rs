@@ -8,9 +8,11 @@
 mod access;
 mod acting;
 mod api;
+mod description;
 mod fake;
 mod pages;
 mod pictures;
+mod search;
 
 use std::sync::Arc;
 use std::time::Duration;
