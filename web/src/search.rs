@@ -230,8 +230,7 @@ pub(crate) fn search(source: &dyn Source, words: &Words, limit: usize) -> Found 
     source.look_through(&mut |thing| search.look(&thing));
     search.look_at_incidents(source);
     for view in source.views() {
-        let path = format!("/view/{}", show::path_segment(&view.name));
-        search.offer(Kind::View, &view.title, view.address, path);
+        search.offer(Kind::View, &view.title, view.name, view.address);
     }
     search.best(limit)
 }

@@ -213,6 +213,12 @@ fn a_view_is_the_path_of_a_page() {
         "[[view]]\nname = \"a b\"\naddress = \"/\"\n[[view]]\nname = \"a\"\naddress = \"https://r.example.net/\"\n\
          [[view]]\nname = \"b\"\naddress = \"/wall?views=b\"\n[[view]]\nname = \"c\"\n[[view]]\nname = \"d\"\naddress = \"/\"\n\
          [[view]]\nname = \"d\"\naddress = \"/\"\n",
-        &expect![""],
+        &expect![[r#"
+            ravenry.toml:2: view.name: expected 1 to 64 letters, digits and . _ -, found "a b"
+            ravenry.toml:6: view.address: expected the path of a page and its parameters, such as "/group/web?view=wall", found "https://r.example.net/"
+            ravenry.toml:9: view.address: expected the path of a page and its parameters, such as "/group/web?view=wall", found "/wall?views=b"
+            ravenry.toml:10: view.name: expected name and address, such as name = "web", address = "/group/web"
+            ravenry.toml:16: view d: expected once in all files, found again
+        "#]],
     );
 }

@@ -165,7 +165,6 @@ impl Source for Fake {
         vec![
             view("all", "Everything", "/"),
             view("web", "Load of all", "/compare/load?period=week"),
-            view("gone", "A host that is gone", "/host/gone"),
         ]
     }
 
