@@ -16,7 +16,7 @@ use ravenry_plugins::timestamp::Timestamp;
 use ravenry_web::graph::EventKind;
 use ravenry_web::source::{
     CheckView, FetchError, GraphDetail, Happening, History, HostDetail, HostSummary, IncidentView,
-    Latest, Metric, Query, Refused, Source, Thing, Trouble, View,
+    Latest, Measure, Query, Refused, Source, Thing, Trouble, View,
 };
 
 use crate::catalog::{Host, StoredGraph};
@@ -278,7 +278,7 @@ impl Source for LocalSource {
             .clone()
     }
 
-    fn measured(&self) -> Vec<Metric> {
+    fn measured(&self) -> Vec<Measure> {
         let Some(parts) = self.own.get() else {
             return Vec::new();
         };

@@ -11,7 +11,7 @@ use ravenry_alerts::severity::{HostState, Severity};
 use crate::parameter::Parameters;
 use crate::refusal::Refusal;
 use crate::site::Site;
-use crate::source::{Metric, Source};
+use crate::source::{Measure, Source};
 
 /// The text format, version 0.0.4.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -39,11 +39,11 @@ pub(crate) async fn answer(
 }
 
 /// What the pages count.
-fn of_pages(source: &dyn Source) -> Vec<Metric> {
+fn of_pages(source: &dyn Source) -> Vec<Measure> {
     let hosts = source.hosts();
     let mut metrics = Vec::new();
     let mut gauge = |name, help, label: Option<(&'static str, &str)>, value: usize| {
-        metrics.push(Metric {
+        metrics.push(Measure {
             name,
             help,
             is_counter: false,
@@ -89,7 +89,7 @@ fn of_pages(source: &dyn Source) -> Vec<Metric> {
 }
 
 /// The text; metrics of one name stand together.
-fn emit(metrics: &[Metric]) -> String {
+fn emit(metrics: &[Measure]) -> String {
     let mut text = String::new();
     let mut last = "";
     for metric in metrics {
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_name_is_explained_once_and_labels_are_escaped() {
-        let metric = |label: &str, value| Metric {
+        let metric = |label: &str, value| Measure {
             name: "ravenry_hosts",
             help: "Hosts.",
             is_counter: false,

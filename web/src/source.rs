@@ -116,7 +116,7 @@ pub trait Source: Send + Sync + 'static {
     }
 
     /// What the collector measures of itself.
-    fn measured(&self) -> Vec<Metric> {
+    fn measured(&self) -> Vec<Measure> {
         Vec::new()
     }
 
@@ -156,7 +156,7 @@ pub struct View {
 
 /// A number that the collector measures of itself, for Prometheus.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Metric {
+pub struct Measure {
     /// Its name, as Prometheus wants it.
     pub name: &'static str,
     /// One sentence.

@@ -1,13 +1,13 @@
 //! The same numbers as the graphs, for Prometheus.
 
-use ravenry_web::source::Metric;
+use ravenry_web::source::Measure;
 
 use super::{Measured, Reported};
 
 impl Measured {
     /// What is known, counters since the start.
     #[must_use]
-    pub fn metrics(&self) -> Vec<Metric> {
+    pub fn metrics(&self) -> Vec<Measure> {
         let counted = [
             ("accepted", self.accepted),
             ("refused", self.refused),
@@ -26,20 +26,20 @@ impl Measured {
             .collect()
     }
 
-    fn of_flushes(&self) -> impl Iterator<Item = Metric> {
+    fn of_flushes(&self) -> impl Iterator<Item = Measure> {
         let failed = plain(
             "ravenry_flushes_failed_total",
             "Flushes that failed since the start.",
             Some(self.flushes.failed),
         );
-        let failed = failed.map(|metric| Metric {
+        let failed = failed.map(|metric| Measure {
             is_counter: true,
             ..metric
         });
         let last = self.flushes.last.and_then(|last| {
             let help = "How long the last flush took.";
             let metric = plain("ravenry_flush_duration_seconds", help, Some(last.millis))?;
-            Some(Metric {
+            Some(Measure {
                 value: metric.value / 1000.0,
                 ..metric
             })
@@ -47,7 +47,7 @@ impl Measured {
         failed.into_iter().chain(last)
     }
 
-    fn gauges(&self) -> impl Iterator<Item = Metric> {
+    fn gauges(&self) -> impl Iterator<Item = Measure> {
         [
             plain(
                 "ravenry_flush_age_seconds",
@@ -87,8 +87,8 @@ impl Measured {
     }
 }
 
-fn plain(name: &'static str, help: &'static str, value: Reported) -> Option<Metric> {
-    Some(Metric {
+fn plain(name: &'static str, help: &'static str, value: Reported) -> Option<Measure> {
+    Some(Measure {
         name,
         help,
         is_counter: false,
