@@ -229,7 +229,8 @@ fn flushed(measured: &Measured, limits: Limits) -> Vec<OwnGraph> {
                 field(
                     "unwritten",
                     "not written",
-                    of_flush(|flush| flush.unwritten),
+                    // Judged: before the first flush nothing waits that one could not write.
+                    Some(flush.as_ref().map_or(0, |flush| flush.unwritten)),
                 )
                 .with("warning :0"),
                 field(
