@@ -8,6 +8,7 @@
 
 pub mod action;
 pub mod address;
+pub mod availability;
 pub mod budget;
 pub mod channel;
 pub mod check;
@@ -15,6 +16,7 @@ pub mod engine;
 pub mod escalation;
 pub mod gate;
 pub mod incident;
+pub mod log;
 pub mod notice;
 pub mod outbox;
 pub mod period;

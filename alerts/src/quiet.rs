@@ -207,6 +207,15 @@ impl Downtime {
         }
     }
 
+    /// When it begins or began; nothing while it waits for a problem.
+    #[must_use]
+    pub fn begins(&self) -> Option<Timestamp> {
+        match self.flexible_seconds {
+            None => Some(self.start),
+            Some(_) => self.begun,
+        }
+    }
+
     /// Whether a problem now would begin it.
     #[must_use]
     pub fn awaits(&self, now: Timestamp) -> bool {

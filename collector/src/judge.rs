@@ -18,7 +18,8 @@ use std::time::Duration;
 use crate::health::{Health, Part};
 use ravenry_alerts::action::{Action, Done, Refusal};
 use ravenry_alerts::channel::{ChannelError, Channels, Settings};
-use ravenry_alerts::engine::{Effect, Engine, Said};
+use ravenry_alerts::engine::{Effect, Engine, Record, RecordKey, Said};
+use ravenry_alerts::log::{Happening, LogEntry};
 use ravenry_alerts::notice::NoticeKey;
 use ravenry_alerts::outbox::{Delivery, Failure, Outbox, OutboxEffect};
 use ravenry_alerts::quiet::{Comment, Downtime, Mute};
@@ -35,6 +36,7 @@ use tokio::task::{self, JoinSet};
 use tracing::{debug, error, info, warn};
 
 mod deliver;
+mod log;
 mod table;
 
 pub use deliver::{Draw, Pulse, TestOutcome};
@@ -114,6 +116,10 @@ struct Judge {
     health: Arc<Health>,
     /// Whether what arrived before the start is still coming in; until it is over, no time passes.
     catching_up: bool,
+    /// The newest incident that the log knows of.
+    last_incident: u64,
+    /// What the log said last of why somebody was not told.
+    last_reasons: HashMap<(u64, Option<ContactName>), String>,
 }
 
 enum Input {
@@ -164,6 +170,15 @@ pub fn start(
 ) -> Result<JudgeHandle, JudgeError> {
     let tables = Tables::open(database)?;
     let state = tables.load()?;
+    let incidents = state.records.iter().filter_map(|record| match record {
+        Record::Incident(incident) => Some(incident.id),
+        Record::Check(_)
+        | Record::Downtime(_)
+        | Record::Comment(_)
+        | Record::Standing(_)
+        | Record::Desk(_) => None,
+    });
+    let last_incident = incidents.max().unwrap_or(0);
     let outbox = Outbox::restore(rules.channels(), state.pending);
     let engine = Engine::restore(rules, state.records, clock::now());
     let engine = Arc::new(Mutex::new(engine));
@@ -186,6 +201,8 @@ pub fn start(
         stuck: false,
         health: Arc::clone(&health),
         catching_up: true,
+        last_incident,
+        last_reasons: HashMap::new(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -411,21 +428,13 @@ impl JudgeHandle {
     /// Incidents, open ones first, then the newest closed ones, at most `limit`. Reads the file: not for the runtime.
     #[must_use]
     pub fn incidents(&self, limit: usize) -> Vec<IncidentView> {
-        let found = lock(&self.reader).incidents(limit);
-        found.unwrap_or_else(|error| {
-            error!(%error, "incidents cannot be read");
-            Vec::new()
-        })
+        self.read("incidents", |reader| reader.incidents(limit))
     }
 
     /// One incident, open or closed. Reads the file: not for the runtime.
     #[must_use]
     pub fn incident(&self, id: u64) -> Option<IncidentView> {
-        let found = lock(&self.reader).incident(id);
-        found.unwrap_or_else(|error| {
-            error!(%error, id, "an incident cannot be read");
-            None
-        })
+        self.read("an incident", |reader| reader.incident(id))
     }
 
     /// Whether the thread has ended: untold, it did so in a panic.
@@ -554,6 +563,11 @@ impl Judge {
                 let done = engine.act(&action, &by, now);
                 if let Ok(done) = &done {
                     info!(by, "{}", done.said);
+                    let what = Happening::Done {
+                        by,
+                        said: done.said.clone(),
+                    };
+                    self.writes.log.push(LogEntry { at: now, what });
                 }
                 self.acted.push((answer, done));
                 now
@@ -622,21 +636,26 @@ impl Judge {
         match effect {
             Effect::Transition { check, transition } => {
                 info!(%check, from = %transition.from, to = %transition.to, "severity changed");
+                let what = Happening::Changed { check, transition };
+                let at = transition.at;
+                self.writes.log.push(LogEntry { at, what });
             }
             Effect::Tell(notice) => self.outbox.handle_tell(notice, now),
             Effect::NotTold {
                 incident,
-                contact: Some(contact),
+                contact,
                 reason,
-            } => {
-                debug!(incident, %contact, "not told: {reason}");
+            } => self.log_not_told(incident, contact, reason.to_string(), now),
+            Effect::Store(record) => {
+                if let Record::Incident(incident) = &record {
+                    self.log_incident(incident, now);
+                }
+                self.writes.put(record);
             }
-            Effect::NotTold {
-                incident,
-                contact: None,
-                reason,
-            } => debug!(incident, "not told: {reason}"),
-            Effect::Store(record) => self.writes.put(record),
+            Effect::Forget(RecordKey::Downtime(id)) => {
+                self.writes.ended.push((id, now));
+                self.writes.forget(RecordKey::Downtime(id));
+            }
             Effect::Forget(key) => self.writes.forget(key),
         }
     }

@@ -4,8 +4,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use ravenry_alerts::action::{Action, Done, Refusal};
+use ravenry_alerts::availability::Times;
 use ravenry_alerts::check::CheckName;
+use ravenry_alerts::log::LogEntry;
 use ravenry_alerts::notice::clock_time;
+use ravenry_alerts::outbox::LedgerEntry;
 use ravenry_alerts::outbox::Picture;
 use ravenry_alerts::quiet::{Comment, Downtime, Mute};
 use ravenry_alerts::severity::Severity;
@@ -16,7 +19,7 @@ use ravenry_plugins::timestamp::Timestamp;
 use ravenry_web::graph::EventKind;
 use ravenry_web::source::{
     CheckView, FetchError, GraphDetail, Happening, History, HostDetail, HostSummary, IncidentView,
-    Latest, Measure, Query, Refused, Source, Thing, Trouble, View,
+    Latest, LogQuery, Measure, Query, Refused, Source, Thing, Trouble, View,
 };
 
 use crate::catalog::{Host, StoredGraph};
@@ -287,6 +290,26 @@ impl Source for LocalSource {
 
     fn incidents(&self, limit: usize) -> Vec<IncidentView> {
         self.judge.incidents(limit)
+    }
+
+    fn log(&self, query: &LogQuery) -> Vec<(u64, LogEntry)> {
+        self.judge.log(query)
+    }
+
+    fn notices(&self, before: Option<u64>, limit: usize) -> Vec<(u64, LedgerEntry)> {
+        self.judge.notices(before, limit)
+    }
+
+    fn noise(&self, since: Timestamp) -> Vec<(IncidentView, u64)> {
+        self.judge.noise(since)
+    }
+
+    fn availability(
+        &self,
+        wanted: &dyn Fn(&CheckName) -> bool,
+        start: Timestamp,
+    ) -> Vec<(CheckName, Times)> {
+        self.judge.availability(wanted, start, self.now())
     }
 
     fn incident(&self, id: u64) -> Option<IncidentView> {

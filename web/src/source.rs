@@ -6,8 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ravenry_alerts::action::{Action, Done, Refusal};
+use ravenry_alerts::availability::Times;
 use ravenry_alerts::check::CheckName;
 pub use ravenry_alerts::engine::CheckView;
+use ravenry_alerts::log::LogEntry;
+use ravenry_alerts::outbox::LedgerEntry;
 use ravenry_alerts::quiet::{Acknowledgement, Comment, Downtime, Mute};
 use ravenry_alerts::severity::{HostState, Severity};
 use ravenry_plugins::graph::Graph;
@@ -44,6 +47,34 @@ pub trait Source: Send + Sync + 'static {
     fn incident(&self, id: u64) -> Option<IncidentView> {
         let mut all = self.incidents(usize::MAX).into_iter();
         all.find(|incident| incident.id == id)
+    }
+
+    /// What happened, the newest first, each with its number.
+    fn log(&self, query: &LogQuery) -> Vec<(u64, LogEntry)> {
+        let _ = query;
+        Vec::new()
+    }
+
+    /// What was told to whom, the newest first, each with its number; before the one of that number.
+    fn notices(&self, before: Option<u64>, limit: usize) -> Vec<(u64, LedgerEntry)> {
+        let _ = (before, limit);
+        Vec::new()
+    }
+
+    /// Of each incident that somebody was told of since then: how many notices were sent.
+    fn noise(&self, since: Timestamp) -> Vec<(IncidentView, u64)> {
+        let _ = since;
+        Vec::new()
+    }
+
+    /// How long the checks that `wanted` names were in which severity, from `start` to now.
+    fn availability(
+        &self,
+        wanted: &dyn Fn(&CheckName) -> bool,
+        start: Timestamp,
+    ) -> Vec<(CheckName, Times)> {
+        let _ = (wanted, start);
+        Vec::new()
     }
 
     /// Carries out what a person does; `by` is who.
@@ -331,6 +362,19 @@ impl Happening {
         let concerned = incidents.iter().filter(concerns);
         concerned.filter_map(happening).collect()
     }
+}
+
+/// Which entries of the log are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogQuery {
+    /// Those before the one of this number.
+    pub before: Option<u64>,
+    /// Of this host and its checks only.
+    pub host: Option<HostName>,
+    /// Of this incident only.
+    pub incident: Option<u64>,
+    /// At most so many.
+    pub limit: usize,
 }
 
 /// Something wrong with the collector itself.

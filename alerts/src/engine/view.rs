@@ -55,6 +55,17 @@ impl Engine {
         })
     }
 
+    /// Where each check stands, and since when.
+    pub fn stands(&self) -> impl Iterator<Item = (CheckName, Severity, Option<Timestamp>)> {
+        let names = self.hosts.iter().flat_map(|(name, host)| {
+            std::iter::once(CheckName::Host(name.clone())).chain(host.check_names(name))
+        });
+        names.filter_map(|name| {
+            let state = self.check(&name)?.state;
+            Some((name, state.severity, state.since))
+        })
+    }
+
     /// Whether the host is heard of.
     #[must_use]
     pub fn host_state(&self, name: &HostName) -> HostState {

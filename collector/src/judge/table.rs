@@ -1,15 +1,18 @@
 //! The judge's tables in the state database: rows as JSON beside the few columns that are asked by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
+use ravenry_alerts::check::{CheckName, Transition};
 use ravenry_alerts::engine::{Record, RecordKey};
 use ravenry_alerts::incident::Incident;
+use ravenry_alerts::log::{Happening, LogEntry};
 use ravenry_alerts::notice::NoticeKey;
 use ravenry_alerts::outbox::{LedgerEntry, LedgerEvent, Pending};
+use ravenry_alerts::quiet::Downtime;
 use ravenry_plugins::timestamp::Timestamp;
-use ravenry_web::source::IncidentView;
+use ravenry_web::source::{IncidentView, LogQuery};
 use rusqlite::{Connection, OpenFlags, Transaction, params};
 use serde::de::DeserializeOwned;
 
@@ -30,6 +33,14 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS ledger (
         id INTEGER PRIMARY KEY, incident INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
     CREATE INDEX IF NOT EXISTS ledger_by_incident ON ledger (incident, id);
+    CREATE TABLE IF NOT EXISTS log (
+        id INTEGER PRIMARY KEY, at INTEGER NOT NULL, host TEXT, incident INTEGER, body TEXT NOT NULL) STRICT;
+    CREATE INDEX IF NOT EXISTS log_by_time ON log (at);
+    CREATE INDEX IF NOT EXISTS log_by_host ON log (host, id);
+    CREATE INDEX IF NOT EXISTS log_by_incident ON log (incident, id);
+    CREATE TABLE IF NOT EXISTS past_downtimes (
+        id INTEGER NOT NULL, start INTEGER NOT NULL, ended INTEGER NOT NULL, body TEXT NOT NULL,
+        PRIMARY KEY (id, start)) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS pulse (id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL) STRICT;
 ";
 
@@ -38,6 +49,12 @@ const INCIDENTS_MAX: i64 = 10_000;
 
 /// Ledger entries that are kept.
 const LEDGER_MAX: i64 = 200_000;
+
+/// Entries of the log that are kept.
+const LOG_MAX: i64 = 500_000;
+
+/// Downtimes that are over and kept for reports.
+const PAST_DOWNTIMES_MAX: i64 = 20_000;
 
 /// Ledger entries that are shown of one incident.
 const TOLD_MAX: i64 = 200;
@@ -63,6 +80,9 @@ pub(super) struct Writes {
     records: BTreeMap<RecordKey, Option<Record>>,
     pending: BTreeMap<NoticeKey, Option<Pending>>,
     pub(super) ledger: Vec<LedgerEntry>,
+    pub(super) log: Vec<LogEntry>,
+    /// Downtimes that ended before their time, and when.
+    pub(super) ended: Vec<(u64, Timestamp)>,
     /// When somebody asked whether it can be written.
     pub(super) pulse: Option<Timestamp>,
 }
@@ -88,6 +108,8 @@ impl Writes {
         self.records.is_empty()
             && self.pending.is_empty()
             && self.ledger.is_empty()
+            && self.log.is_empty()
+            && self.ended.is_empty()
             && self.pulse.is_none()
     }
 
@@ -112,9 +134,16 @@ impl Writes {
                 (RecordKey::Incident(id), None) => transaction
                     .prepare_cached("DELETE FROM incidents WHERE id = ?")?
                     .execute([number(*id)])?,
-                (RecordKey::Downtime(id), Some(record)) => transaction
-                    .prepare_cached("INSERT OR REPLACE INTO downtimes (id, body) VALUES (?, ?)")?
-                    .execute(params![number(*id), emit("downtimes", record)?])?,
+                (RecordKey::Downtime(id), Some(record)) => {
+                    if let Record::Downtime(downtime) = record {
+                        write_past(transaction, downtime)?;
+                    }
+                    transaction
+                        .prepare_cached(
+                            "INSERT OR REPLACE INTO downtimes (id, body) VALUES (?, ?)",
+                        )?
+                        .execute(params![number(*id), emit("downtimes", record)?])?
+                }
                 (RecordKey::Downtime(id), None) => transaction
                     .prepare_cached("DELETE FROM downtimes WHERE id = ?")?
                     .execute([number(*id)])?,
@@ -158,6 +187,7 @@ impl Writes {
                 .prepare_cached("INSERT OR REPLACE INTO pulse (id, at) VALUES (1, ?)")?
                 .execute([at.seconds()])?;
         }
+        self.write_log(transaction)?;
         for entry in &self.ledger {
             transaction
                 .prepare_cached("INSERT INTO ledger (incident, body) VALUES (?, ?)")?
@@ -165,6 +195,45 @@ impl Writes {
         }
         Ok(())
     }
+}
+
+impl Writes {
+    fn write_log(&self, transaction: &Transaction<'_>) -> Result<(), JudgeError> {
+        for (id, at) in &self.ended {
+            transaction
+                .prepare_cached(
+                    "UPDATE past_downtimes SET ended = ?2 WHERE id = ?1 AND ended > ?2",
+                )?
+                .execute(params![number(*id), at.seconds()])?;
+        }
+        for entry in &self.log {
+            let host = entry.what.check().map(|check| check.host().as_str());
+            transaction
+                .prepare_cached("INSERT INTO log (at, host, incident, body) VALUES (?, ?, ?, ?)")?
+                .execute(params![
+                    entry.at.seconds(),
+                    host,
+                    entry.what.incident().map(number),
+                    emit("log", entry)?
+                ])?;
+        }
+        Ok(())
+    }
+}
+
+/// A downtime is kept as it was, for reports: each time of one that comes again is a row of its own.
+fn write_past(transaction: &Transaction<'_>, downtime: &Downtime) -> Result<(), JudgeError> {
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO past_downtimes (id, start, ended, body) VALUES (?, ?, ?, ?)",
+        )?
+        .execute(params![
+            number(downtime.id),
+            downtime.start.seconds(),
+            downtime.over_at().seconds(),
+            emit("past_downtimes", downtime)?
+        ])?;
+    Ok(())
 }
 
 impl Tables {
@@ -229,6 +298,14 @@ fn trim(transaction: &Transaction<'_>) -> Result<(), JudgeError> {
         "DELETE FROM ledger WHERE id <= (SELECT max(id) FROM ledger) - ?",
         [LEDGER_MAX],
     )?;
+    transaction.execute(
+        "DELETE FROM log WHERE id <= (SELECT max(id) FROM log) - ?",
+        [LOG_MAX],
+    )?;
+    transaction.execute(
+        "DELETE FROM past_downtimes WHERE id <= (SELECT max(id) FROM past_downtimes) - ?",
+        [PAST_DOWNTIMES_MAX],
+    )?;
     Ok(())
 }
 
@@ -250,6 +327,90 @@ impl Reader {
         let records: Vec<Record> = rows(&self.connection, "incidents", query, [limit])?;
         let incidents = records.into_iter().filter_map(|record| match record {
             Record::Incident(incident) => Some(self.view(incident)),
+            Record::Check(_)
+            | Record::Downtime(_)
+            | Record::Comment(_)
+            | Record::Standing(_)
+            | Record::Desk(_) => None,
+        });
+        incidents.collect()
+    }
+
+    /// The log, the newest first.
+    pub(super) fn log(&self, query: &LogQuery) -> Result<Vec<(u64, LogEntry)>, JudgeError> {
+        let sql = "SELECT id, body FROM log WHERE id < ?1 AND (?2 IS NULL OR host = ?2)
+            AND (?3 IS NULL OR incident = ?3) ORDER BY id DESC LIMIT ?4";
+        let before = query.before.map_or(i64::MAX, number);
+        let host = query.host.as_ref().map(|host| host.as_str());
+        let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
+        let incident = query.incident.map(number);
+        numbered(
+            &self.connection,
+            "log",
+            sql,
+            params![before, host, incident, limit],
+        )
+    }
+
+    /// The ledger, the newest first.
+    pub(super) fn notices(
+        &self,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, LedgerEntry)>, JudgeError> {
+        let sql = "SELECT id, body FROM ledger WHERE id < ? ORDER BY id DESC LIMIT ?";
+        let before = before.map_or(i64::MAX, number);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        numbered(&self.connection, "ledger", sql, params![before, limit])
+    }
+
+    /// All confirmed changes since then, the oldest first.
+    pub(super) fn changes(
+        &self,
+        since: Timestamp,
+    ) -> Result<HashMap<CheckName, Vec<Transition>>, JudgeError> {
+        let sql = "SELECT body FROM log WHERE at >= ? ORDER BY at, id";
+        let entries: Vec<LogEntry> = rows(&self.connection, "log", sql, [since.seconds()])?;
+        let mut changes: HashMap<CheckName, Vec<Transition>> = HashMap::new();
+        for entry in entries {
+            match entry.what {
+                Happening::Changed { check, transition } => {
+                    changes.entry(check).or_default().push(transition);
+                }
+                Happening::Opened { .. }
+                | Happening::Closed { .. }
+                | Happening::NotTold { .. }
+                | Happening::Done { .. } => {}
+            }
+        }
+        Ok(changes)
+    }
+
+    /// The downtimes that were not over then, with when they ended or will.
+    pub(super) fn past_downtimes(
+        &self,
+        since: Timestamp,
+    ) -> Result<Vec<(Downtime, Timestamp)>, JudgeError> {
+        let sql = "SELECT ended, body FROM past_downtimes WHERE ended > ? ORDER BY id, start";
+        let found = numbered(&self.connection, "past_downtimes", sql, [since.seconds()])?;
+        let ended = |seconds: u64| Timestamp::from_seconds(number(seconds));
+        Ok(found
+            .into_iter()
+            .map(|(seconds, downtime)| (downtime, ended(seconds)))
+            .collect())
+    }
+
+    /// Of each incident that somebody was told of since then: how many notices were sent.
+    pub(super) fn noise(&self, since: Timestamp) -> Result<Vec<(IncidentView, u64)>, JudgeError> {
+        let sql = "SELECT l.sent, i.body FROM (
+                SELECT incident, count(*) AS sent FROM ledger
+                WHERE json_extract(body, '$.at') >= ? AND json_extract(body, '$.event.sent') IS NOT NULL
+                GROUP BY incident
+            ) AS l JOIN incidents AS i ON i.id = l.incident";
+        let found: Vec<(u64, Record)> =
+            numbered(&self.connection, "incidents", sql, [since.seconds()])?;
+        let incidents = found.into_iter().filter_map(|(sent, record)| match record {
+            Record::Incident(incident) => Some(self.view(incident).map(|view| (view, sent))),
             Record::Check(_)
             | Record::Downtime(_)
             | Record::Comment(_)
@@ -307,6 +468,23 @@ impl Reader {
     }
 }
 
+/// Rows of a number and a body.
+fn numbered<T: DeserializeOwned, P: rusqlite::Params>(
+    connection: &Connection,
+    table: &'static str,
+    query: &str,
+    params: P,
+) -> Result<Vec<(u64, T)>, JudgeError> {
+    let mut statement = connection.prepare_cached(query)?;
+    let mut found = statement.query(params)?;
+    let mut all = Vec::new();
+    while let Some(row) = found.next()? {
+        let (number, body): (i64, String) = (row.get(0)?, row.get(1)?);
+        all.push((number.unsigned_abs(), parse(table, &body)?));
+    }
+    Ok(all)
+}
+
 fn rows<T: DeserializeOwned, P: rusqlite::Params>(
     connection: &Connection,
     table: &'static str,
@@ -318,15 +496,17 @@ fn rows<T: DeserializeOwned, P: rusqlite::Params>(
     let mut all = Vec::new();
     while let Some(row) = found.next()? {
         let body: String = row.get(0)?;
-        all.push(
-            serde_json::from_str(&body).map_err(|source| JudgeError::Row {
-                table,
-                found: body.chars().take(120).collect(),
-                source,
-            })?,
-        );
+        all.push(parse(table, &body)?);
     }
     Ok(all)
+}
+
+fn parse<T: DeserializeOwned>(table: &'static str, body: &str) -> Result<T, JudgeError> {
+    serde_json::from_str(body).map_err(|source| JudgeError::Row {
+        table,
+        found: body.chars().take(120).collect(),
+        source,
+    })
 }
 
 fn emit(table: &'static str, row: &impl serde::Serialize) -> Result<String, JudgeError> {

@@ -12,7 +12,9 @@ use ravenry_plugins::name::GraphName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use ravenry_alerts::check::CheckName;
 use ravenry_plugins::disk::MemoryDisk;
+use ravenry_web::source::LogQuery;
 
 use super::*;
 use crate::catalog::Catalog;
@@ -411,4 +413,64 @@ async fn what_somebody_did_is_on_the_disk_when_it_is_answered() {
     assert_eq!(incidents[0].acknowledged.as_ref().unwrap().author, "dora");
     next.stop().await;
     running.stop().await;
+}
+
+#[tokio::test]
+async fn what_happened_is_logged_and_counted_across_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state.db");
+    let mut hook = Hook::listen(&[200]).await;
+    let running = Running::start(&file, &hook.url).await;
+    let [(.., start), (.., fell), (.., rose), (.., end)] =
+        [1, 2, 12, 22].map(|at| reading(0.0, at));
+    let at = |number, time| (reading(number, 0).0, reading(number, 0).1, time);
+    let batch = vec![at(99.0, start), at(99.1, fell)];
+    running.judge.readings(batch, clock::now()).await.unwrap();
+    hook.requests(1).await;
+    running.stop().await;
+    let running = Running::start(&file, &hook.url).await;
+    let batch = vec![at(50.0, rose)];
+    running.judge.readings(batch, clock::now()).await.unwrap();
+    hook.requests(2).await;
+
+    let judge = running.judge.clone();
+    // Then all that was sent is in the ledger.
+    running.stop().await;
+    task::spawn_blocking(move || {
+        let log = judge.log(&LogQuery {
+            host: Some(host()),
+            limit: 10,
+            ..LogQuery::default()
+        });
+        let log: Vec<String> = log
+            .iter()
+            .map(|(_, entry)| entry.what.to_string())
+            .collect();
+        // The newest first; the host's own check may come up in between.
+        let of_field = |it: &&String| it.contains("df/root") || it.starts_with("incident");
+        let log: Vec<&String> = log.iter().filter(of_field).collect();
+        assert!(
+            matches!(log.as_slice(), [over, ok, began, bad]
+                if over.contains("incident 1 is over")
+                    && ok.ends_with("df/root went from critical to ok")
+                    && began.starts_with("incident 1 began")
+                    && bad.ends_with("df/root went from ok to critical")),
+            "{log:?}"
+        );
+        let sent = judge.noise(Timestamp::from_seconds(0));
+        let sent: Vec<(u64, u64)> = sent.iter().map(|(it, sent)| (it.id, *sent)).collect();
+        assert_eq!(sent, [(1, 2)]);
+        let told = judge.notices(None, 10);
+        assert!(told.len() >= 2, "{told:?}");
+        // Bad from 2 to 12, ok from then to 22.
+        let df = |name: &CheckName| name.to_string() == "web1/df/root";
+        let times = judge.availability(&df, fell, end);
+        let [(_, times)] = times.as_slice() else {
+            panic!("{times:?}");
+        };
+        let ok = times.ok().unwrap();
+        assert!((ok - 0.5).abs() < 1e-3, "{times:?}");
+    })
+    .await
+    .unwrap();
 }
