@@ -219,7 +219,7 @@ impl Links {
     #[must_use]
     pub fn incident(&self, id: u64) -> Option<String> {
         let base = self.base.as_ref()?;
-        Some(format!("{base}/incidents#incident-{id}"))
+        Some(format!("{base}/incident/{id}"))
     }
 
     /// Where the contact acknowledges what the notice tells, if it tells of a problem.

@@ -208,7 +208,7 @@ async fn mail_has_a_clear_subject_an_identity_and_a_thread() {
         "Threshold    critical above 98",
         "Since        2026-01-01 00:00:00 UTC, 1m before this notice",
         "Graph        http://127.0.0.1:4950/graph/web1/df",
-        "Incident     http://127.0.0.1:4950/incidents#incident-12",
+        "Incident     http://127.0.0.1:4950/incident/12",
     ] {
         assert!(mails[0].contains(line), "{line} in {}", mails[0]);
     }

@@ -20,8 +20,13 @@ impl MailServer {
     /// Starts one that keeps its mails below `folder`; `None` where aiosmtpd is not installed.
     #[must_use]
     pub fn start(folder: &Path) -> Option<Self> {
+        Self::start_at(folder, tool::free_address())
+    }
+
+    /// The same at an address that is known already.
+    #[must_use]
+    pub fn start_at(folder: &Path, address: SocketAddr) -> Option<Self> {
         let aiosmtpd = tool::find("aiosmtpd")?;
-        let address = tool::free_address();
         let maildir = folder.join("mails");
         let mut command = program::command(aiosmtpd);
         command

@@ -29,7 +29,7 @@ impl Notice {
              <table role=\"presentation\" width=\"100%\" cellspacing=\"0\" cellpadding=\"0\" \
              style=\"max-width:660px;background:#ffffff;border:1px solid #d7dce1\">\n\
              <tr><td style=\"background:{colour};color:#ffffff;padding:10px 18px;font-size:13px;font-weight:700;\
-             letter-spacing:.06em;text-transform:uppercase\">{title}</td></tr>\n\
+             letter-spacing:.06em\">{title}</td></tr>\n\
              <tr><td style=\"padding:16px 18px 4px;font-size:19px;line-height:1.3;font-weight:600;\
              word-break:break-word\">{sentence}</td></tr>\n",
             subject = escape(&self.subject(over)),
@@ -59,9 +59,10 @@ impl Notice {
 
     /// The band at the top, and what stands below it.
     fn title(&self, over: Option<Timestamp>) -> (String, String) {
-        let tag = self.tag(over);
+        let tag = self.tag(over).to_uppercase();
         match &self.check {
-            None => (tag.to_owned(), format!("{}.", self.sentence(over))),
+            None => (tag, format!("{}.", self.sentence(over))),
+            Some(_) if self.kind == Kind::Digest => (tag, format!("{}.", self.sentence(over))),
             Some(check) => (
                 format!("{tag} \u{b7} {}", check.host()),
                 super::line(&format!("{}{}", self.sentence(over), self.more()), 400),

@@ -60,8 +60,8 @@ impl Notice {
         if self.kind == Kind::Digest {
             let lines: Vec<String> = self.digest.iter().map(ToString::to_string).collect();
             say("Held back", lines.join("\n"), None);
-            let why = "your budget of notices was used up, so these are told together";
-            say("Why you", format!("{why}."), None);
+            let why = "Your budget of notices was used up, so these are told together.";
+            say("Why you", why.to_owned(), None);
             return facts;
         }
         say("Check", check.to_string(), links.check(check));
@@ -92,7 +92,7 @@ impl Notice {
         if !self.why.is_empty() {
             say(
                 "Why you",
-                format!("{}.", line(&self.why, OUTPUT_CHARS_MAX)),
+                sentence(&line(&self.why, OUTPUT_CHARS_MAX)),
                 None,
             );
         }
@@ -211,6 +211,17 @@ impl Notice {
     }
 }
 
+/// With a capital and a full stop.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first: String = chars
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .collect();
+    format!("{first}{}.", chars.as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -277,13 +288,13 @@ mod tests {
             Also         web2/df/root
                          and 1 more
             Hides        2 checks that need this (app1, ...); they are not told one by one
-            Why you      nothing says who is told of this check, so everybody is.
+            Why you      Nothing says who is told of this check, so everybody is.
             Next         You hear again if it gets worse or spreads, and once when all of it is well.
 
             Acknowledge  https://ravenry.example.net/ack?incident=12
             Graph        https://ravenry.example.net/graph/web1/df
             Host         https://ravenry.example.net/host/web1
-            Incident     https://ravenry.example.net/incidents#incident-12
+            Incident     https://ravenry.example.net/incident/12
 
             Ravenry, incident 12, notice 12-ops-1, decided 2026-01-01 00:12:05 UTC
         "]]

@@ -24,7 +24,7 @@ pub const PATIENCE: Duration = Duration::from_secs(15 * 60);
 pub(super) fn read(section: &mut Section<'_, '_>) -> Option<DeadMan> {
     let url = section.parsed_by("url", parse_url);
     let day = Duration::from_secs(86_400);
-    let every = section.duration("every", Duration::from_secs(5)..=day);
+    let every = section.duration("every", Duration::from_secs(1)..=day);
     let patience = section.duration("patience", Duration::from_secs(30)..=day);
     if url.is_none() && !section.has_problems() {
         let text = "expected the address that is to be called, found none";

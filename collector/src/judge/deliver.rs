@@ -304,3 +304,73 @@ impl fmt::Display for TestOutcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn to(address: Address) -> Delivery {
+        let mut notice = Notice::test(ContactName::new("ops"), Timestamp::EPOCH);
+        notice.check = Some(CheckName::Host("web1".parse().unwrap()));
+        Delivery {
+            notice,
+            over: None,
+            address,
+            picture: None,
+        }
+    }
+
+    fn picture(bytes: usize) -> Picture {
+        Picture {
+            name: String::from("web1.png"),
+            png: vec![0; bytes],
+        }
+    }
+
+    async fn drawn(draw: Draw, address: Address) -> Option<usize> {
+        let pictures = Pictures::default();
+        pictures.draw_by(draw);
+        let picture = pictures.of(&to(address)).await;
+        picture.map(|picture| picture.png.len())
+    }
+
+    #[tokio::test]
+    async fn a_long_mail_has_its_graph_if_it_can_be_drawn_and_is_not_too_large() {
+        let mail = || Address::mail("ops@example.net");
+        let of = |bytes| -> Draw { Arc::new(move |_| Some(picture(bytes))) };
+        assert_eq!(drawn(of(5), mail()).await, Some(5));
+        assert_eq!(drawn(of(5), Address::webhook("http://h")).await, None);
+        assert_eq!(drawn(of(PICTURE_BYTES_MAX + 1), mail()).await, None);
+        assert_eq!(drawn(Arc::new(|_| None), mail()).await, None);
+        assert_eq!(drawn(Arc::new(|_| panic!("broken")), mail()).await, None);
+    }
+
+    #[tokio::test]
+    async fn drawings_that_hang_hold_up_no_notice_and_take_two_threads() {
+        let (release, released) = mpsc::sync_channel::<()>(0);
+        let released = Arc::new(std::sync::Mutex::new(released));
+        let begun = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = Arc::clone(&begun);
+        let pictures = Pictures::default();
+        pictures.draw_by(Arc::new(move |_| {
+            count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let _ = released.lock().unwrap().recv();
+            None
+        }));
+        let mail = to(Address::mail("ops@example.net"));
+        let all = [(); 5].map(|()| {
+            let (pictures, mail) = (pictures.clone(), mail.clone());
+            tokio::spawn(async move { pictures.of(&mail).await })
+        });
+        for one in all {
+            assert_eq!(one.await.unwrap(), None);
+        }
+        assert_eq!(
+            begun.load(std::sync::atomic::Ordering::SeqCst),
+            DRAWINGS_MAX
+        );
+        drop(release);
+    }
+}

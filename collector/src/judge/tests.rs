@@ -288,6 +288,36 @@ async fn a_test_notice_says_how_it_went() {
     assert_eq!(hook.subjects(), ["[test] Ravenry can reach ops"]);
 }
 
+#[tokio::test]
+async fn a_pulse_says_when_a_notice_has_waited_too_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state.db");
+    let mut broken = Hook::listen(&[503]).await;
+    let running = Running::start(&file, &broken.url).await;
+    let pulse = running.judge.pulse(Duration::ZERO).await.unwrap();
+    assert_eq!(pulse.troubles, Vec::<String>::new());
+    let batch = vec![reading(99.0, 1), reading(99.0, 2)];
+    running.judge.readings(batch, clock::now()).await.unwrap();
+    broken.requests(1).await;
+    let patient = running.judge.pulse(Duration::from_secs(600)).await.unwrap();
+    assert_eq!(patient.troubles, Vec::<String>::new());
+    let late = async {
+        loop {
+            let pulse = running.judge.pulse(Duration::ZERO).await.unwrap();
+            if pulse.troubles.iter().any(|text| text.contains("503")) {
+                return pulse;
+            }
+        }
+    };
+    let late = tokio::time::timeout(Duration::from_secs(20), late).await;
+    let text = late.unwrap().troubles.join("; ");
+    assert!(
+        text.starts_with("a notice to ops has waited for "),
+        "{text}"
+    );
+    running.stop().await;
+}
+
 /// The life of `df.root`: when each reading was taken, and its value. It ended before `now`.
 fn problem_that_is_over(now: Timestamp) -> Vec<(Timestamp, f64)> {
     let values = [50.0, 99.0, 99.1, 50.0, 51.0].into_iter().enumerate();

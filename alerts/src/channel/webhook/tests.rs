@@ -110,7 +110,7 @@ fn our_own_form_says_everything() {
             "acknowledge": "https://r.example/ack/12",
             "check": "https://r.example/graph/web1/df",
             "host": "https://r.example/host/web1",
-            "incident": "https://r.example/incidents#incident-12"
+            "incident": "https://r.example/incident/12"
           },
           "output": "",
           "over": null,
@@ -119,7 +119,7 @@ fn our_own_form_says_everything() {
           "short": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more #12",
           "since": 1767225600,
           "subject": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more",
-          "text": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more\n\nCheck        web1/df/root\nValue        99.1 %\nThreshold    critical above 98\nSince        2026-01-01 00:00:00 UTC, 1m before this notice\nAlso         web2/df/root\n             and 1 more\nHides        1 check that needs this; it is not told one by one\nWhy you      the settings name you.\nNext         You hear again if it gets worse or spreads, and once when all of it is well.\n\nAcknowledge  https://r.example/ack/12\nGraph        https://r.example/graph/web1/df\nHost         https://r.example/host/web1\nIncident     https://r.example/incidents#incident-12\n\nRavenry, incident 12, notice 12-ops-1, decided 2026-01-01 00:01:00 UTC\n",
+          "text": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more\n\nCheck        web1/df/root\nValue        99.1 %\nThreshold    critical above 98\nSince        2026-01-01 00:00:00 UTC, 1m before this notice\nAlso         web2/df/root\n             and 1 more\nHides        1 check that needs this; it is not told one by one\nWhy you      the settings name you.\nNext         You hear again if it gets worse or spreads, and once when all of it is well.\n\nAcknowledge  https://r.example/ack/12\nGraph        https://r.example/graph/web1/df\nHost         https://r.example/host/web1\nIncident     https://r.example/incident/12\n\nRavenry, incident 12, notice 12-ops-1, decided 2026-01-01 00:01:00 UTC\n",
           "threshold": "critical above 98",
           "unit": "%",
           "value": 99.1,
@@ -188,7 +188,7 @@ fn slack_gets_an_attachment_that_calls_nobody() {
                 "text",
                 "fields"
               ],
-              "text": "<https://r.example/ack/12|Acknowledge> · <https://r.example/graph/web1/df|Graph> · <https://r.example/host/web1|Host> · <https://r.example/incidents#incident-12|Incident>",
+              "text": "<https://r.example/ack/12|Acknowledge> · <https://r.example/graph/web1/df|Graph> · <https://r.example/host/web1|Host> · <https://r.example/incident/12|Incident>",
               "title": "[critical] web1: df &lt;!channel&gt; @all is 99.1 % (critical above 98) and 2 more",
               "title_link": "https://r.example/graph/web1/df",
               "ts": 1767225660
@@ -256,7 +256,7 @@ fn mattermost_gets_an_attachment_that_calls_nobody() {
                 "text",
                 "fields"
               ],
-              "text": "[Acknowledge](https://r.example/ack/12) · [Graph](https://r.example/graph/web1/df) · [Host](https://r.example/host/web1) · [Incident](https://r.example/incidents#incident-12)",
+              "text": "[Acknowledge](https://r.example/ack/12) · [Graph](https://r.example/graph/web1/df) · [Host](https://r.example/host/web1) · [Incident](https://r.example/incident/12)",
               "title": "[critical] web1: df <!channel> @\u200ball is 99.1 % (critical above 98) and 2 more",
               "title_link": "https://r.example/graph/web1/df",
               "ts": 1767225660
@@ -274,7 +274,7 @@ fn pagerduty_is_triggered_and_resolved_by_one_key() {
         expect![[r#"
         {
           "client": "Ravenry",
-          "client_url": "https://r.example/incidents#incident-12",
+          "client_url": "https://r.example/incident/12",
           "dedup_key": "ravenry-12-1767225600000000",
           "event_action": "trigger",
           "links": [
@@ -291,7 +291,7 @@ fn pagerduty_is_triggered_and_resolved_by_one_key() {
               "text": "Host"
             },
             {
-              "href": "https://r.example/incidents#incident-12",
+              "href": "https://r.example/incident/12",
               "text": "Incident"
             }
           ],
@@ -401,7 +401,7 @@ fn alertmanagers_form_keeps_labels_and_fingerprint_to_the_end() {
           "alerts": [
             {
               "annotations": {
-                "description": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more\n\nCheck        web1/df/root\nValue        99.1 %\nThreshold    critical above 98\nSince        2026-01-01 00:00:00 UTC, 1m before this notice\nAlso         web2/df/root\n             and 1 more\nHides        1 check that needs this; it is not told one by one\nWhy you      the settings name you.\nNext         You hear again if it gets worse or spreads, and once when all of it is well.\n\nAcknowledge  https://r.example/ack/12\nGraph        https://r.example/graph/web1/df\nHost         https://r.example/host/web1\nIncident     https://r.example/incidents#incident-12\n\nRavenry, incident 12, notice 12-ops-1, decided 2026-01-01 00:01:00 UTC\n",
+                "description": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more\n\nCheck        web1/df/root\nValue        99.1 %\nThreshold    critical above 98\nSince        2026-01-01 00:00:00 UTC, 1m before this notice\nAlso         web2/df/root\n             and 1 more\nHides        1 check that needs this; it is not told one by one\nWhy you      the settings name you.\nNext         You hear again if it gets worse or spreads, and once when all of it is well.\n\nAcknowledge  https://r.example/ack/12\nGraph        https://r.example/graph/web1/df\nHost         https://r.example/host/web1\nIncident     https://r.example/incident/12\n\nRavenry, incident 12, notice 12-ops-1, decided 2026-01-01 00:01:00 UTC\n",
                 "summary": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more"
               },
               "endsAt": "0001-01-01T00:00:00Z",
@@ -421,7 +421,7 @@ fn alertmanagers_form_keeps_labels_and_fingerprint_to_the_end() {
             },
             {
               "annotations": {
-                "description": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more\n\nCheck        web1/df/root\nValue        99.1 %\nThreshold    critical above 98\nSince        2026-01-01 00:00:00 UTC, 1m before this notice\nAlso         web2/df/root\n             and 1 more\nHides        1 check that needs this; it is not told one by one\nWhy you      the settings name you.\nNext         You hear again if it gets worse or spreads, and once when all of it is well.\n\nAcknowledge  https://r.example/ack/12\nGraph        https://r.example/graph/web1/df\nHost         https://r.example/host/web1\nIncident     https://r.example/incidents#incident-12\n\nRavenry, incident 12, notice 12-ops-1, decided 2026-01-01 00:01:00 UTC\n",
+                "description": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more\n\nCheck        web1/df/root\nValue        99.1 %\nThreshold    critical above 98\nSince        2026-01-01 00:00:00 UTC, 1m before this notice\nAlso         web2/df/root\n             and 1 more\nHides        1 check that needs this; it is not told one by one\nWhy you      the settings name you.\nNext         You hear again if it gets worse or spreads, and once when all of it is well.\n\nAcknowledge  https://r.example/ack/12\nGraph        https://r.example/graph/web1/df\nHost         https://r.example/host/web1\nIncident     https://r.example/incident/12\n\nRavenry, incident 12, notice 12-ops-1, decided 2026-01-01 00:01:00 UTC\n",
                 "summary": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more"
               },
               "endsAt": "0001-01-01T00:00:00Z",
@@ -441,7 +441,7 @@ fn alertmanagers_form_keeps_labels_and_fingerprint_to_the_end() {
             }
           ],
           "commonAnnotations": {
-            "description": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more\n\nCheck        web1/df/root\nValue        99.1 %\nThreshold    critical above 98\nSince        2026-01-01 00:00:00 UTC, 1m before this notice\nAlso         web2/df/root\n             and 1 more\nHides        1 check that needs this; it is not told one by one\nWhy you      the settings name you.\nNext         You hear again if it gets worse or spreads, and once when all of it is well.\n\nAcknowledge  https://r.example/ack/12\nGraph        https://r.example/graph/web1/df\nHost         https://r.example/host/web1\nIncident     https://r.example/incidents#incident-12\n\nRavenry, incident 12, notice 12-ops-1, decided 2026-01-01 00:01:00 UTC\n",
+            "description": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more\n\nCheck        web1/df/root\nValue        99.1 %\nThreshold    critical above 98\nSince        2026-01-01 00:00:00 UTC, 1m before this notice\nAlso         web2/df/root\n             and 1 more\nHides        1 check that needs this; it is not told one by one\nWhy you      the settings name you.\nNext         You hear again if it gets worse or spreads, and once when all of it is well.\n\nAcknowledge  https://r.example/ack/12\nGraph        https://r.example/graph/web1/df\nHost         https://r.example/host/web1\nIncident     https://r.example/incident/12\n\nRavenry, incident 12, notice 12-ops-1, decided 2026-01-01 00:01:00 UTC\n",
             "summary": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more"
           },
           "commonLabels": {
