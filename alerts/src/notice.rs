@@ -139,6 +139,9 @@ pub struct Notice {
     /// The first few of these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hides: Vec<CheckName>,
+    /// How many incidents the check has been the cause of in the last 7 days, this one included; 0 where nobody counted.
+    #[serde(default)]
+    pub often: u32,
     /// What the value is measured in: `%`; empty where that is not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub unit: String,
@@ -256,6 +259,7 @@ impl Notice {
             causes: 1,
             hidden: 0,
             hides: Vec::new(),
+            often: 0,
             unit: String::new(),
             why: String::new(),
             digest: Vec::new(),

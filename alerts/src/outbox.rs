@@ -97,10 +97,6 @@ pub struct Picture {
 
 /// What is to be made durable, in order.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most are rows, and each lives for a moment"
-)]
 pub enum OutboxEffect {
     /// This row is new or changed.
     Store(Box<Pending>),

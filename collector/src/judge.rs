@@ -640,7 +640,10 @@ impl Judge {
                 let at = transition.at;
                 self.writes.log.push(LogEntry { at, what });
             }
-            Effect::Tell(notice) => self.outbox.handle_tell(notice, now),
+            Effect::Tell(mut notice) => {
+                notice.often = self.tables.often(&notice);
+                self.outbox.handle_tell(notice, now);
+            }
             Effect::NotTold {
                 incident,
                 contact,

@@ -416,6 +416,7 @@ impl Engine {
             why: String::new(),
             digest: Vec::new(),
             hides: incident.explains.iter().take(NAMED_MAX).cloned().collect(),
+            often: 0,
             unit: by.map_or_else(String::new, |by| by.unit.clone()),
         }
     }

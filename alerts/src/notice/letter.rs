@@ -83,6 +83,10 @@ impl Notice {
                 None,
             );
         }
+        if self.often > 1 && self.kind.is_problem() {
+            let often = format!("{} times in 7 days, this one included", self.often);
+            say("Often", often, None);
+        }
         if !self.others.is_empty() {
             say("Also", self.also(), None);
         }
@@ -264,6 +268,7 @@ mod tests {
             unit: String::from("%"),
             threshold: String::from("critical above 98"),
             since: Timestamp::from_seconds(1_767_225_600),
+            often: 4,
             others: vec![field("web2")],
             causes: 3,
             hidden: 2,
@@ -285,6 +290,7 @@ mod tests {
             Value        99.1 %
             Threshold    critical above 98
             Since        2026-01-01 00:00:00 UTC, 12m 5s before this notice
+            Often        4 times in 7 days, this one included
             Also         web2/df/root
                          and 1 more
             Hides        2 checks that need this (app1, ...); they are not told one by one
@@ -305,6 +311,7 @@ mod tests {
     fn what_was_over_before_it_arrived_says_so() {
         let over = Some(Timestamp::from_seconds(1_767_226_000));
         let problem = Notice {
+            often: 1,
             others: Vec::new(),
             causes: 1,
             hidden: 0,

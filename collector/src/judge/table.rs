@@ -8,13 +8,14 @@ use ravenry_alerts::check::{CheckName, Transition};
 use ravenry_alerts::engine::{Record, RecordKey};
 use ravenry_alerts::incident::Incident;
 use ravenry_alerts::log::{Happening, LogEntry};
-use ravenry_alerts::notice::NoticeKey;
+use ravenry_alerts::notice::{Notice, NoticeKey};
 use ravenry_alerts::outbox::{LedgerEntry, LedgerEvent, Pending};
 use ravenry_alerts::quiet::Downtime;
 use ravenry_plugins::timestamp::Timestamp;
 use ravenry_web::source::{IncidentView, LogQuery};
 use rusqlite::{Connection, OpenFlags, Transaction, params};
 use serde::de::DeserializeOwned;
+use tracing::debug;
 
 use super::JudgeError;
 
@@ -23,6 +24,8 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS incidents (
         id INTEGER PRIMARY KEY, closed INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
     CREATE INDEX IF NOT EXISTS incidents_by_state ON incidents (closed, id);
+    CREATE INDEX IF NOT EXISTS incidents_by_cause ON incidents (
+        json_extract(body, '$.incident.cause'), json_extract(body, '$.incident.opened'));
     CREATE TABLE IF NOT EXISTS downtimes (id INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS comments (id INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS standing (id INTEGER PRIMARY KEY CHECK (id = 1), body TEXT NOT NULL) STRICT;
@@ -55,6 +58,9 @@ const LOG_MAX: i64 = 500_000;
 
 /// Downtimes that are over and kept for reports.
 const PAST_DOWNTIMES_MAX: i64 = 20_000;
+
+/// For so long it is counted how often a check has been the cause of an incident.
+const WEEK: Duration = Duration::from_secs(7 * 86_400);
 
 /// Ledger entries that are shown of one incident.
 const TOLD_MAX: i64 = 200;
@@ -165,6 +171,11 @@ impl Writes {
                     .execute([contact.as_str()])?,
             };
         }
+        self.write_deliveries(transaction)
+    }
+
+    /// What waits to be delivered, and what became of deliveries.
+    fn write_deliveries(&self, transaction: &Transaction<'_>) -> Result<(), JudgeError> {
         for (key, row) in &self.pending {
             let (incident, contact, sequence) = (
                 number(key.incident),
@@ -273,6 +284,29 @@ impl Tables {
     }
 
     /// Commits everything or nothing; what was committed is taken out of `writes`.
+    /// How many incidents the cause of the notice's has led to in the last 7 days, this one included; 0 for what has none.
+    pub(super) fn often(&self, notice: &Notice) -> u32 {
+        let Some(cause) = notice.check.as_ref().filter(|_| notice.kind.is_problem()) else {
+            return 0;
+        };
+        let others = || -> Result<u32, JudgeError> {
+            let query =
+                "SELECT count(*) FROM incidents WHERE json_extract(body, '$.incident.cause') = ?
+                AND json_extract(body, '$.incident.opened') >= ? AND id <> ?";
+            let (cause, week_ago) = (emit("incidents", cause)?, notice.at - WEEK);
+            let params = params![cause, week_ago.seconds(), number(notice.key.incident)];
+            let mut statement = self.connection.prepare_cached(query)?;
+            Ok(statement.query_row(params, |row| row.get(0))?)
+        };
+        match others() {
+            Ok(others) => others.saturating_add(1),
+            Err(error) => {
+                debug!(%error, "earlier incidents cannot be counted");
+                0
+            }
+        }
+    }
+
     pub(super) fn commit(&mut self, writes: &mut Writes) -> Result<(), JudgeError> {
         if writes.is_empty() {
             return Ok(());

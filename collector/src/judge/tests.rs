@@ -289,6 +289,30 @@ async fn a_test_notice_says_how_it_went() {
 }
 
 #[tokio::test]
+async fn a_notice_says_how_often_its_cause_has_failed_in_a_week() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state.db");
+    let mut hook = Hook::listen(&[200]).await;
+    let running = Running::start(&file, &hook.url).await;
+    let told = [
+        (1, 99.0, 0),
+        (2, 99.0, 1),
+        (3, 50.0, 2),
+        (4, 99.0, 2),
+        (5, 99.0, 3),
+    ];
+    for (minute, value, notices) in told {
+        let batch = vec![reading(value, minute)];
+        running.judge.readings(batch, clock::now()).await.unwrap();
+        hook.requests(notices).await;
+    }
+    running.stop().await;
+    let heard = hook.heard.lock().unwrap();
+    let often: Vec<&serde_json::Value> = heard.iter().map(|body| &body["often"]).collect();
+    assert_eq!(often, [1, 0, 2]);
+}
+
+#[tokio::test]
 async fn a_pulse_says_when_a_notice_has_waited_too_long() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("state.db");

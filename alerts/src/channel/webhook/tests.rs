@@ -89,44 +89,45 @@ fn our_own_form_says_everything() {
         &delivery(Kind::Problem),
         Format::Ravenry,
         expect![[r#"
-        {
-          "also": [
-            "web2/df/root"
-          ],
-          "at": 1767225660,
-          "causes": 3,
-          "check": null,
-          "contact": "ops",
-          "explains": 1,
-          "field": "root",
-          "graph": "df",
-          "hides": [],
-          "host": "web1",
-          "incident": 12,
-          "key": "12-ops-1",
-          "kind": "problem",
-          "label": "df <!channel> @all",
-          "links": {
-            "acknowledge": "https://r.example/ack/12",
-            "check": "https://r.example/graph/web1/df",
-            "host": "https://r.example/host/web1",
-            "incident": "https://r.example/incident/12"
-          },
-          "output": "",
-          "over": null,
-          "sequence": 1,
-          "severity": "critical",
-          "short": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more #12",
-          "since": 1767225600,
-          "subject": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more",
-          "text": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more\n\nCheck        web1/df/root\nValue        99.1 %\nThreshold    critical above 98\nSince        2026-01-01 00:00:00 UTC, 1m before this notice\nAlso         web2/df/root\n             and 1 more\nHides        1 check that needs this; it is not told one by one\nWhy you      the settings name you.\nNext         You hear again if it gets worse or spreads, and once when all of it is well.\n\nAcknowledge  https://r.example/ack/12\nGraph        https://r.example/graph/web1/df\nHost         https://r.example/host/web1\nIncident     https://r.example/incident/12\n\nRavenry, incident 12, notice 12-ops-1, decided 2026-01-01 00:01:00 UTC\n",
-          "threshold": "critical above 98",
-          "unit": "%",
-          "value": 99.1,
-          "version": 1,
-          "was": "ok",
-          "why": "the settings name you"
-        }"#]],
+            {
+              "also": [
+                "web2/df/root"
+              ],
+              "at": 1767225660,
+              "causes": 3,
+              "check": null,
+              "contact": "ops",
+              "explains": 1,
+              "field": "root",
+              "graph": "df",
+              "hides": [],
+              "host": "web1",
+              "incident": 12,
+              "key": "12-ops-1",
+              "kind": "problem",
+              "label": "df <!channel> @all",
+              "links": {
+                "acknowledge": "https://r.example/ack/12",
+                "check": "https://r.example/graph/web1/df",
+                "host": "https://r.example/host/web1",
+                "incident": "https://r.example/incident/12"
+              },
+              "often": 0,
+              "output": "",
+              "over": null,
+              "sequence": 1,
+              "severity": "critical",
+              "short": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more #12",
+              "since": 1767225600,
+              "subject": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more",
+              "text": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more\n\nCheck        web1/df/root\nValue        99.1 %\nThreshold    critical above 98\nSince        2026-01-01 00:00:00 UTC, 1m before this notice\nAlso         web2/df/root\n             and 1 more\nHides        1 check that needs this; it is not told one by one\nWhy you      The settings name you.\nNext         You hear again if it gets worse or spreads, and once when all of it is well.\n\nAcknowledge  https://r.example/ack/12\nGraph        https://r.example/graph/web1/df\nHost         https://r.example/host/web1\nIncident     https://r.example/incident/12\n\nRavenry, incident 12, notice 12-ops-1, decided 2026-01-01 00:01:00 UTC\n",
+              "threshold": "critical above 98",
+              "unit": "%",
+              "value": 99.1,
+              "version": 1,
+              "was": "ok",
+              "why": "the settings name you"
+            }"#]],
     );
 }
 
@@ -136,65 +137,65 @@ fn slack_gets_an_attachment_that_calls_nobody() {
         &delivery(Kind::Problem),
         Format::Slack,
         expect![[r##"
-        {
-          "attachments": [
             {
-              "color": "#b3261e",
-              "fallback": "[critical] web1: df &lt;!channel&gt; @all is 99.1 % (critical above 98) and 2 more",
-              "fields": [
+              "attachments": [
                 {
-                  "short": true,
-                  "title": "Check",
-                  "value": "web1/df/root"
-                },
-                {
-                  "short": true,
-                  "title": "Value",
-                  "value": "99.1 %"
-                },
-                {
-                  "short": true,
-                  "title": "Threshold",
-                  "value": "critical above 98"
-                },
-                {
-                  "short": false,
-                  "title": "Since",
-                  "value": "2026-01-01 00:00:00 UTC, 1m before this notice"
-                },
-                {
-                  "short": true,
-                  "title": "Also",
-                  "value": "web2/df/root\nand 1 more"
-                },
-                {
-                  "short": false,
-                  "title": "Hides",
-                  "value": "1 check that needs this; it is not told one by one"
-                },
-                {
-                  "short": true,
-                  "title": "Why you",
-                  "value": "the settings name you."
-                },
-                {
-                  "short": false,
-                  "title": "Next",
-                  "value": "You hear again if it gets worse or spreads, and once when all of it is well."
+                  "color": "#b3261e",
+                  "fallback": "[critical] web1: df &lt;!channel&gt; @all is 99.1 % (critical above 98) and 2 more",
+                  "fields": [
+                    {
+                      "short": true,
+                      "title": "Check",
+                      "value": "web1/df/root"
+                    },
+                    {
+                      "short": true,
+                      "title": "Value",
+                      "value": "99.1 %"
+                    },
+                    {
+                      "short": true,
+                      "title": "Threshold",
+                      "value": "critical above 98"
+                    },
+                    {
+                      "short": false,
+                      "title": "Since",
+                      "value": "2026-01-01 00:00:00 UTC, 1m before this notice"
+                    },
+                    {
+                      "short": true,
+                      "title": "Also",
+                      "value": "web2/df/root\nand 1 more"
+                    },
+                    {
+                      "short": false,
+                      "title": "Hides",
+                      "value": "1 check that needs this; it is not told one by one"
+                    },
+                    {
+                      "short": true,
+                      "title": "Why you",
+                      "value": "The settings name you."
+                    },
+                    {
+                      "short": false,
+                      "title": "Next",
+                      "value": "You hear again if it gets worse or spreads, and once when all of it is well."
+                    }
+                  ],
+                  "footer": "Ravenry, incident 12, notice 12-ops-1, decided 2026-01-01 00:01:00 UTC",
+                  "mrkdwn_in": [
+                    "text",
+                    "fields"
+                  ],
+                  "text": "<https://r.example/ack/12|Acknowledge> · <https://r.example/graph/web1/df|Graph> · <https://r.example/host/web1|Host> · <https://r.example/incident/12|Incident>",
+                  "title": "[critical] web1: df &lt;!channel&gt; @all is 99.1 % (critical above 98) and 2 more",
+                  "title_link": "https://r.example/graph/web1/df",
+                  "ts": 1767225660
                 }
-              ],
-              "footer": "Ravenry, incident 12, notice 12-ops-1, decided 2026-01-01 00:01:00 UTC",
-              "mrkdwn_in": [
-                "text",
-                "fields"
-              ],
-              "text": "<https://r.example/ack/12|Acknowledge> · <https://r.example/graph/web1/df|Graph> · <https://r.example/host/web1|Host> · <https://r.example/incident/12|Incident>",
-              "title": "[critical] web1: df &lt;!channel&gt; @all is 99.1 % (critical above 98) and 2 more",
-              "title_link": "https://r.example/graph/web1/df",
-              "ts": 1767225660
-            }
-          ]
-        }"##]],
+              ]
+            }"##]],
     );
 }
 
@@ -204,65 +205,65 @@ fn mattermost_gets_an_attachment_that_calls_nobody() {
         &delivery(Kind::Problem),
         Format::Mattermost,
         expect![[r##"
-        {
-          "attachments": [
             {
-              "color": "#b3261e",
-              "fallback": "[critical] web1: df <!channel> @\u200ball is 99.1 % (critical above 98) and 2 more",
-              "fields": [
+              "attachments": [
                 {
-                  "short": true,
-                  "title": "Check",
-                  "value": "web1/df/root"
-                },
-                {
-                  "short": true,
-                  "title": "Value",
-                  "value": "99.1 %"
-                },
-                {
-                  "short": true,
-                  "title": "Threshold",
-                  "value": "critical above 98"
-                },
-                {
-                  "short": false,
-                  "title": "Since",
-                  "value": "2026-01-01 00:00:00 UTC, 1m before this notice"
-                },
-                {
-                  "short": true,
-                  "title": "Also",
-                  "value": "web2/df/root\nand 1 more"
-                },
-                {
-                  "short": false,
-                  "title": "Hides",
-                  "value": "1 check that needs this; it is not told one by one"
-                },
-                {
-                  "short": true,
-                  "title": "Why you",
-                  "value": "the settings name you."
-                },
-                {
-                  "short": false,
-                  "title": "Next",
-                  "value": "You hear again if it gets worse or spreads, and once when all of it is well."
+                  "color": "#b3261e",
+                  "fallback": "[critical] web1: df <!channel> @\u200ball is 99.1 % (critical above 98) and 2 more",
+                  "fields": [
+                    {
+                      "short": true,
+                      "title": "Check",
+                      "value": "web1/df/root"
+                    },
+                    {
+                      "short": true,
+                      "title": "Value",
+                      "value": "99.1 %"
+                    },
+                    {
+                      "short": true,
+                      "title": "Threshold",
+                      "value": "critical above 98"
+                    },
+                    {
+                      "short": false,
+                      "title": "Since",
+                      "value": "2026-01-01 00:00:00 UTC, 1m before this notice"
+                    },
+                    {
+                      "short": true,
+                      "title": "Also",
+                      "value": "web2/df/root\nand 1 more"
+                    },
+                    {
+                      "short": false,
+                      "title": "Hides",
+                      "value": "1 check that needs this; it is not told one by one"
+                    },
+                    {
+                      "short": true,
+                      "title": "Why you",
+                      "value": "The settings name you."
+                    },
+                    {
+                      "short": false,
+                      "title": "Next",
+                      "value": "You hear again if it gets worse or spreads, and once when all of it is well."
+                    }
+                  ],
+                  "footer": "Ravenry, incident 12, notice 12-ops-1, decided 2026-01-01 00:01:00 UTC",
+                  "mrkdwn_in": [
+                    "text",
+                    "fields"
+                  ],
+                  "text": "[Acknowledge](https://r.example/ack/12) · [Graph](https://r.example/graph/web1/df) · [Host](https://r.example/host/web1) · [Incident](https://r.example/incident/12)",
+                  "title": "[critical] web1: df <!channel> @\u200ball is 99.1 % (critical above 98) and 2 more",
+                  "title_link": "https://r.example/graph/web1/df",
+                  "ts": 1767225660
                 }
-              ],
-              "footer": "Ravenry, incident 12, notice 12-ops-1, decided 2026-01-01 00:01:00 UTC",
-              "mrkdwn_in": [
-                "text",
-                "fields"
-              ],
-              "text": "[Acknowledge](https://r.example/ack/12) · [Graph](https://r.example/graph/web1/df) · [Host](https://r.example/host/web1) · [Incident](https://r.example/incident/12)",
-              "title": "[critical] web1: df <!channel> @\u200ball is 99.1 % (critical above 98) and 2 more",
-              "title_link": "https://r.example/graph/web1/df",
-              "ts": 1767225660
-            }
-          ]
-        }"##]],
+              ]
+            }"##]],
     );
 }
 
@@ -272,50 +273,50 @@ fn pagerduty_is_triggered_and_resolved_by_one_key() {
         &delivery(Kind::Problem),
         Format::PagerDuty,
         expect![[r#"
-        {
-          "client": "Ravenry",
-          "client_url": "https://r.example/incident/12",
-          "dedup_key": "ravenry-12-1767225600000000",
-          "event_action": "trigger",
-          "links": [
             {
-              "href": "https://r.example/ack/12",
-              "text": "Acknowledge"
-            },
-            {
-              "href": "https://r.example/graph/web1/df",
-              "text": "Graph"
-            },
-            {
-              "href": "https://r.example/host/web1",
-              "text": "Host"
-            },
-            {
-              "href": "https://r.example/incident/12",
-              "text": "Incident"
-            }
-          ],
-          "payload": {
-            "class": "problem",
-            "component": "root",
-            "custom_details": {
-              "also": "web2/df/root\nand 1 more",
-              "check": "web1/df/root",
-              "hides": "1 check that needs this; it is not told one by one",
-              "next": "You hear again if it gets worse or spreads, and once when all of it is well.",
-              "since": "2026-01-01 00:00:00 UTC, 1m before this notice",
-              "threshold": "critical above 98",
-              "value": "99.1 %",
-              "why you": "the settings name you."
-            },
-            "group": "df",
-            "severity": "critical",
-            "source": "web1",
-            "summary": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more",
-            "timestamp": "2026-01-01T00:00:00Z"
-          },
-          "routing_key": "R0UTINGKEY"
-        }"#]],
+              "client": "Ravenry",
+              "client_url": "https://r.example/incident/12",
+              "dedup_key": "ravenry-12-1767225600000000",
+              "event_action": "trigger",
+              "links": [
+                {
+                  "href": "https://r.example/ack/12",
+                  "text": "Acknowledge"
+                },
+                {
+                  "href": "https://r.example/graph/web1/df",
+                  "text": "Graph"
+                },
+                {
+                  "href": "https://r.example/host/web1",
+                  "text": "Host"
+                },
+                {
+                  "href": "https://r.example/incident/12",
+                  "text": "Incident"
+                }
+              ],
+              "payload": {
+                "class": "problem",
+                "component": "root",
+                "custom_details": {
+                  "also": "web2/df/root\nand 1 more",
+                  "check": "web1/df/root",
+                  "hides": "1 check that needs this; it is not told one by one",
+                  "next": "You hear again if it gets worse or spreads, and once when all of it is well.",
+                  "since": "2026-01-01 00:00:00 UTC, 1m before this notice",
+                  "threshold": "critical above 98",
+                  "value": "99.1 %",
+                  "why you": "The settings name you."
+                },
+                "group": "df",
+                "severity": "critical",
+                "source": "web1",
+                "summary": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more",
+                "timestamp": "2026-01-01T00:00:00Z"
+              },
+              "routing_key": "R0UTINGKEY"
+            }"#]],
     );
     let key = |kind| {
         let body = pagerduty::body(&delivery(kind), &links(), None);
@@ -353,33 +354,33 @@ fn ntfy_gets_a_topic_a_priority_and_buttons() {
         &delivery(Kind::Problem),
         Format::Ntfy,
         expect![[r#"
-        {
-          "actions": [
             {
-              "action": "view",
-              "label": "Acknowledge",
-              "url": "https://r.example/ack/12"
-            },
-            {
-              "action": "view",
-              "label": "Graph",
-              "url": "https://r.example/graph/web1/df"
-            },
-            {
-              "action": "view",
-              "label": "Host",
-              "url": "https://r.example/host/web1"
-            }
-          ],
-          "click": "https://r.example/graph/web1/df",
-          "message": "Check: web1/df/root\nValue: 99.1 %\nThreshold: critical above 98\nSince: 2026-01-01 00:00:00 UTC, 1m before this notice\nAlso: web2/df/root\nand 1 more\nHides: 1 check that needs this; it is not told one by one\nWhy you: the settings name you.\nNext: You hear again if it gets worse or spreads, and once when all of it is well.",
-          "priority": 5,
-          "tags": [
-            "rotating_light"
-          ],
-          "title": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more",
-          "topic": "alerts"
-        }"#]],
+              "actions": [
+                {
+                  "action": "view",
+                  "label": "Acknowledge",
+                  "url": "https://r.example/ack/12"
+                },
+                {
+                  "action": "view",
+                  "label": "Graph",
+                  "url": "https://r.example/graph/web1/df"
+                },
+                {
+                  "action": "view",
+                  "label": "Host",
+                  "url": "https://r.example/host/web1"
+                }
+              ],
+              "click": "https://r.example/graph/web1/df",
+              "message": "Check: web1/df/root\nValue: 99.1 %\nThreshold: critical above 98\nSince: 2026-01-01 00:00:00 UTC, 1m before this notice\nAlso: web2/df/root\nand 1 more\nHides: 1 check that needs this; it is not told one by one\nWhy you: The settings name you.\nNext: You hear again if it gets worse or spreads, and once when all of it is well.",
+              "priority": 5,
+              "tags": [
+                "rotating_light"
+              ],
+              "title": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more",
+              "topic": "alerts"
+            }"#]],
     );
     assert_eq!(
         ntfy::place("https://ntfy.sh/ops"),
@@ -397,70 +398,70 @@ fn alertmanagers_form_keeps_labels_and_fingerprint_to_the_end() {
         &delivery(Kind::Problem),
         Format::Alertmanager,
         expect![[r#"
-        {
-          "alerts": [
             {
-              "annotations": {
-                "description": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more\n\nCheck        web1/df/root\nValue        99.1 %\nThreshold    critical above 98\nSince        2026-01-01 00:00:00 UTC, 1m before this notice\nAlso         web2/df/root\n             and 1 more\nHides        1 check that needs this; it is not told one by one\nWhy you      the settings name you.\nNext         You hear again if it gets worse or spreads, and once when all of it is well.\n\nAcknowledge  https://r.example/ack/12\nGraph        https://r.example/graph/web1/df\nHost         https://r.example/host/web1\nIncident     https://r.example/incident/12\n\nRavenry, incident 12, notice 12-ops-1, decided 2026-01-01 00:01:00 UTC\n",
+              "alerts": [
+                {
+                  "annotations": {
+                    "description": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more\n\nCheck        web1/df/root\nValue        99.1 %\nThreshold    critical above 98\nSince        2026-01-01 00:00:00 UTC, 1m before this notice\nAlso         web2/df/root\n             and 1 more\nHides        1 check that needs this; it is not told one by one\nWhy you      The settings name you.\nNext         You hear again if it gets worse or spreads, and once when all of it is well.\n\nAcknowledge  https://r.example/ack/12\nGraph        https://r.example/graph/web1/df\nHost         https://r.example/host/web1\nIncident     https://r.example/incident/12\n\nRavenry, incident 12, notice 12-ops-1, decided 2026-01-01 00:01:00 UTC\n",
+                    "summary": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more"
+                  },
+                  "endsAt": "0001-01-01T00:00:00Z",
+                  "fingerprint": "7cb4eeace15af761",
+                  "generatorURL": "https://r.example/graph/web1/df",
+                  "labels": {
+                    "alertname": "df",
+                    "field": "root",
+                    "graph": "df",
+                    "host": "web1",
+                    "incident": "12",
+                    "instance": "web1",
+                    "severity": "critical"
+                  },
+                  "startsAt": "2026-01-01T00:00:00Z",
+                  "status": "firing"
+                },
+                {
+                  "annotations": {
+                    "description": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more\n\nCheck        web1/df/root\nValue        99.1 %\nThreshold    critical above 98\nSince        2026-01-01 00:00:00 UTC, 1m before this notice\nAlso         web2/df/root\n             and 1 more\nHides        1 check that needs this; it is not told one by one\nWhy you      The settings name you.\nNext         You hear again if it gets worse or spreads, and once when all of it is well.\n\nAcknowledge  https://r.example/ack/12\nGraph        https://r.example/graph/web1/df\nHost         https://r.example/host/web1\nIncident     https://r.example/incident/12\n\nRavenry, incident 12, notice 12-ops-1, decided 2026-01-01 00:01:00 UTC\n",
+                    "summary": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more"
+                  },
+                  "endsAt": "0001-01-01T00:00:00Z",
+                  "fingerprint": "4ee3f5954562444c",
+                  "generatorURL": "https://r.example/graph/web2/df",
+                  "labels": {
+                    "alertname": "df",
+                    "field": "root",
+                    "graph": "df",
+                    "host": "web2",
+                    "incident": "12",
+                    "instance": "web2",
+                    "severity": "critical"
+                  },
+                  "startsAt": "2026-01-01T00:00:00Z",
+                  "status": "firing"
+                }
+              ],
+              "commonAnnotations": {
+                "description": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more\n\nCheck        web1/df/root\nValue        99.1 %\nThreshold    critical above 98\nSince        2026-01-01 00:00:00 UTC, 1m before this notice\nAlso         web2/df/root\n             and 1 more\nHides        1 check that needs this; it is not told one by one\nWhy you      The settings name you.\nNext         You hear again if it gets worse or spreads, and once when all of it is well.\n\nAcknowledge  https://r.example/ack/12\nGraph        https://r.example/graph/web1/df\nHost         https://r.example/host/web1\nIncident     https://r.example/incident/12\n\nRavenry, incident 12, notice 12-ops-1, decided 2026-01-01 00:01:00 UTC\n",
                 "summary": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more"
               },
-              "endsAt": "0001-01-01T00:00:00Z",
-              "fingerprint": "7cb4eeace15af761",
-              "generatorURL": "https://r.example/graph/web1/df",
-              "labels": {
+              "commonLabels": {
                 "alertname": "df",
                 "field": "root",
                 "graph": "df",
-                "host": "web1",
                 "incident": "12",
-                "instance": "web1",
                 "severity": "critical"
               },
-              "startsAt": "2026-01-01T00:00:00Z",
-              "status": "firing"
-            },
-            {
-              "annotations": {
-                "description": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more\n\nCheck        web1/df/root\nValue        99.1 %\nThreshold    critical above 98\nSince        2026-01-01 00:00:00 UTC, 1m before this notice\nAlso         web2/df/root\n             and 1 more\nHides        1 check that needs this; it is not told one by one\nWhy you      the settings name you.\nNext         You hear again if it gets worse or spreads, and once when all of it is well.\n\nAcknowledge  https://r.example/ack/12\nGraph        https://r.example/graph/web1/df\nHost         https://r.example/host/web1\nIncident     https://r.example/incident/12\n\nRavenry, incident 12, notice 12-ops-1, decided 2026-01-01 00:01:00 UTC\n",
-                "summary": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more"
+              "externalURL": "https://r.example",
+              "groupKey": "{}:{incident=\"12\"}",
+              "groupLabels": {
+                "incident": "12"
               },
-              "endsAt": "0001-01-01T00:00:00Z",
-              "fingerprint": "4ee3f5954562444c",
-              "generatorURL": "https://r.example/graph/web2/df",
-              "labels": {
-                "alertname": "df",
-                "field": "root",
-                "graph": "df",
-                "host": "web2",
-                "incident": "12",
-                "instance": "web2",
-                "severity": "critical"
-              },
-              "startsAt": "2026-01-01T00:00:00Z",
-              "status": "firing"
-            }
-          ],
-          "commonAnnotations": {
-            "description": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more\n\nCheck        web1/df/root\nValue        99.1 %\nThreshold    critical above 98\nSince        2026-01-01 00:00:00 UTC, 1m before this notice\nAlso         web2/df/root\n             and 1 more\nHides        1 check that needs this; it is not told one by one\nWhy you      the settings name you.\nNext         You hear again if it gets worse or spreads, and once when all of it is well.\n\nAcknowledge  https://r.example/ack/12\nGraph        https://r.example/graph/web1/df\nHost         https://r.example/host/web1\nIncident     https://r.example/incident/12\n\nRavenry, incident 12, notice 12-ops-1, decided 2026-01-01 00:01:00 UTC\n",
-            "summary": "[critical] web1: df <!channel> @all is 99.1 % (critical above 98) and 2 more"
-          },
-          "commonLabels": {
-            "alertname": "df",
-            "field": "root",
-            "graph": "df",
-            "incident": "12",
-            "severity": "critical"
-          },
-          "externalURL": "https://r.example",
-          "groupKey": "{}:{incident=\"12\"}",
-          "groupLabels": {
-            "incident": "12"
-          },
-          "receiver": "ops",
-          "status": "firing",
-          "truncatedAlerts": 1,
-          "version": "4"
-        }"#]],
+              "receiver": "ops",
+              "status": "firing",
+              "truncatedAlerts": 1,
+              "version": "4"
+            }"#]],
     );
     let problem = alertmanager::body(&delivery(Kind::Problem), &links());
     let end = alertmanager::body(&delivery(Kind::Recovery), &links());
