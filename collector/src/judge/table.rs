@@ -283,7 +283,6 @@ impl Tables {
         Ok(Stored { records, pending })
     }
 
-    /// Commits everything or nothing; what was committed is taken out of `writes`.
     /// How many incidents the cause of the notice's has led to in the last 7 days, this one included; 0 for what has none.
     pub(super) fn often(&self, notice: &Notice) -> u32 {
         let Some(cause) = notice.check.as_ref().filter(|_| notice.kind.is_problem()) else {
@@ -307,6 +306,7 @@ impl Tables {
         }
     }
 
+    /// Commits everything or nothing; what was committed is taken out of `writes`.
     pub(super) fn commit(&mut self, writes: &mut Writes) -> Result<(), JudgeError> {
         if writes.is_empty() {
             return Ok(());
