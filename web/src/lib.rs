@@ -14,6 +14,7 @@
 //! /graph/HOST/GRAPH/PERIOD.FORM          day week month year range . svg png csv json values.json
 //! /category/CATEGORY  /compare/GRAPH     over all hosts
 //! /incidents  /incident/ID  /problems  /downtimes  /agents
+//! /reports  /reports.csv  /log  /notices
 //! /act                                   POST: what people do by the forms of these pages
 //! /search?q=                             everything by its name
 //! /views  /view/NAME  /wall?views=&every= saved addresses, and one after the other
@@ -115,6 +116,10 @@ fn pages_and_api(site: &Arc<Site>) -> Router {
         .route("/incident/{id}", get(pages::incident::answer))
         .route("/problems", get(pages::problems::answer))
         .route("/downtimes", get(pages::downtimes::answer))
+        .route("/reports", get(pages::reports::answer))
+        .route("/reports.csv", get(pages::reports::csv))
+        .route("/log", get(pages::log::answer))
+        .route("/notices", get(pages::log::notices))
         .merge(forms())
         .route("/agents", get(pages::agents::answer))
         .route("/search", get(pages::search::answer))

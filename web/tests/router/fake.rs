@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ravenry_alerts::action::{Action, Done, Refusal, Subject};
+use ravenry_alerts::availability::Times;
 use ravenry_alerts::check::CheckName;
+use ravenry_alerts::log::{Happening, LogEntry};
 use ravenry_alerts::severity::{HostState, Severity};
 use ravenry_plugins::declaration::{Attributes, Declaration, FieldDeclaration};
 use ravenry_plugins::graph::{Graph, Kind};
@@ -16,7 +18,7 @@ use ravenry_plugins::timestamp::Timestamp;
 use ravenry_plugins::wire::RunReport;
 use ravenry_web::source::{
     CheckView, Consolidation, FetchError, GraphDetail, History, HostDetail, HostSummary,
-    IncidentView, Latest, Query, Source, View,
+    IncidentView, Latest, LogQuery, Query, Source, View,
 };
 
 /// 2026-11-20 18:40:20 UTC.
@@ -91,6 +93,66 @@ impl Fake {
 }
 
 impl Source for Fake {
+    fn availability(
+        &self,
+        wanted: &dyn Fn(&CheckName) -> bool,
+        start: Timestamp,
+    ) -> Vec<(CheckName, Times)> {
+        let all = self.now().since(start).as_secs_f64();
+        let checks = self.hosts.iter().flat_map(|host| &host.checks);
+        let checks = checks.filter(|check| wanted(&check.name));
+        let times = checks.map(|check| {
+            let mut times = Times::default();
+            times.seconds[check.severity as usize] = all / 4.0;
+            times.seconds[Severity::Ok as usize] += all / 2.0;
+            times.downtime = all / 4.0;
+            (check.name.clone(), times)
+        });
+        times.collect()
+    }
+
+    fn log(&self, query: &LogQuery) -> Vec<(u64, LogEntry)> {
+        let what = |number: u64| match number {
+            300 => Happening::Opened {
+                incident: 42,
+                cause: check(
+                    "web1.example.net",
+                    Some(("df", "_dev_vda1")),
+                    Severity::Critical,
+                )
+                .name,
+                severity: Severity::Critical,
+                summary: HOSTILE.to_owned(),
+            },
+            _ => Happening::Done {
+                by: HOSTILE.to_owned(),
+                said: format!("did thing {number}"),
+            },
+        };
+        (1..=300)
+            .rev()
+            .filter(|number| query.before.is_none_or(|before| *number < before))
+            .take(query.limit)
+            .map(|number| {
+                let at = Timestamp::from_seconds(NOW);
+                (
+                    number,
+                    LogEntry {
+                        at,
+                        what: what(number),
+                    },
+                )
+            })
+            .collect()
+    }
+
+    fn noise(&self, _: Timestamp) -> Vec<(IncidentView, u64)> {
+        let incidents = self.incidents(10).into_iter();
+        incidents
+            .map(|incident| (incident.clone(), incident.id))
+            .collect()
+    }
+
     fn act(&self, by: &str, action: Action) -> Result<Done, Refusal> {
         if let Action::Acknowledge {
             on: Subject::Incident(id @ 1000..),

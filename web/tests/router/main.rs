@@ -12,6 +12,7 @@ mod description;
 mod fake;
 mod pages;
 mod pictures;
+mod reports;
 mod search;
 
 use std::sync::Arc;
