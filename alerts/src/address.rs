@@ -156,6 +156,17 @@ impl Address {
     }
 }
 
+impl Address {
+    /// Whether it is of use to it to hear that somebody knows of an incident: it keeps that, and pages nobody else then.
+    #[must_use]
+    pub fn takes_acknowledgements(&self) -> bool {
+        match self {
+            Self::Webhook(hook) => hook.format == Format::PagerDuty,
+            Self::Mail { .. } | Self::Command(_) | Self::Line(_) => false,
+        }
+    }
+}
+
 impl fmt::Display for Address {
     /// For the ledger: what may be a secret is left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -66,6 +66,8 @@ pub enum Kind {
     Reminder,
     /// Several incidents at once, for somebody whose budget of notices is used up.
     Digest,
+    /// Somebody knows of it. Only services that keep that are told: see [`crate::address::Address::takes_acknowledgements`].
+    Acknowledged,
     /// It is over.
     Recovery,
     /// It is not watched any more: its threshold or its host was taken away.
@@ -80,7 +82,9 @@ impl Kind {
     pub fn is_problem(self) -> bool {
         match self {
             Self::Problem | Self::Worse | Self::Update | Self::Reminder => true,
-            Self::Recovery | Self::Withdrawn | Self::Digest | Self::Test => false,
+            Self::Acknowledged | Self::Recovery | Self::Withdrawn | Self::Digest | Self::Test => {
+                false
+            }
         }
     }
 
@@ -93,6 +97,7 @@ impl Kind {
             Self::Update => "update",
             Self::Reminder => "reminder",
             Self::Digest => "digest",
+            Self::Acknowledged => "acknowledged",
             Self::Recovery => "recovery",
             Self::Withdrawn => "withdrawn",
             Self::Test => "test",
@@ -304,6 +309,7 @@ impl Notice {
             (Some(_), _, _) => "recovered meanwhile",
             (None, Kind::Test, _) => "test",
             (None, Kind::Digest, _) => "digest",
+            (None, Kind::Acknowledged, _) => "acknowledged",
             (None, Kind::Withdrawn, _) => "not watched any more",
             (
                 None,
@@ -343,6 +349,7 @@ impl Notice {
         let lasted = words(over.unwrap_or(self.at).since(self.since));
         match (&self.check, self.kind) {
             (_, Kind::Digest) => self.digest_sentence(),
+            (Some(_), Kind::Acknowledged) => self.why.clone(),
             (None, _) | (_, Kind::Test) => String::from("This is a test, nothing is wrong"),
             (
                 Some(CheckName::Host(_)),

@@ -539,11 +539,12 @@ impl Outbox {
             let ready = pauses.into_iter().flatten().map(|it| it.ready_at(now));
             ready.max().unwrap_or(now)
         };
-        let ready = channels.iter().find(|address| when(address) <= now);
+        let notice = &waiting.pending.notice;
+        let mut fit = channels.iter().filter(|address| fits(address, notice));
+        let ready = fit.clone().find(|address| when(address) <= now);
         let ready = ready.map(|address| (now, address));
         ready.or_else(|| {
-            channels
-                .iter()
+            fit.by_ref()
                 .map(|address| (when(address), address))
                 .min_by_key(|(at, _)| *at)
         })
@@ -564,8 +565,13 @@ impl Outbox {
             waiting.pending.notice.kind.is_problem() && !waiting.pending.in_doubt
         };
         let mut merged = Vec::new();
-        // A digest speaks of other incidents, too.
-        let alone = |waiting: &Waiting| waiting.pending.notice.kind != Kind::Digest;
+        // A digest speaks of other incidents, too; who acknowledged it is no end.
+        let alone = |waiting: &Waiting| {
+            !matches!(
+                waiting.pending.notice.kind,
+                Kind::Digest | Kind::Acknowledged
+            )
+        };
         let pairs = of_incident.windows(2);
         for pair in pairs.filter(|pair| movable(pair[0]) && alone(pair[1])) {
             let (first, then) = (&pair[0].pending.notice, &pair[1].pending.notice);
@@ -587,10 +593,12 @@ impl Outbox {
 
     /// Gives up what has waited for too long, and what has nowhere to go.
     fn expire(&mut self, contact: &ContactName, now: Timestamp) {
-        let has_channel = self
-            .contacts
-            .get(contact)
-            .is_some_and(|channels| !channels.is_empty());
+        let channels = self.contacts.get(contact).map_or(&[][..], Vec::as_slice);
+        let has_channel = !channels.is_empty();
+        let fits_none = |waiting: &Waiting| {
+            let notice = &waiting.pending.notice;
+            !channels.iter().any(|address| fits(address, notice))
+        };
         let Some(queue) = self.queues.get(contact) else {
             return;
         };
@@ -598,7 +606,7 @@ impl Outbox {
         let lost: Vec<(NoticeKey, Kind)> = queue
             .waiting
             .values()
-            .filter(|waiting| !has_channel || too_old(waiting))
+            .filter(|waiting| fits_none(waiting) || too_old(waiting))
             .map(|waiting| {
                 (
                     waiting.pending.notice.key.clone(),
@@ -641,6 +649,11 @@ impl Queue {
             .filter(move |(_, waiting)| seen.insert(waiting.pending.notice.key.incident))
             .map(|(arrival, waiting)| (*arrival, waiting))
     }
+}
+
+/// Whether a channel takes notices of this kind.
+fn fits(address: &Address, notice: &Notice) -> bool {
+    notice.kind != Kind::Acknowledged || address.takes_acknowledgements()
 }
 
 /// `first`, then `times` as long after each failure, at most `longest`.

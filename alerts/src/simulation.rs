@@ -532,7 +532,7 @@ impl World {
 fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Problem | Kind::Worse | Kind::Digest | Kind::Test => "problem",
-        Kind::Update => "update",
+        Kind::Update | Kind::Acknowledged => "update",
         Kind::Reminder => "reminder",
         Kind::Recovery | Kind::Withdrawn => "recovery",
     }

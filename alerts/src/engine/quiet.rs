@@ -139,6 +139,7 @@ impl Engine {
             incident.acknowledged = Some(acknowledged);
         }
         self.deadlines.extend(expires.map(|at| (at, id)));
+        self.pass_on_acknowledgement(id, by, now);
         self.changed.insert(RecordKey::Incident(id));
         self.to_review.insert(id);
         Ok(Done { said, id: Some(id) })

@@ -7,6 +7,7 @@ use ravenry_plugins::timestamp::Timestamp;
 
 use super::place::Explanation;
 use super::{Check, Effect, Engine, RecordKey};
+use crate::address::Address;
 use crate::budget::Remind;
 use crate::check::CheckName;
 use crate::escalation::Via;
@@ -326,7 +327,7 @@ impl Engine {
             Kind::Worse | Kind::Update | Kind::Reminder => {
                 told.map_or(Severity::Ok, |told| told.severity)
             }
-            Kind::Problem | Kind::Digest | Kind::Test => Severity::Ok,
+            Kind::Problem | Kind::Acknowledged | Kind::Digest | Kind::Test => Severity::Ok,
             Kind::Recovery | Kind::Withdrawn => incident.worst,
         };
         let first = told.map_or(now, |told| told.first);
@@ -341,9 +342,12 @@ impl Engine {
         let reminders = match kind {
             Kind::Problem | Kind::Worse => 0,
             Kind::Reminder => told.map_or(1, |told| told.reminders + 1),
-            Kind::Update | Kind::Recovery | Kind::Withdrawn | Kind::Digest | Kind::Test => {
-                told.map_or(0, |told| told.reminders)
-            }
+            Kind::Update
+            | Kind::Acknowledged
+            | Kind::Recovery
+            | Kind::Withdrawn
+            | Kind::Digest
+            | Kind::Test => told.map_or(0, |told| told.reminders),
         };
         incident.not_told.remove(&contact);
         if kind.is_problem() && updates < UPDATES_MAX {
@@ -419,6 +423,31 @@ impl Engine {
             often: 0,
             unit: by.map_or_else(String::new, |by| by.unit.clone()),
         }
+    }
+
+    /// Services that keep who knows of what hear of an acknowledgement, if they were told of the incident.
+    pub(super) fn pass_on_acknowledgement(&mut self, id: u64, by: &str, now: Timestamp) {
+        let Some(mut incident) = self.incidents.remove(&id) else {
+            return;
+        };
+        let rules = Arc::clone(&self.rules);
+        let keeps =
+            |contact: &&Contact| contact.channels.iter().any(Address::takes_acknowledgements);
+        for contact in rules.contacts.iter().filter(keeps) {
+            let Some(told) = incident.told.get_mut(&contact.name) else {
+                continue;
+            };
+            told.sequence += 1;
+            let key = NoticeKey {
+                incident: id,
+                contact: contact.name.clone(),
+                sequence: told.sequence,
+            };
+            let notice = self.notice(&incident, key, Kind::Acknowledged, Severity::Ok, now);
+            let why = format!("{by} has acknowledged it");
+            self.effects.push(Effect::Tell(Notice { why, ..notice }));
+        }
+        self.incidents.insert(id, incident);
     }
 
     /// Why those on the route of the incident's cause are told.

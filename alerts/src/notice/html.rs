@@ -122,7 +122,7 @@ impl Notice {
     pub(crate) fn colour(&self, over: Option<Timestamp>) -> &'static str {
         match (over, self.kind, self.severity) {
             (Some(_), _, _) | (None, Kind::Recovery, _) => "#1e7b34",
-            (None, Kind::Test | Kind::Withdrawn, _) => "#4a5560",
+            (None, Kind::Acknowledged | Kind::Test | Kind::Withdrawn, _) => "#4a5560",
             (
                 None,
                 Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder | Kind::Digest,

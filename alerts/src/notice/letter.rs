@@ -210,7 +210,7 @@ impl Notice {
                 "Nothing needs to be done. If it comes back, that is told as a new problem."
             }
             (None, Kind::Withdrawn) => "Nothing more is said of it.",
-            (None, Kind::Test | Kind::Digest) => "",
+            (None, Kind::Acknowledged | Kind::Test | Kind::Digest) => "",
         }
     }
 }

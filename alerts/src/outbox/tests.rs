@@ -3,6 +3,7 @@ use std::fmt::Write as _;
 use expect_test::{Expect, expect};
 
 use super::*;
+use crate::address::{Format, Hook};
 use crate::check::CheckName;
 use crate::severity::Severity;
 
@@ -441,4 +442,38 @@ fn beyond_the_limit_what_is_over_is_given_up_first_then_the_oldest() {
         })
         .collect();
     assert_eq!(given_up, [7, 1]);
+}
+
+#[test]
+fn an_acknowledgement_goes_only_to_what_keeps_it_and_ends_nothing() {
+    let pagerduty = Address::Webhook(Hook {
+        format: Format::PagerDuty,
+        ..Hook::new("http://pd")
+    });
+    let ops = ContactName::new("ops");
+    let channels = vec![Address::mail("ops@example.net"), pagerduty.clone()];
+    let mut outbox = Outbox::restore(BTreeMap::from([(ops, channels)]), Vec::new());
+    let now = Timestamp::from_seconds(1000);
+    outbox.handle_tell(notice(1, "ops", 1, Kind::Problem, now), now);
+    outbox.handle_tell(notice(1, "ops", 2, Kind::Acknowledged, now), now);
+    let first = outbox.due(now).remove(0);
+    assert_eq!(
+        (first.over, first.address),
+        (None, Address::mail("ops@example.net"))
+    );
+    outbox.handle_sent(&first.notice.key, now);
+    let second = outbox.due(now).remove(0);
+    assert_eq!(
+        (second.notice.kind, &second.address),
+        (Kind::Acknowledged, &pagerduty)
+    );
+    let failure = Failure::later("no");
+    outbox.handle_failed(&second.notice.key, &failure, now);
+    assert_eq!(outbox.due(now), []);
+    outbox.handle_contacts(BTreeMap::from([(
+        ContactName::new("ops"),
+        vec![Address::mail("ops@example.net")],
+    )]));
+    assert_eq!(outbox.due(now), []);
+    assert!(outbox.is_empty(), "nothing takes it any more");
 }

@@ -70,9 +70,13 @@ pub(super) fn body(delivery: &Delivery, links: &Links) -> Value {
 
 fn is_end(kind: Kind) -> bool {
     match kind {
-        Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder | Kind::Digest | Kind::Test => {
-            false
-        }
+        Kind::Problem
+        | Kind::Worse
+        | Kind::Update
+        | Kind::Reminder
+        | Kind::Acknowledged
+        | Kind::Digest
+        | Kind::Test => false,
         Kind::Recovery | Kind::Withdrawn => true,
     }
 }

@@ -69,6 +69,7 @@ fn urgency(delivery: &Delivery) -> (u8, &'static str) {
         delivery.notice.severity,
     ) {
         (Some(_), _, _) | (None, Kind::Recovery, _) => (3, "white_check_mark"),
+        (None, Kind::Acknowledged, _) => (2, "eyes"),
         (None, Kind::Withdrawn, _) => (2, "wastebasket"),
         (None, Kind::Test, _) => (3, "wave"),
         (

@@ -50,6 +50,7 @@ fn action(delivery: &Delivery) -> &'static str {
             None,
             Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder | Kind::Digest | Kind::Test,
         ) => "trigger",
+        (None, Kind::Acknowledged) => "acknowledge",
         (None, Kind::Recovery | Kind::Withdrawn) => "resolve",
     }
 }
@@ -100,7 +101,8 @@ fn severity(delivery: &Delivery) -> &'static str {
         delivery.notice.kind,
         delivery.notice.severity,
     ) {
-        (Some(_), _, _) | (None, Kind::Test | Kind::Recovery | Kind::Withdrawn, _) => "info",
+        (Some(_), _, _)
+        | (None, Kind::Acknowledged | Kind::Test | Kind::Recovery | Kind::Withdrawn, _) => "info",
         (
             None,
             Kind::Problem | Kind::Worse | Kind::Update | Kind::Reminder | Kind::Digest,

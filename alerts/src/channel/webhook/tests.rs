@@ -325,6 +325,10 @@ fn pagerduty_is_triggered_and_resolved_by_one_key() {
     let (_, first) = key(Kind::Problem);
     assert_eq!(key(Kind::Worse), ("trigger".into(), first.clone()));
     assert_eq!(key(Kind::Update), ("trigger".into(), first.clone()));
+    assert_eq!(
+        key(Kind::Acknowledged),
+        ("acknowledge".into(), first.clone())
+    );
     assert_eq!(key(Kind::Recovery), ("resolve".into(), first.clone()));
     assert_eq!(key(Kind::Withdrawn), ("resolve".into(), first));
 }
