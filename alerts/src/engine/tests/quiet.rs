@@ -4,6 +4,7 @@ use expect_test::{Expect, expect};
 
 use super::*;
 use crate::action::{Action, Subject};
+use crate::address::{Address, Format, Hook};
 use crate::quiet::{Every, Plan};
 
 /// `ack ON [FOR]`, `unack ON`, `down HOST START END [CHECK] [flex=MINUTES]`, `group NAME START END`, `up ID`,
@@ -91,6 +92,10 @@ fn rules() -> Rules {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads as lines of data"
+)]
 fn check(table: &str, actions: &[(usize, &str)], expect: Expect) {
     let rows = rows(table);
     let mut world = World::new(rules(), &rows);
@@ -112,6 +117,25 @@ fn an_acknowledgement_holds_until_it_becomes_worse() {
             05:00 1-ops-3 [ok] web1: disk: DISK OK - all is well (was critical for 4m)
         "#]],
     );
+}
+
+#[test]
+fn a_service_that_keeps_who_knows_of_what_hears_of_an_acknowledgement() {
+    let rows = rows("web1/disk ok crit crit crit ok ok");
+    let mut rules = rules();
+    rules.contacts[0].channels = vec![Address::Webhook(Hook {
+        format: Format::PagerDuty,
+        ..Hook::new("https://events.pagerduty.com/v2/enqueue")
+    })];
+    let mut world = World::new(rules, &rows);
+    play(&mut world, &rows, &[(2, "ack 1")]);
+    expect![[r#"
+        01:00 1-ops-1 [critical] web1: disk: DISK CRITICAL - it is bad
+              incident 1 is acknowledged by dora, unless it becomes worse or wider: web1: disk: DISK CRITICAL - it is bad
+        02:00 1-ops-2 [acknowledged] web1: dora has acknowledged it
+        02:00 1 ops not told: acknowledged by dora
+        04:00 1-ops-3 [ok] web1: disk: DISK OK - all is well (was critical for 3m)
+    "#]].assert_eq(&world.log);
 }
 
 #[test]
