@@ -34,15 +34,10 @@ fn links() -> Links {
 }
 
 fn delivery(kind: Kind, sequence: u64, address: Address) -> Delivery {
-    let (severity, was, value) = match kind {
-        Kind::Recovery => (Severity::Ok, Severity::Critical, 42.0),
-        Kind::Problem
-        | Kind::Worse
-        | Kind::Update
-        | Kind::Reminder
-        | Kind::Digest
-        | Kind::Withdrawn
-        | Kind::Test => (Severity::Critical, Severity::Ok, 99.1),
+    let (severity, was, value) = if kind == Kind::Recovery {
+        (Severity::Ok, Severity::Critical, 42.0)
+    } else {
+        (Severity::Critical, Severity::Ok, 99.1)
     };
     Delivery {
         notice: Notice {
