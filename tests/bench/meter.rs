@@ -47,7 +47,8 @@ impl Meter {
     }
 }
 
-fn cpu(pid: u32) -> Duration {
+/// User and system time of a process since it was started.
+pub(crate) fn cpu(pid: u32) -> Duration {
     let pid = Pid::from_raw(i32::try_from(pid).unwrap());
     let clock = clock_getcpuclockid(pid).unwrap();
     clock_gettime(clock).unwrap().into()

@@ -166,11 +166,12 @@ impl Store {
         let mut report = Report::default();
         let pressed = lock(journal).is_pressed();
         self.finish_last(pressed, &mut report)?;
+        let redo = Redo::begin(&*self.disk)?;
         let mut run = Run {
             now,
             pressed,
             fresh_from: self.catalog().fresh_from,
-            redo: Redo::begin(&*self.disk)?,
+            redo,
             layouts: Arc::clone(self.catalog().layouts()),
             wanted: HashMap::new(),
             unfinished: false,

@@ -305,5 +305,6 @@ fn a_power_cut_loses_no_acknowledged_reading() {
     }
 }
 
+mod busy;
 mod faults;
 mod growth;
