@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! cargo build --release --workspace --examples --bins
-//! cargo run --release -p ravenry-tests --bin bench -- [engine|ingest|fetch|million|all] [--series N] [--few-rows]
+//! cargo run --release -p ravenry-tests --bin bench -- [engine|ingest|fetch|million|all] [--series N] [--few-rows] [--fields N] [--runs N]
 //! ```
 //!
 //! CPU seconds are user and system time of the server, all its threads, without the client's; that is the figure to trust,
-//! wall time carries the noise of the machine. `--few-rows` measures very many series with files of fewer rows. Peers are Debian's `rrdtool librrd-dev rrdcached victoria-metrics`; what is
+//! wall time carries the noise of the machine. `--few-rows` measures very many series with files of fewer rows,
+//! `--fields` the engine with files of so many fields (1 or 10) alone, `--runs` is of how many runs the median counts. Peers are Debian's `rrdtool librrd-dev rrdcached victoria-metrics`; what is
 //! not installed is said and left out. Everything lies in folders below `$TMPDIR` that are removed at the end. Exits 1 when a
 //! target is missed. What the figures were: docs/performance.md.
 
@@ -42,12 +43,14 @@ use workload::HOST_SERIES;
 const ROUNDS: i64 = 12;
 /// The same where there are very many series.
 const MILLION_ROUNDS: i64 = 3;
-/// Runs of which the median counts.
+/// Runs of which the median counts, where nothing else is said.
 const RUNS: usize = 3;
 
 fn main() -> ExitCode {
     let mut words: Vec<String> = std::env::args().skip(1).collect();
     let series = option(&mut words, "--series").map_or(1_000_000, |text| text.parse().unwrap());
+    let fields: Option<usize> = option(&mut words, "--fields").map(|text| text.parse().unwrap());
+    let runs = option(&mut words, "--runs").map_or(RUNS, |text| text.parse().unwrap());
     let few_rows = words
         .iter()
         .position(|word| word == "--few-rows")
@@ -71,8 +74,11 @@ fn main() -> ExitCode {
         }
     }
     if all || what == "engine" {
-        engine(&base, 2_000, 10, &mut report);
-        engine(&base, 20_000, 1, &mut report);
+        for (files, of_file) in [(2_000, workload::FIELDS), (20_000, 1)] {
+            if fields.is_none_or(|fields| fields == of_file) {
+                engine(&base, files, of_file, runs, &mut report);
+            }
+        }
     }
     if all || what == "ingest" {
         ingest(&base, 100_000, &mut report);
@@ -196,7 +202,7 @@ fn median<T>(mut runs: Vec<T>, key: impl Fn(&T) -> Duration) -> T {
 }
 
 /// 12 values a series, journalled and written to the files.
-fn engine(base: &Path, files: usize, fields: usize, report: &mut Report) {
+fn engine(base: &Path, files: usize, fields: usize, runs: usize, report: &mut Report) {
     let samples = files * fields * count(ROUNDS);
     let load = Files {
         files,
@@ -204,12 +210,12 @@ fn engine(base: &Path, files: usize, fields: usize, report: &mut Report) {
         start: workload::start(2 * ROUNDS),
     };
     report.head(&format!(
-        "engine: {files} files of {fields} fields in Munin's layout, {ROUNDS} values each, journalled and all written; median of {RUNS}"
+        "engine: {files} files of {fields} fields in Munin's layout, {ROUNDS} values each, journalled and all written; median of {runs}"
     ));
-    let runs: Vec<_> = (0..RUNS)
+    let all: Vec<_> = (0..runs)
         .map(|_| ours::engine(folder(base).path(), load, ROUNDS))
         .collect();
-    let (first, later): (Vec<_>, Vec<_>) = runs
+    let (first, later): (Vec<_>, Vec<_>) = all
         .into_iter()
         .map(|turns| (turns.first, turns.later))
         .unzip();
@@ -224,8 +230,8 @@ fn engine(base: &Path, files: usize, fields: usize, report: &mut Report) {
         report.line("    of that: taken and journalled", push, samples, 0);
     }
     let over_http = (fields == workload::FIELDS).then(|| {
-        let runs = (0..RUNS).map(|_| whole(ours::MUNIN, files * fields, ROUNDS, 32, HOST_SERIES));
-        median(runs.collect(), |run| run.used.cpu)
+        let all = (0..runs).map(|_| whole(ours::MUNIN, files * fields, ROUNDS, 32, HOST_SERIES));
+        median(all.collect(), |run| run.used.cpu)
     });
     if let Some(over_http) = &over_http {
         report.line(
@@ -243,7 +249,7 @@ fn engine(base: &Path, files: usize, fields: usize, report: &mut Report) {
     librrd.create(alone.path(), load);
     let alone = librrd.run("update", alone.path(), load, ROUNDS);
     report.line("librrd, one update a call (no journal)", alone, samples, 0);
-    let cached: Option<Vec<_>> = (0..RUNS)
+    let cached: Option<Vec<_>> = (0..runs)
         .map(|_| rrdcached(&librrd, folder(base).path(), load, ROUNDS))
         .collect();
     if let Some(runs) = cached {
