@@ -63,8 +63,8 @@ pub struct Config {
     /// The port at which Munin masters ask; none where nothing is said.
     pub munin_node: Option<MuninPort>,
     /// The program that becomes a plugin: one whose `main` begins with [`ravenry_plugins::exec::dispatch`]. Not in the
-    /// file; the running program itself unless a test says otherwise.
-    pub exec_helper: PathBuf,
+    /// file; [`ravenry_plugins::exec::helper`] unless a test says otherwise.
+    pub exec_helper: Option<PathBuf>,
 }
 
 /// Which bundled plugins run although no link names them.
@@ -178,7 +178,7 @@ impl Config {
             bundled: Bundled::Auto,
             spool_bytes_max: 256 << 20,
             munin_node: None,
-            exec_helper: PathBuf::from("/proc/self/exe"),
+            exec_helper: None,
         }
     }
 }

@@ -63,7 +63,7 @@ pub async fn enroll(config: &Config, collector: &Url, once: &Token) -> Result<()
         url: url.to_string(),
         why,
     };
-    let answer = client()?
+    let answer = client(std::slice::from_ref(collector))?
         .post(url.clone())
         .bearer_auth(once.secret())
         .json(&serde_json::json!({ "host": config.host }))

@@ -32,7 +32,7 @@ const LIST_MAX: usize = 1_000;
 /// How long after a start batches leave quickly, so that people see something.
 const EAGER: Duration = Duration::from_secs(30);
 /// How long a reading waits for others then.
-const LINGER_EAGER: Duration = Duration::from_secs(1);
+const LINGER_EAGER: Duration = Duration::from_millis(500);
 /// How long a reading waits for others at most, later.
 const LINGER_MAX: Duration = Duration::from_secs(10);
 /// A stamp that lies further ahead than this is not taken for what was sent last.

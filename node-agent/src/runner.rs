@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use ravenry_plugins::bundled::{self, BundledError, Environment, System};
 use ravenry_plugins::clock;
 use ravenry_plugins::declaration::Declaration;
+use ravenry_plugins::exec;
 use ravenry_plugins::munin::{
     Extinfo, Parsed, PluginSample, emit, parse_config, parse_fetch, text_of,
 };
@@ -82,7 +83,7 @@ impl Runner {
         Self {
             base: Arc::new(Base::new(config)),
             timeout: config.timeout,
-            helper: config.exec_helper.clone(),
+            helper: config.exec_helper.clone().unwrap_or_else(exec::helper),
             busy: Arc::default(),
         }
     }

@@ -12,6 +12,7 @@ use reqwest::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER,
 };
 use reqwest::{Client, StatusCode, Url, redirect};
+use rustls::RootCertStore;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Token;
@@ -151,7 +152,7 @@ impl HttpUplink {
     /// When the system's certificates cannot be used.
     pub fn new(collectors: &[Url], token: Option<Token>) -> Result<Self, HttpUplinkError> {
         Ok(Self {
-            client: client()?,
+            client: client(collectors)?,
             urls: collectors.iter().map(push_url).collect(),
             current: Arc::default(),
             token,
@@ -212,14 +213,20 @@ impl HttpUplink {
     }
 }
 
-/// The client of every exchange with a collector: certificates checked, redirects not followed, limits on time.
+/// The client of every exchange with `collectors`: certificates checked, redirects not followed, limits on time.
 ///
 /// # Errors
 /// When the system's certificates cannot be used.
-pub(crate) fn client() -> Result<Client, HttpUplinkError> {
+pub(crate) fn client(collectors: &[Url]) -> Result<Client, HttpUplinkError> {
     // Fails only when a provider is there already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::builder()
+    let mut builder = Client::builder();
+    if collectors.iter().all(|url| url.scheme() == "http") {
+        // Nobody will be asked for a certificate: those of the system, a megabyte, stay on disk.
+        let none = rustls::ClientConfig::builder().with_root_certificates(RootCertStore::empty());
+        builder = builder.tls_backend_preconfigured(none.with_no_client_auth());
+    }
+    let client = builder
         .connect_timeout(CONNECT_MAX)
         .timeout(EXCHANGE_MAX)
         .redirect(redirect::Policy::none())

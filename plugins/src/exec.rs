@@ -1,8 +1,9 @@
-//! The exec helper: our own program, started again, becomes the plugin.
+//! The exec helper: a program of ours becomes the plugin.
 //!
 //! Switching user, setting limits and leaving the session must happen in the child. Done between fork and exec they
-//! would make a large process copy its page tables (45 ms at 1 GB); so [`crate::run`] starts `/proc/self/exe __exec
-//! ORDER PROGRAM ARGS...` without any of that, which is a `posix_spawn`, and the helper does it and executes the plugin.
+//! would make a large process copy its page tables (45 ms at 1 GB); so [`crate::run`] starts `HELPER __exec ORDER PROGRAM
+//! ARGS...` without any of that, which is a `posix_spawn`, and the helper does it and executes the plugin. The helper is
+//! `ravenry-exec`, which is small and begins quickly, or, where that is not there, our own program once more.
 //!
 //! What the plugin finds: its own session and process group, the user and groups of the order, no open file but 0, 1
 //! and 2, at most the order's number of them, no core dumps, umask 0002, `/` as its folder, the
@@ -12,7 +13,7 @@
 
 use std::ffi::{CString, OsString};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nix::errno::Errno;
@@ -30,6 +31,21 @@ use serde::{Deserialize, Serialize};
 pub const WORD: &str = "__exec";
 /// The helper's exit code when it did not become the plugin.
 pub const REFUSED: i32 = 125;
+/// The helper as a program of its own.
+const PROGRAM: &str = "ravenry-exec";
+/// Our own program, also after its file was replaced.
+pub(crate) const OURSELVES: &str = "/proc/self/exe";
+
+/// The helper to use: the one that lies beside this program, or this program itself, which must call [`dispatch`].
+#[must_use]
+pub fn helper() -> PathBuf {
+    let beside = std::env::current_exe().map(|program| program.with_file_name(PROGRAM));
+    match beside {
+        Ok(beside) if beside.is_file() => beside,
+        Ok(_) | Err(_) => PathBuf::from(OURSELVES),
+    }
+}
+
 /// What the helper's reason begins with.
 pub const REFUSAL: &str = "ravenry exec: ";
 

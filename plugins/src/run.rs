@@ -10,8 +10,9 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -232,11 +233,22 @@ fn start(spec: &RunSpec, limits: &RunLimits, mark: &str) -> Result<Child, String
         parent: i32::try_from(std::process::id()).unwrap_or_default(),
     };
     let order = serde_json::to_string(&order).map_err(|error| error.to_string())?;
+    match spawn(&spec.helper, spec, &order, mark) {
+        // It was there when we began: the programs are being replaced.
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            spawn(Path::new(exec::OURSELVES), spec, &order, mark)
+        }
+        spawned => spawned,
+    }
+    .map_err(|error| format!("{}: {error}", spec.helper.display()))
+}
+
+fn spawn(helper: &Path, spec: &RunSpec, order: &str, mark: &str) -> io::Result<Child> {
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the one place that starts programs"
     )]
-    Command::new(&spec.helper)
+    Command::new(helper)
         .arg(exec::WORD)
         .arg(order)
         .arg(&spec.program)
@@ -252,7 +264,6 @@ fn start(spec: &RunSpec, limits: &RunLimits, mark: &str) -> Result<Child, String
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .map_err(|error| format!("{}: {error}", spec.helper.display()))
 }
 
 /// A helper that refused is a run that never started, for the reason that it printed.

@@ -47,7 +47,7 @@ fn nothing_said_is_an_agent_on_its_defaults() {
                 bundled: Auto,
                 spool_bytes_max: 268435456,
                 munin_node: None,
-                exec_helper: "/proc/self/exe",
+                exec_helper: None,
             }"#]],
     );
 }

@@ -188,7 +188,7 @@ impl Home {
             interval: Duration::from_secs(1),
             timeout: Duration::from_secs(2),
             bundled: Bundled::Off,
-            exec_helper: PathBuf::from(env!("CARGO_BIN_EXE_ravenry-agent")),
+            exec_helper: Some(PathBuf::from(env!("CARGO_BIN_EXE_ravenry-agent"))),
             ..Config::defaults(&surroundings)
         }
     }
