@@ -42,6 +42,7 @@ mod place;
 mod quiet;
 mod record;
 mod silence;
+mod spoken;
 mod tell;
 mod verdict;
 mod view;
@@ -95,6 +96,8 @@ pub struct Engine {
     /// The incident of what another one left behind, by its people.
     leftovers: BTreeMap<(u64, String), u64>,
     quorums: BTreeMap<HostName, Members>,
+    /// Hosts without an agent, by the one whose agent speaks of them.
+    spoken_of: BTreeMap<HostName, BTreeSet<HostName>>,
     downtimes: BTreeMap<u64, Downtime>,
     comments: BTreeMap<u64, Comment>,
     standing: Standing,
@@ -173,6 +176,8 @@ struct Host {
     silence_check_at: Timestamp,
     /// When the last verdict came.
     last_word: Option<Timestamp>,
+    /// Whose agent spoke of it last, where it has none of its own.
+    spoken_of_by: Option<HostName>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -233,6 +238,7 @@ impl Engine {
             bursts: BTreeMap::new(),
             leftovers: BTreeMap::new(),
             quorums: BTreeMap::new(),
+            spoken_of: BTreeMap::new(),
             downtimes: BTreeMap::new(),
             comments: BTreeMap::new(),
             standing: Standing::default(),
@@ -278,7 +284,7 @@ impl Engine {
             }
         }
         for host in hosts {
-            self.judge_silence(host, now);
+            self.judge_silence_by(host, now);
         }
         self.review_all(now);
     }
@@ -297,7 +303,7 @@ impl Engine {
         let now = self.tick(now);
         self.host_entry(host, now);
         self.hear(host, at, now);
-        self.judge_silence(host, now);
+        self.judge_silence_by(host, now);
         self.review_all(now);
     }
 
@@ -368,6 +374,7 @@ impl Engine {
         self.withdraw(&CheckName::Host(host.clone()), now);
         self.hosts.remove(host);
         self.alarms.retain(|(_, name)| name != host);
+        self.spoken_of.remove(host);
     }
 
     /// When [`Self::handle_timeout`] is wanted at the latest; `None` while there is nothing to watch.

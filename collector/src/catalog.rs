@@ -18,7 +18,9 @@ use ravenry_plugins::nagios;
 use ravenry_plugins::name::{FieldName, GraphName, HostName, SeriesName, VerdictName};
 use ravenry_plugins::reading::Reading;
 use ravenry_plugins::timestamp::Timestamp;
-use ravenry_plugins::wire::{Ack, Batch, FIELDS_MAX, Key, PROBLEMS_MAX, RunReport, VerdictReport};
+use ravenry_plugins::wire::{
+    Ack, Batch, FIELDS_MAX, Gone, GoneWhat, Key, PROBLEMS_MAX, RunReport, VerdictReport,
+};
 
 use crate::config::layout::Layouts;
 use crate::config::store::Store;
@@ -140,6 +142,8 @@ pub struct StoredGraph {
     pub first_update: Option<Timestamp>,
     /// What waits to be written.
     pub pending: Pending,
+    /// Whether its agent has it no more: it is not judged until readings come again.
+    pub gone: bool,
     /// Whether the database does not know its declaration yet.
     pub unsaved: bool,
 }
@@ -181,6 +185,12 @@ pub struct Applied {
     pub declared: Vec<(HostName, Arc<Graph>)>,
     /// The host that was heard of.
     pub contact: Option<HostName>,
+    /// Other hosts that its agent spoke of.
+    pub spoken_of: BTreeSet<HostName>,
+    /// Graphs that are not judged any more.
+    pub gone: Vec<(HostName, GraphName)>,
+    /// Nagios checks of which no further result is expected.
+    pub gone_checks: Vec<VerdictName>,
 }
 
 impl Catalog {
@@ -328,7 +338,39 @@ impl Catalog {
         }
         self.take_samples(position, batch, &mut applied);
         self.take_verdicts(batch, &mut applied);
+        for gone in &batch.gone {
+            self.part_with(&batch.host, gone, &mut applied);
+        }
         applied
+    }
+
+    /// Something is there no more. What is not known here was not missed.
+    fn part_with(&mut self, host: &HostName, gone: &Gone, applied: &mut Applied) {
+        let host = gone.host.as_ref().unwrap_or(host);
+        let Some(known) = self.hosts.get_mut(host) else {
+            return;
+        };
+        match &gone.what {
+            GoneWhat::Graph(graph) => {
+                if let Some(stored) = known.graphs.get_mut(graph).filter(|stored| !stored.gone) {
+                    stored.gone = true;
+                    stored.unsaved = true;
+                    applied.gone.push((host.clone(), graph.clone()));
+                }
+            }
+            GoneWhat::Check(check) => {
+                known.verdicts.remove(check);
+                known.unsaved = true;
+                applied.gone_checks.push(VerdictName {
+                    host: host.clone(),
+                    check: check.clone(),
+                });
+            }
+            GoneWhat::Plugin(plugin) => {
+                known.runs.remove(plugin);
+                known.unsaved = true;
+            }
+        }
     }
 
     fn take_verdicts(&mut self, batch: &Batch, applied: &mut Applied) {
@@ -365,12 +407,27 @@ impl Catalog {
             }
         }
         applied.contact = Some(host.clone());
+        let declared = entry.batch.graphs.iter().filter_map(|it| it.host.as_ref());
+        let judged = entry
+            .batch
+            .verdicts
+            .iter()
+            .filter_map(|it| it.host.as_ref());
+        let read = entry.batch.series.host.iter().flatten();
+        let mut before = host;
+        for other in declared.chain(judged).chain(read) {
+            if other != host && other != before {
+                applied.spoken_of.insert(other.clone());
+            }
+            before = other;
+        }
     }
 
     fn declare(&mut self, host: &HostName, declaration: &Declaration, applied: &mut Applied) {
         let host = declaration.host.as_ref().unwrap_or(host);
         let known = self.graph(host, &declaration.graph);
-        if known.is_some_and(|known| known.declared && known.shape.is_of(declaration)) {
+        let is_same = |known: &StoredGraph| known.declared && known.shape.is_of(declaration);
+        if known.is_some_and(|known| is_same(known) && !known.gone) {
             return;
         }
         let fields = declaration.fields.iter().map(|field| &field.field);
@@ -628,8 +685,14 @@ impl StoredGraph {
             columns: Vec::new(),
             first_update: None,
             pending: Pending::default(),
+            gone: false,
             unsaved: true,
         }
+    }
+
+    fn come_back(&mut self) {
+        self.gone = false;
+        self.unsaved = true;
     }
 
     /// A graph that the database knows.
@@ -655,7 +718,7 @@ impl StoredGraph {
         self.graph = Arc::clone(&shape.graph);
         self.shape = shape;
         self.declared = declared;
-        self.unsaved = true;
+        self.come_back();
         for column in &mut self.columns {
             column.scale = None;
         }

@@ -148,7 +148,8 @@ impl Database {
             let (host, graph): (String, String) = (row.get(0)?, row.get(1)?);
             let (declaration, columns): (String, String) = (row.get(2)?, row.get(4)?);
             let first_update = row.get::<_, Option<i64>>(5)?.map(Timestamp::from_micros);
-            match graph_of(&host, &declaration, row.get(3)?, &columns, first_update) {
+            let standing = Standing::of(row.get(3)?);
+            match graph_of(&host, &declaration, standing, &columns, first_update) {
                 Ok((host, name, stored)) => known.push(KnownGraph { host, name, stored }),
                 Err(why) => problems.push(format!("state database: graph {host}/{graph}: {why}")),
             }
@@ -368,15 +369,46 @@ fn host_of(
 fn graph_of(
     host: &str,
     declaration: &str,
-    declared: bool,
+    standing: Standing,
     columns: &str,
     first_update: Option<Timestamp>,
 ) -> Result<(HostName, GraphName, StoredGraph), Unreadable> {
     let declaration: Declaration = serde_json::from_str(declaration)?;
     let name = declaration.graph.clone();
     let columns: Vec<FieldName> = serde_json::from_str(columns)?;
-    let stored = StoredGraph::restored(declaration, declared, columns, first_update);
+    let declared = standing != Standing::Implied;
+    let mut stored = StoredGraph::restored(declaration, declared, columns, first_update);
+    stored.gone = standing == Standing::Gone;
     Ok((HostName::new(host)?, name, stored))
+}
+
+/// What the column `declared` says; versions before the third value take it for the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It follows from readings that came.
+    Implied = 0,
+    /// Somebody declared it.
+    Declared = 1,
+    /// Its agent has it no more.
+    Gone = 2,
+}
+
+impl Standing {
+    fn of(number: i64) -> Self {
+        match number {
+            0 => Self::Implied,
+            2 => Self::Gone,
+            _ => Self::Declared,
+        }
+    }
+
+    fn of_graph(stored: &StoredGraph) -> Self {
+        match (stored.gone, stored.declared) {
+            (true, _) => Self::Gone,
+            (false, true) => Self::Declared,
+            (false, false) => Self::Implied,
+        }
+    }
 }
 
 /// Why a row is left out.
@@ -411,7 +443,7 @@ struct HostRow {
 struct GraphRow {
     host: HostName,
     shape: Arc<Shape>,
-    declared: bool,
+    standing: Standing,
     columns: Vec<FieldName>,
     first_update: Option<Timestamp>,
 }
@@ -438,7 +470,7 @@ impl Changes {
                     changes.graphs.push(GraphRow {
                         host: name.clone(),
                         shape: Arc::clone(&stored.shape),
-                        declared: stored.declared,
+                        standing: Standing::of_graph(stored),
                         columns: stored.column_names(),
                         first_update: stored.first_update,
                     });
@@ -480,7 +512,7 @@ impl Changes {
                 row.host.as_str(),
                 row.shape.declaration.graph.as_str(),
                 json(&row.shape.declaration)?,
-                row.declared,
+                row.standing as i64,
                 json(&row.columns)?,
                 row.first_update.map(Timestamp::micros)
             ])?;

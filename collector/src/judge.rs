@@ -27,7 +27,7 @@ use ravenry_alerts::rule::{ContactName, Rules};
 use ravenry_alerts::severity::{HostState, Severity};
 use ravenry_plugins::clock;
 use ravenry_plugins::graph::Graph;
-use ravenry_plugins::name::{GraphName, HostName, SeriesName};
+use ravenry_plugins::name::{GraphName, HostName, SeriesName, VerdictName};
 use ravenry_plugins::reading::Reading;
 use ravenry_plugins::timestamp::Timestamp;
 use ravenry_web::source::{CheckView, IncidentView};
@@ -127,6 +127,8 @@ enum Input {
     Readings(Vec<(SeriesName, Reading, Timestamp)>, Timestamp),
     Verdicts(Vec<Said>, Timestamp),
     Contact(HostName, Timestamp, Timestamp),
+    SpokenOf(HostName, Vec<HostName>, Timestamp),
+    Gone(Vec<(HostName, GraphName)>, Vec<VerdictName>, Timestamp),
     Reload(Arc<Rules>, Channels, Timestamp),
     Test(ContactName, TestAnswer, Timestamp),
     Pulse(PulseWanted, Timestamp),
@@ -317,6 +319,32 @@ impl JudgeHandle {
         now: Timestamp,
     ) -> Result<(), JudgeError> {
         self.send_blocking(Input::Contact(host, at, now))
+    }
+
+    /// The agent of a host spoke of other hosts. Waits while the queue is full.
+    ///
+    /// # Errors
+    /// When the judge has stopped.
+    pub fn spoken_of_blocking(
+        &self,
+        by: HostName,
+        hosts: Vec<HostName>,
+        now: Timestamp,
+    ) -> Result<(), JudgeError> {
+        self.send_blocking(Input::SpokenOf(by, hosts, now))
+    }
+
+    /// These graphs and Nagios checks are there no more. Waits while the queue is full.
+    ///
+    /// # Errors
+    /// When the judge has stopped.
+    pub fn gone_blocking(
+        &self,
+        graphs: Vec<(HostName, GraphName)>,
+        checks: Vec<VerdictName>,
+        now: Timestamp,
+    ) -> Result<(), JudgeError> {
+        self.send_blocking(Input::Gone(graphs, checks, now))
     }
 
     /// Other rules and channels are in force; all states are kept. Waits while the queue is full.
@@ -541,6 +569,14 @@ impl Judge {
             }
             Input::Contact(host, at, now) => {
                 engine.handle_contact(&host, at, now);
+                now
+            }
+            Input::SpokenOf(by, hosts, now) => {
+                engine.handle_spoken_of(&by, &hosts, now);
+                now
+            }
+            Input::Gone(graphs, checks, now) => {
+                engine.handle_gone(&graphs, &checks, now);
                 now
             }
             Input::Reload(rules, channels, now) => {

@@ -327,6 +327,7 @@ pub fn batch(
         samples,
         runs: Vec::new(),
         verdicts: Vec::new(),
+        gone: Vec::new(),
     })
 }
 

@@ -361,10 +361,12 @@ fn hosts_named(batch: &Batch) -> impl Iterator<Item = &str> {
         .filter_map(|declaration| declaration.host.as_ref());
     let named = batch.series.host.iter().flatten();
     let judged = batch.verdicts.iter().filter_map(|it| it.host.as_ref());
+    let gone = batch.gone.iter().filter_map(|it| it.host.as_ref());
     std::iter::once(&batch.host)
         .chain(declared)
         .chain(judged)
         .chain(named)
+        .chain(gone)
         .map(AsRef::as_ref)
 }
 

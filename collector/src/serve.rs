@@ -515,7 +515,7 @@ fn recover(start: &Start) -> anyhow::Result<Recovered> {
     let judge = judge::start(&database_path, rules, &channels, Arc::clone(&health), stop)?;
     let now = clock::now();
     for (host, known) in &catalog.hosts {
-        for stored in known.graphs.values() {
+        for stored in known.graphs.values().filter(|stored| !stored.gone) {
             judge.declare_blocking(host.clone(), Arc::clone(&stored.graph), now)?;
         }
     }
@@ -564,6 +564,10 @@ fn tell_judge(judge: &JudgeHandle, applied: Applied, received: Timestamp, now: T
         told = told.and_then(|()| judge.declare_blocking(host, graph, now));
     }
     if let Some(host) = applied.contact {
+        if !applied.spoken_of.is_empty() {
+            let of = applied.spoken_of.into_iter().collect();
+            told = told.and_then(|()| judge.spoken_of_blocking(host.clone(), of, now));
+        }
         told = told.and_then(|()| judge.contact_blocking(host, received, now));
     }
     if !applied.readings.is_empty() {
@@ -571,6 +575,9 @@ fn tell_judge(judge: &JudgeHandle, applied: Applied, received: Timestamp, now: T
     }
     if !applied.verdicts.is_empty() {
         told = told.and_then(|()| judge.verdicts_blocking(applied.verdicts, now));
+    }
+    if !applied.gone.is_empty() || !applied.gone_checks.is_empty() {
+        told = told.and_then(|()| judge.gone_blocking(applied.gone, applied.gone_checks, now));
     }
     if let Err(error) = told {
         tracing::error!("{error}: readings are stored but not judged");

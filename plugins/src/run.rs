@@ -344,7 +344,7 @@ enum Ending {
     Exited(ExitStatus),
     Held(ExitStatus),
     TooLong,
-    Failed(std::io::Error),
+    Failed(io::Error),
 }
 
 async fn follow(

@@ -39,6 +39,8 @@ pub const SAMPLES_MAX: usize = 100_000;
 pub const RUNS_MAX: usize = 5_000;
 /// Verdicts of one batch at most.
 pub const VERDICTS_MAX: usize = 5_000;
+/// Things that one batch says are gone, at most.
+pub const GONE_MAX: usize = 50_000;
 /// Bytes of what a check says for people at most, all its lines together.
 pub const VERDICT_TEXT_BYTES_MAX: usize = 4 << 10;
 /// Bytes of an agent's id or a plugin's name at most.
@@ -84,6 +86,35 @@ pub struct Batch {
         deserialize_with = "bounded::verdicts"
     )]
     pub verdicts: Vec<VerdictReport>,
+    /// What the agent had and has no more, as when a plugin was removed: it is not missed.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "bounded::gone"
+    )]
+    pub gone: Vec<Gone>,
+}
+
+/// Something that is there no more. Readings that come all the same bring it back.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Gone {
+    /// The host that it was of, where that is not the batch's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostName>,
+    /// What it was.
+    pub what: GoneWhat,
+}
+
+/// What can be gone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GoneWhat {
+    /// A graph with all its fields; its history stays.
+    Graph(GraphName),
+    /// A Nagios check.
+    Check(GraphName),
+    /// A plugin, of whose runs nothing more will be heard.
+    Plugin(String),
 }
 
 /// Identity of a batch: the same key is the same batch.

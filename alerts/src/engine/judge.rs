@@ -189,6 +189,7 @@ impl Host {
             has_alarm: false,
             silence_check_at: now,
             last_word: None,
+            spoken_of_by: None,
         }
     }
 

@@ -99,6 +99,7 @@ impl Engine {
             CheckName::Host(_) => {}
             CheckName::Field(_) | CheckName::Verdict(_) => {
                 needs.push(CheckName::Host(name.host().clone()));
+                needs.extend(self.witness_of(name));
             }
         }
         needs

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ravenry_plugins::name::HostName;
 use ravenry_plugins::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +93,9 @@ pub struct CheckRecord {
     /// How often a Nagios check is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     interval: Option<Duration>,
+    /// Of a host without an agent: whose agent speaks of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    spoken_of_by: Option<HostName>,
 }
 
 impl Record {
@@ -182,7 +186,11 @@ impl Engine {
 
     fn check_record(&self, name: &CheckName) -> Option<Record> {
         let check = self.check(name)?;
-        if check.state == State::default() && check.last.is_none() {
+        let spoken_of_by = match name {
+            CheckName::Host(host) => self.hosts.get(host)?.spoken_of_by.clone(),
+            CheckName::Field(_) | CheckName::Verdict(_) => None,
+        };
+        if check.state == State::default() && check.last.is_none() && spoken_of_by.is_none() {
             return None;
         }
         Some(Record::Check(CheckRecord {
@@ -196,6 +204,7 @@ impl Engine {
             left: check.left,
             said: check.said.clone(),
             interval: self.interval_of(name),
+            spoken_of_by,
         }))
     }
 
@@ -217,6 +226,14 @@ impl Engine {
         match &record.name {
             CheckName::Host(name) => {
                 host.liveness = check;
+                host.spoken_of_by.clone_from(&record.spoken_of_by);
+                if let Some(by) = &record.spoken_of_by {
+                    self.remember_spoken_of(by, name);
+                }
+                let host = self.host_entry(name, now);
+                if host.liveness.state.since.is_none() && host.liveness.last.is_none() {
+                    return;
+                }
                 host.expect(&rules, now + rules.start_grace);
                 host.has_alarm = host.expected_by.is_some();
                 let alarm = host.expected_by.map(|by| (by, name.clone()));

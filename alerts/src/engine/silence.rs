@@ -53,7 +53,9 @@ impl Engine {
         let gap_max = (2 * host.step).max(Duration::from_secs(150));
         if host.last_contact.is_none_or(|last| at > last + gap_max) {
             host.heard_since = now;
+            self.hear_anew(name, now);
         }
+        let host = self.host_entry(name, now);
         host.last_contact = host.last_contact.max(Some(at));
         if host.spec.alive.is_some() {
             return;
@@ -119,8 +121,13 @@ impl Engine {
         }
     }
 
-    /// A host is down: what was fine on it is unknown now, and explained.
+    /// A host is down: what was fine on it, and what only its agent spoke of, is unknown now, and explained.
     pub(super) fn blind(&mut self, name: &HostName, now: Timestamp) {
+        self.blind_one(name, now);
+        self.blind_spoken_of(name, now);
+    }
+
+    pub(super) fn blind_one(&mut self, name: &HostName, now: Timestamp) {
         let Some(host) = self.hosts.get(name) else {
             return;
         };

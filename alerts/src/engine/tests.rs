@@ -134,7 +134,21 @@ impl World {
                 Of::Clock => {}
                 Of::Host(_) if word == "." => {}
                 Of::Host(host) => self.engine.handle_contact(host, self.now, self.now),
+                Of::Spoken(_, _) if word == "." => {}
+                Of::Spoken(by, of) => {
+                    let of = std::slice::from_ref(of);
+                    self.engine.handle_spoken_of(by, of, self.now);
+                }
+                Of::Verdict(name) if word == "gone" => {
+                    let gone = std::slice::from_ref(name);
+                    self.engine.handle_gone(&[], gone, self.now);
+                }
                 Of::Verdict(name) => verdicts.extend(said(name, word, self.now)),
+                Of::Field(series) if word == "gone" => {
+                    let gone = (series.host.clone(), series.graph.clone());
+                    self.graphs.remove(&gone);
+                    self.engine.handle_gone(&[gone], &[], self.now);
+                }
                 Of::Field(series) => {
                     let (text, ago) = word.split_once('@').unwrap_or((word, "0"));
                     if let Some(reading) = Reading::parse(text) {
@@ -183,6 +197,8 @@ fn said(name: &VerdictName, word: &str, at: Timestamp) -> Option<Said> {
 enum Of {
     Clock,
     Host(HostName),
+    /// The agent of the first speaks of the second.
+    Spoken(HostName, HostName),
     Field(SeriesName),
     Verdict(VerdictName),
 }
@@ -217,6 +233,10 @@ fn of(name: &str) -> Of {
     let parts: Vec<&str> = name.split('/').collect();
     match parts[..] {
         ["clock"] => Of::Clock,
+        [hosts] if hosts.contains('>') => {
+            let (by, of) = hosts.split_once('>').unwrap();
+            Of::Spoken(HostName::new(by).unwrap(), HostName::new(of).unwrap())
+        }
         [host] => Of::Host(HostName::new(host).unwrap()),
         [host, check] => Of::Verdict(VerdictName {
             host: HostName::new(host).unwrap(),
@@ -295,6 +315,8 @@ fn check(rules: Rules, table: &str, expect: Expect) {
     world.live(&rows);
     expect.assert_eq(&world.log);
 }
+
+mod spoken;
 
 #[test]
 fn a_problem_is_told_once_and_its_end_once() {

@@ -59,9 +59,11 @@ impl Engine {
     fn take_verdict(&mut self, said: &Said, now: Timestamp) {
         let rules = Arc::clone(&self.rules);
         let host = self.host_entry(&said.name.host, now);
-        if host
-            .last_word
-            .is_none_or(|last| now.since(last) > WITNESS_GAP)
+        let has_witness = host.spoken_of_by.is_some();
+        if !has_witness
+            && host
+                .last_word
+                .is_none_or(|last| now.since(last) > WITNESS_GAP)
         {
             // It could not be heard: what it has not spoken of yet is not silent.
             host.heard_since = now;

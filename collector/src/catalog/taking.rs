@@ -1,5 +1,7 @@
 //! Readings of one graph go to its columns and to what waits for its file.
 
+use std::sync::Arc;
+
 use ravenry_plugins::graph::Kind;
 use ravenry_plugins::name::{GraphName, HostName, SeriesName};
 use ravenry_plugins::reading::Reading;
@@ -67,7 +69,14 @@ impl Taking<'_> {
         if !room.is_sorted_by_key(|(time, cell)| (*time, cell.column())) {
             room.sort_by_key(|(time, cell)| (*time, cell.column()));
         }
-        take_rows(stored, position, (host, graph), room, counts, applied)
+        let newest = take_rows(stored, position, (host, graph), room, counts, applied);
+        if stored.gone && newest.is_some() {
+            // Somebody else has it still.
+            stored.come_back();
+            let declared = (host.clone(), Arc::clone(&stored.graph));
+            applied.declared.push(declared);
+        }
+        newest
     }
 }
 

@@ -9,6 +9,8 @@ use ravenry_plugins::exec;
 
 fn main() -> ExitCode {
     exec::dispatch();
-    eprintln!("ravenry-exec: the agent starts plugins with it; to run one by hand: ravenry-agent fetch PLUGIN");
+    eprintln!(
+        "ravenry-exec: the agent starts plugins with it; to run one by hand: ravenry-agent fetch PLUGIN"
+    );
     ExitCode::from(2)
 }

@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
 use super::{
-    DECLARED_MAX, GRAPHS_MAX, PROBLEMS_MAX, RUNS_MAX, RunReport, SAMPLES_MAX, SERIES_MAX,
-    VERDICTS_MAX, VerdictReport,
+    DECLARED_MAX, GONE_MAX, GRAPHS_MAX, Gone, PROBLEMS_MAX, RUNS_MAX, RunReport, SAMPLES_MAX,
+    SERIES_MAX, VERDICTS_MAX, VerdictReport,
 };
 use crate::declaration::Declaration;
 use crate::problem::Problem;
@@ -116,6 +116,10 @@ pub(super) fn verdicts<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<VerdictReport>, D::Error> {
     bounded(deserializer, "verdicts", VERDICTS_MAX)
+}
+
+pub(super) fn gone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Gone>, D::Error> {
+    bounded(deserializer, "things that are gone", GONE_MAX)
 }
 
 pub(super) fn problems<'de, D: Deserializer<'de>>(

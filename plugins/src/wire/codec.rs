@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::pack::{self, Tables};
-use super::{Batch, ID_BYTES_MAX, VERDICT_TEXT_BYTES_MAX, VERSION};
+use super::{Batch, GoneWhat, ID_BYTES_MAX, VERDICT_TEXT_BYTES_MAX, VERSION};
 
 /// The two forms that a batch has as bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -370,6 +370,11 @@ fn check(batch: &Batch) -> Result<(), String> {
                 "runs.duration_seconds: expected seconds, found {}",
                 run.duration_seconds
             ));
+        }
+    }
+    for gone in &batch.gone {
+        if let GoneWhat::Plugin(plugin) = &gone.what {
+            check_id("gone.what.plugin", plugin)?;
         }
     }
     for verdict in &batch.verdicts {

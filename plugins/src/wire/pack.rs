@@ -11,7 +11,9 @@ use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::codec::{NESTING_MAX, message_pack};
-use super::{Batch, Key, RunReport, SAMPLES_MAX, Samples, Series, VERSION, VerdictReport, bounded};
+use super::{
+    Batch, Gone, Key, RunReport, SAMPLES_MAX, Samples, Series, VERSION, VerdictReport, bounded,
+};
 use crate::declaration::Declaration;
 use crate::name::HostName;
 use crate::reading::Reading;
@@ -84,7 +86,7 @@ pub(super) fn read(bytes: &[u8], tables: &Tables) -> Option<(Batch, usize)> {
     let mut at = Cursor { bytes, at: 0 };
     let (mut version, mut host, mut key) = (None, None, None);
     let (mut graphs, mut series, mut samples) = (None, None, None);
-    let (mut runs, mut verdicts) = (None, None);
+    let (mut runs, mut verdicts, mut gone) = (None, None, None);
     for _ in 0..at.map()? {
         match at.text()? {
             b"version" => once(&mut version, at.unsigned()?)?,
@@ -95,6 +97,7 @@ pub(super) fn read(bytes: &[u8], tables: &Tables) -> Option<(Batch, usize)> {
             b"samples" => once(&mut samples, at.samples()?)?,
             b"runs" => once(&mut runs, decode::<Runs>(at.value()?)?.0)?,
             b"verdicts" => once(&mut verdicts, decode::<Verdicts>(at.value()?)?.0)?,
+            b"gone" => once(&mut gone, decode::<AllGone>(at.value()?)?.0)?,
             // Of a later version, which the general reader may know something about.
             _ => return None,
         }
@@ -108,6 +111,7 @@ pub(super) fn read(bytes: &[u8], tables: &Tables) -> Option<(Batch, usize)> {
         samples: samples.unwrap_or_default(),
         runs: runs.unwrap_or_default(),
         verdicts: verdicts.unwrap_or_default(),
+        gone: gone.unwrap_or_default(),
     };
     (version? == u64::from(VERSION)).then_some((batch, at.at))
 }
@@ -128,6 +132,10 @@ struct Runs(#[serde(deserialize_with = "bounded::runs")] Vec<RunReport>);
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct Verdicts(#[serde(deserialize_with = "bounded::verdicts")] Vec<VerdictReport>);
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct AllGone(#[serde(deserialize_with = "bounded::gone")] Vec<Gone>);
 
 fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Option<T> {
     T::deserialize(&mut message_pack(bytes)).ok()

@@ -75,6 +75,16 @@ fn batch() -> Batch {
             text: "PING CRITICAL - Packet loss = 100%".into(),
             interval_seconds: Some(60.0),
         }],
+        gone: vec![
+            Gone {
+                host: None,
+                what: GoneWhat::Plugin("if_eth0".into()),
+            },
+            Gone {
+                host: Some(HostName::new("sw1").unwrap()),
+                what: GoneWhat::Graph(GraphName::new("if_1").unwrap()),
+            },
+        ],
     }
 }
 
