@@ -171,7 +171,7 @@ impl Poller {
         plugins.truncate(PLUGINS_MAX);
         let is_there =
             |name: &str| plugins.iter().any(|plugin| plugin.name == name) || name == SPOOL;
-        self.gather.handle_plugins(is_there);
+        self.gather.handle_plugins(clock::monotonic(), is_there);
         self.asked.retain(|name, _| is_there(name));
         for plugin in &plugins {
             let run = self.run(&mut node, plugin).await?;
@@ -340,6 +340,8 @@ fn empty_run(plugin: &str) -> Run {
         verdict: None,
         error: None,
         problems: Vec::new(),
+        // A spool says what is new.
+        declares_all: plugin != SPOOL,
     }
 }
 

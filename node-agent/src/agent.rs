@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::directory::{Directory, Plugin, Scan};
 use crate::gather::{Gather, Run};
 use crate::identity::{Claim, ClaimError, claim};
+use crate::inventory::Inventory;
 use crate::outbox::{Outbox, OutboxError};
 use crate::port::{self, Offer};
 use crate::runner::Runner;
@@ -60,8 +61,10 @@ pub async fn run(
 ) -> Result<(), AgentError> {
     let state_dir = config.state_dir.clone();
     let claim = tokio::task::spawn_blocking(move || claim(&state_dir)).await??;
+    let state_dir = config.state_dir.clone();
+    let inventory = tokio::task::spawn_blocking(move || Inventory::load(&state_dir)).await?;
     let outbox = Outbox::open(&config.state_dir.join("spool"), config.spool_bytes_max).await?;
-    let mut agent = Agent::new(config, claim, outbox, clock::monotonic());
+    let mut agent = Agent::new(config, claim, outbox, inventory, clock::monotonic());
     let _port = agent.serve_masters();
     info!(host = %agent.config.host, agent = agent.claim.agent, incarnation = agent.claim.incarnation, "agent starts");
     tokio::select! {
@@ -153,7 +156,14 @@ struct Agent {
 }
 
 impl Agent {
-    fn new(config: Config, claim: Claim, outbox: Outbox, now: Instant) -> Self {
+    fn new(
+        config: Config,
+        claim: Claim,
+        outbox: Outbox,
+        inventory: Inventory,
+        now: Instant,
+    ) -> Self {
+        let inventory = inventory.gone_after(config.gone_after);
         Self {
             sequence: 0,
             names: vec![(claim.agent.clone(), claim.incarnation)],
@@ -164,7 +174,8 @@ impl Agent {
             runner: Runner::new(&config),
             runs: JoinSet::new(),
             schedule: Schedule::new(now, config.interval, config.concurrency_max),
-            gather: Gather::new(now, config.host.clone(), config.interval),
+            gather: Gather::new(now, config.host.clone(), config.interval)
+                .with_inventory(inventory),
             outbox,
             session: Session::new(&claim.agent),
             status: Status::default(),
@@ -214,10 +225,14 @@ impl Agent {
         self.scan_due = now + SCAN_EVERY;
         let mut directory = self.directory.clone();
         let (status, state_dir) = (self.status.unsaved(), self.config.state_dir.clone());
+        let inventory = self.gather.unsaved_inventory();
         let scanned = tokio::task::spawn_blocking(move || {
             let scan = directory.scan(now);
             if let Some(Err(error)) = status.map(|status| status.save(&state_dir)) {
                 warn!("status of plugins: {error}");
+            }
+            if let Some(Err(error)) = inventory.map(|inventory| inventory.save(&state_dir)) {
+                warn!("what plugins have: {error}");
             }
             (directory, scan)
         });
@@ -239,8 +254,15 @@ impl Agent {
         self.plugins = scan.plugins;
         let plugins = &self.plugins;
         let is_there = |name: &str| plugins.iter().any(|plugin| *plugin.name == *name);
-        self.gather.handle_plugins(is_there);
         self.status.keep(is_there);
+        // A directory that cannot be read, and a link that leads nowhere for the moment, have taken nothing away.
+        let is_lost = |name: &str| {
+            scan.ignored
+                .iter()
+                .any(|it| it.name == name && it.is_lost())
+        };
+        let may_be_there = |name: &str| scan.incomplete || is_there(name) || is_lost(name);
+        self.gather.handle_plugins(now, may_be_there);
         if self.config.munin_node.is_some() {
             self.offer.send_replace(Arc::new(Offer {
                 plugins: self.plugins.clone(),
@@ -505,6 +527,17 @@ impl Agent {
         dues.into_iter().flatten().fold(self.scan_due, Instant::min)
     }
 
+    async fn keep_inventory(&mut self) {
+        let Some(inventory) = self.gather.unsaved_inventory() else {
+            return;
+        };
+        let state_dir = self.config.state_dir.clone();
+        let saved = tokio::task::spawn_blocking(move || inventory.save(&state_dir)).await;
+        if let Ok(Err(error)) = saved {
+            warn!("what plugins have: {error}");
+        }
+    }
+
     async fn stop(mut self) {
         self.runs.abort_all();
         let ending = async {
@@ -512,6 +545,7 @@ impl Agent {
             for batch in self.gather.drain() {
                 self.put_on_disk(batch).await;
             }
+            self.keep_inventory().await;
         };
         if tokio::time::timeout(STOP_MAX, ending).await.is_err() {
             warn!(

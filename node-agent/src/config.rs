@@ -13,6 +13,8 @@ use ravenry_plugins::problem::Problem;
 use ravenry_plugins::settings::{Document, Section};
 use reqwest::Url;
 
+use crate::inventory::GONE_AFTER;
+
 pub mod check;
 pub mod munin_node;
 
@@ -65,6 +67,9 @@ pub struct Config {
     /// The program that becomes a plugin: one whose `main` begins with [`ravenry_plugins::exec::dispatch`]. Not in the
     /// file; [`ravenry_plugins::exec::helper`] unless a test says otherwise.
     pub exec_helper: Option<PathBuf>,
+    /// How long a plugin must be away to be gone. Not in the file; [`crate::inventory::GONE_AFTER`] unless a test says
+    /// otherwise.
+    pub gone_after: Duration,
 }
 
 /// Which bundled plugins run although no link names them.
@@ -179,6 +184,7 @@ impl Config {
             spool_bytes_max: 256 << 20,
             munin_node: None,
             exec_helper: None,
+            gone_after: GONE_AFTER,
         }
     }
 }

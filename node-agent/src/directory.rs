@@ -87,6 +87,14 @@ pub struct Ignored {
     pub why: &'static str,
 }
 
+impl Ignored {
+    /// Whether the disk only does not give it for the moment.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.why == LOST
+    }
+}
+
 /// What a look at the directory found.
 #[derive(Clone, Debug, Default)]
 pub struct Scan {
@@ -96,6 +104,8 @@ pub struct Scan {
     pub ignored: Vec<Ignored>,
     /// What is wrong.
     pub problems: Vec<Problem>,
+    /// Whether there may be more: a directory could not be read.
+    pub incomplete: bool,
 }
 
 /// Where plugins are looked for, and what is remembered between two looks.
@@ -284,6 +294,7 @@ impl Folder {
             Err(error) => {
                 let text = format!("expected a directory of plugins that can be read: {error}");
                 scan.problems.push(Problem::new(self.source(), 0, text));
+                scan.incomplete = true;
                 return;
             }
         };
@@ -318,12 +329,15 @@ fn ignored(name: &str, why: &'static str) -> Ignored {
     }
 }
 
+/// Why an entry is not run that may be back at any time.
+const LOST: &str = "it cannot be read, or its link leads nowhere";
+
 /// An entry of the directory, or why it is no plugin.
 fn read_entry(path: &Path, name: &str, holds: Holds) -> Result<Entry, &'static str> {
     if let Some(why) = name_refused(name) {
         return Err(why);
     }
-    let meta = fs::metadata(path).map_err(|_| "it cannot be read, or its link leads nowhere")?;
+    let meta = fs::metadata(path).map_err(|_| LOST)?;
     if !meta.is_file() {
         return Err("it is no file");
     }
@@ -348,8 +362,7 @@ fn read_entry(path: &Path, name: &str, holds: Holds) -> Result<Entry, &'static s
 }
 
 fn is_bundled(path: &Path, name: &str) -> Result<bool, &'static str> {
-    let target =
-        fs::canonicalize(path).map_err(|_| "it cannot be read, or its link leads nowhere")?;
+    let target = fs::canonicalize(path).map_err(|_| LOST)?;
     let program = target.file_name();
     Ok(program.is_some_and(|program| program == BUNDLED_PROGRAM) && bundled::find(name).is_some())
 }

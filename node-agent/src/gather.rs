@@ -15,9 +15,10 @@ use ravenry_plugins::name::{FieldName, GraphName, HostName};
 use ravenry_plugins::problem::Problem;
 use ravenry_plugins::timestamp::Timestamp;
 use ravenry_plugins::wire::{
-    Batch, PROBLEMS_MAX, RunReport, Samples, Series, VERSION, VerdictReport,
+    Batch, Gone, GoneWhat, PROBLEMS_MAX, RunReport, Samples, Series, VERSION, VerdictReport,
 };
 
+use crate::inventory::Inventory;
 use crate::schedule::PluginName;
 
 #[cfg(test)]
@@ -59,6 +60,8 @@ pub struct Run {
     pub error: Option<String>,
     /// Lines of its output that were not understood.
     pub problems: Vec<Problem>,
+    /// Whether `declarations`, where there are any, are all that the plugin has.
+    pub declares_all: bool,
 }
 
 /// The graphs of this agent's plugins, and readings that wait to be sealed into a batch.
@@ -72,6 +75,7 @@ pub struct Gather {
     meant: HashMap<(PluginName, GraphName), GraphKey>,
     /// The last stamp that a plugin itself gave.
     stamped: HashMap<SeriesKey, Timestamp>,
+    inventory: Inventory,
     pending: Pending,
     sealed: VecDeque<Batch>,
 }
@@ -98,6 +102,7 @@ struct Pending {
     graphs: Vec<Declaration>,
     runs: Vec<RunReport>,
     verdicts: Vec<VerdictReport>,
+    gone: BTreeSet<Gone>,
     text_bytes: usize,
 }
 
@@ -112,9 +117,22 @@ impl Gather {
             graphs: BTreeMap::new(),
             meant: HashMap::new(),
             stamped: HashMap::new(),
+            inventory: Inventory::default(),
             pending: Pending::default(),
             sealed: VecDeque::new(),
         }
+    }
+
+    /// The same with what plugins had before.
+    #[must_use]
+    pub fn with_inventory(mut self, inventory: Inventory) -> Self {
+        self.inventory = inventory;
+        self
+    }
+
+    /// What plugins have, when that has changed since this was asked last.
+    pub fn unsaved_inventory(&mut self) -> Option<Inventory> {
+        self.inventory.unsaved()
     }
 
     /// Takes what a run gave. Says whether the plugin read something that its `config` had not declared, so that
@@ -122,8 +140,17 @@ impl Gather {
     pub fn handle_run(&mut self, now: Instant, run: Run) -> bool {
         let fresh = run.declarations.is_some();
         let mut problems = run.problems;
+        let mut has = BTreeSet::new();
         for declaration in run.declarations.into_iter().flatten() {
-            self.declare(now, &run.plugin, declaration, &mut problems);
+            has.extend(self.declare(now, &run.plugin, declaration, &mut problems));
+        }
+        if fresh && run.declares_all && problems.is_empty() {
+            let gone = self.inventory.replace(&run.plugin, has);
+            self.part_with(now, gone);
+        } else {
+            for item in has {
+                self.inventory.add(&run.plugin, item);
+            }
         }
         for extinfo in &run.extinfo {
             self.explain(&run.plugin, extinfo);
@@ -149,6 +176,12 @@ impl Gather {
         }
         self.send_unsent(now);
         if let Some(verdict) = run.verdict {
+            let check = Gone {
+                host: verdict.host.clone(),
+                what: GoneWhat::Check(verdict.check.clone()),
+            };
+            self.pending.gone.remove(&check);
+            self.inventory.add(&run.plugin, check);
             self.pending.text_bytes += verdict.text.len();
             self.pending.verdicts.push(verdict);
         }
@@ -191,13 +224,29 @@ impl Gather {
         hosts
     }
 
-    /// Plugins that are gone free their graphs for others.
-    pub fn handle_plugins(&mut self, is_there: impl Fn(&str) -> bool) {
+    /// Plugins that are gone free their graphs for others at once; the collector is told when they stay away.
+    pub fn handle_plugins(&mut self, now: Instant, is_there: impl Fn(&str) -> bool) {
+        let gone = self.inventory.handle_plugins(now, &is_there);
         self.graphs.retain(|_, graph| is_there(&graph.owner));
         self.meant.retain(|(plugin, _), _| is_there(plugin));
         let graphs = &self.graphs;
         self.stamped
             .retain(|(host, graph, _), _| graphs.contains_key(&(host.clone(), graph.clone())));
+        self.part_with(now, gone);
+    }
+
+    /// Tells the collector what is there no more.
+    fn part_with(&mut self, now: Instant, gone: Vec<Gone>) {
+        if gone.is_empty() {
+            return;
+        }
+        for item in &gone {
+            if let GoneWhat::Graph(graph) = &item.what {
+                self.graphs.remove(&(item.host.clone(), graph.clone()));
+            }
+        }
+        self.pending.gone.extend(gone);
+        self.touch(now);
     }
 
     /// The collector lacks declarations: all of them travel again, since it may name few of those that it lacks.
@@ -238,14 +287,14 @@ impl Gather {
         Some(since + if eager { LINGER_EAGER } else { self.linger })
     }
 
-    /// Takes a declaration over, unless the graph is another plugin's.
+    /// Takes a declaration over, unless the graph is another plugin's; gives what the plugin has by it.
     fn declare(
         &mut self,
         now: Instant,
         plugin: &PluginName,
         declaration: Declaration,
         problems: &mut Vec<Problem>,
-    ) {
+    ) -> Option<Gone> {
         let key = (declaration.host.clone(), declaration.graph.clone());
         match self.graphs.get_mut(&key) {
             Some(graph) if graph.owner != *plugin => {
@@ -254,7 +303,7 @@ impl Gather {
                     key.1, graph.owner
                 );
                 problems.push(Problem::new("config", 0, text));
-                return;
+                return None;
             }
             Some(graph) if graph.declaration == declaration => {}
             Some(graph) => {
@@ -272,8 +321,14 @@ impl Gather {
                 );
             }
         }
+        let item = Gone {
+            host: key.0.clone(),
+            what: GoneWhat::Graph(key.1.clone()),
+        };
+        self.pending.gone.remove(&item);
         self.meant.insert((plugin.clone(), key.1.clone()), key);
         self.touch(now);
+        Some(item)
     }
 
     fn explain(&mut self, plugin: &PluginName, extinfo: &Extinfo) {
@@ -365,8 +420,8 @@ impl Gather {
 
     fn seal(&mut self) {
         let pending = std::mem::take(&mut self.pending);
-        if pending.graphs.is_empty() && pending.samples.value.is_empty() && pending.runs.is_empty()
-        {
+        let says_nothing = pending.graphs.is_empty() && pending.samples.value.is_empty();
+        if says_nothing && pending.runs.is_empty() && pending.gone.is_empty() {
             return;
         }
         self.sealed.push_back(Batch {
@@ -378,6 +433,7 @@ impl Gather {
             samples: pending.samples,
             runs: pending.runs,
             verdicts: pending.verdicts,
+            gone: pending.gone.into_iter().collect(),
         });
     }
 }

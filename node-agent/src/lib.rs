@@ -18,6 +18,7 @@ pub mod enrolment;
 pub mod environment;
 pub mod gather;
 pub mod identity;
+pub mod inventory;
 pub mod library;
 pub mod outbox;
 pub mod port;

@@ -426,6 +426,8 @@ fn finish(plugin: &Plugin, began: Began, mut gained: Gained) -> Run {
         verdict: gained.verdict,
         error: gained.error,
         problems: gained.problems,
+        // A check declares what it printed numbers of, this time.
+        declares_all: !matches!(plugin.kind, Kind::Check { .. }),
     }
 }
 

@@ -11,6 +11,8 @@
 //!   cost less together, the bundled ones, share a point.
 //! - A plugin never overlaps itself: points that pass while it runs are skipped. At most `concurrency_max` run at a time,
 //!   the longest due first; instant ones run besides.
+//! - A slow plugin delays no other: a run that takes [`SLOW_AFTER`] gives its place up and goes on in the slow lane, where
+//!   its next run begins. The slow lane has [`SLOW_LANE`] times as many places; who finds none there keeps its own.
 //! - Its `config` is asked at its first run, when its file has changed, and each [`CONFIG_AGE_MAX`].
 //! - From the third failed run in a row on, the pause doubles with each, up to [`BACK_OFF_MAX`]; a changed file ends it.
 //! - `now` is monotonic: a step of the wall clock, or a suspended machine, moves nothing.
@@ -28,6 +30,10 @@ pub const SECOND_READING: Duration = Duration::from_secs(10);
 pub const CONFIG_AGE_MAX: Duration = Duration::from_secs(3600);
 /// How old it must be before a surprise in the readings lets it be asked again.
 pub const CONFIG_AGE_MIN: Duration = Duration::from_secs(240);
+/// A run that takes longer than this is slow.
+pub const SLOW_AFTER: Duration = Duration::from_secs(2);
+/// Places for slow runs, for each place of others.
+pub const SLOW_LANE: usize = 4;
 /// The longest pause of a plugin that fails again and again.
 pub const BACK_OFF_MAX: Duration = Duration::from_secs(3600);
 /// Failed runs in a row that do not yet lengthen the pause.
@@ -89,8 +95,42 @@ pub struct Schedule {
     interval: Duration,
     concurrency_max: usize,
     plugins: BTreeMap<PluginName, Plugin>,
-    running: usize,
+    taken: Taken,
     runs: u64,
+}
+
+/// How many run in each lane.
+#[derive(Clone, Copy, Debug, Default)]
+struct Taken {
+    usual: usize,
+    slow: usize,
+}
+
+/// Where a run counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lane {
+    /// Nowhere: it ends at once.
+    Instant,
+    Usual,
+    Slow,
+}
+
+impl Taken {
+    fn take(&mut self, lane: Lane) {
+        match lane {
+            Lane::Instant => {}
+            Lane::Usual => self.usual += 1,
+            Lane::Slow => self.slow += 1,
+        }
+    }
+
+    fn give_back(&mut self, lane: Lane) {
+        match lane {
+            Lane::Instant => {}
+            Lane::Usual => self.usual -= 1,
+            Lane::Slow => self.slow -= 1,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -98,6 +138,8 @@ struct Plugin {
     fingerprint: u64,
     point: PluginName,
     instant: bool,
+    /// Whether its last run was.
+    slow: bool,
     interval_found: Option<Duration>,
     interval_declared: Option<Duration>,
     state: State,
@@ -110,8 +152,14 @@ struct Plugin {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Waiting { due: Instant },
-    Running { run: u64, since: Instant },
+    Waiting {
+        due: Instant,
+    },
+    Running {
+        run: u64,
+        since: Instant,
+        lane: Lane,
+    },
 }
 
 impl Schedule {
@@ -123,7 +171,7 @@ impl Schedule {
             interval,
             concurrency_max,
             plugins: BTreeMap::new(),
-            running: 0,
+            taken: Taken::default(),
             runs: 0,
         }
     }
@@ -134,8 +182,8 @@ impl Schedule {
         let names: BTreeSet<&PluginName> = found.iter().map(|found| &found.name).collect();
         self.plugins.retain(|name, plugin| {
             let keep = names.contains(name);
-            if !keep && matches!(plugin.state, State::Running { .. }) {
-                self.running -= plugin.places();
+            if let (false, State::Running { lane, .. }) = (keep, plugin.state) {
+                self.taken.give_back(lane);
             }
             keep
         });
@@ -152,6 +200,7 @@ impl Schedule {
 
     /// What to start now; each is counted as running until [`Self::handle_finished`].
     pub fn start_due(&mut self, now: Instant) -> Vec<Start> {
+        self.make_room(now);
         let mut due: Vec<(Instant, &PluginName, &mut Plugin)> = self
             .plugins
             .iter_mut()
@@ -163,13 +212,15 @@ impl Schedule {
         due.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
         let mut starts = Vec::with_capacity(due.len());
         for (_, name, plugin) in due {
-            if self.running + plugin.places() > self.concurrency_max.max(self.running) {
+            let lane = plugin.lane();
+            if is_full(self.taken, self.concurrency_max, lane) {
                 continue;
             }
-            self.running += plugin.places();
+            self.taken.take(lane);
             self.runs += 1;
             let run = self.runs;
-            plugin.state = State::Running { run, since: now };
+            let since = now;
+            plugin.state = State::Running { run, since, lane };
             starts.push(Start {
                 name: name.clone(),
                 run,
@@ -177,6 +228,33 @@ impl Schedule {
             });
         }
         starts
+    }
+
+    /// Runs that have become slow go over to the slow lane, the longest first, while it has room.
+    fn make_room(&mut self, now: Instant) {
+        let mut slow: Vec<(Instant, &mut State)> = self
+            .plugins
+            .values_mut()
+            .filter_map(|plugin| match plugin.state {
+                State::Running {
+                    since,
+                    lane: Lane::Usual,
+                    ..
+                } if since + SLOW_AFTER <= now => Some((since, &mut plugin.state)),
+                State::Running { .. } | State::Waiting { .. } => None,
+            })
+            .collect();
+        slow.sort_by_key(|(since, _)| *since);
+        for (_, state) in slow {
+            if is_full(self.taken, self.concurrency_max, Lane::Slow) {
+                return;
+            }
+            if let State::Running { lane, .. } = state {
+                self.taken.give_back(*lane);
+                *lane = Lane::Slow;
+                self.taken.take(*lane);
+            }
+        }
     }
 
     /// A run has ended. `None` when nobody waits for it any more.
@@ -189,14 +267,15 @@ impl Schedule {
         let origin = self.origin;
         let interval_default = self.interval;
         let plugin = self.plugins.get_mut(&start.name)?;
-        let State::Running { run, since } = plugin.state else {
+        let State::Running { run, since, lane } = plugin.state else {
             return None;
         };
         if run != start.run {
             return None;
         }
-        self.running -= plugin.places();
+        self.taken.give_back(lane);
         plugin.account(since, start, finished);
+        plugin.slow = now.saturating_duration_since(since) >= SLOW_AFTER;
         let interval = plugin.interval(interval_default);
         let back_off = back_off(interval, plugin.failures);
         let due = match back_off {
@@ -224,16 +303,22 @@ impl Schedule {
         }
     }
 
-    /// When [`Self::start_due`] will have something to start; `None` when only a finished run can change that.
+    /// When [`Self::start_due`] will have something to start, at the earliest; `None` when only a finished run can change
+    /// that.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let is_full = self.running >= self.concurrency_max;
+        let is_full = |lane| is_full(self.taken, self.concurrency_max, lane);
+        let may_make_room = is_full(Lane::Usual) && !is_full(Lane::Slow);
         let dues = self
             .plugins
             .values()
-            .filter(|plugin| plugin.instant || !is_full)
             .filter_map(|plugin| match plugin.state {
-                State::Waiting { due } => Some(due),
+                State::Waiting { due } => (!is_full(plugin.lane())).then_some(due),
+                State::Running {
+                    since,
+                    lane: Lane::Usual,
+                    ..
+                } => may_make_room.then_some(since + SLOW_AFTER),
                 State::Running { .. } => None,
             });
         dues.min()
@@ -252,6 +337,7 @@ impl Plugin {
             fingerprint: found.fingerprint,
             point: found.point.clone(),
             instant: found.instant,
+            slow: false,
             interval_found: found.interval,
             interval_declared: None,
             state: State::Waiting { due: now },
@@ -277,9 +363,13 @@ impl Plugin {
         }
     }
 
-    /// How many of those that may run at a time it counts for.
-    fn places(&self) -> usize {
-        usize::from(!self.instant)
+    /// Where its next run counts.
+    fn lane(&self) -> Lane {
+        match (self.instant, self.slow) {
+            (true, _) => Lane::Instant,
+            (false, true) => Lane::Slow,
+            (false, false) => Lane::Usual,
+        }
     }
 
     fn wants_config(&self, now: Instant) -> bool {
@@ -312,6 +402,14 @@ impl Plugin {
             .or(self.interval_declared)
             .unwrap_or(default)
             .max(Duration::from_secs(1))
+    }
+}
+
+fn is_full(taken: Taken, concurrency_max: usize, lane: Lane) -> bool {
+    match lane {
+        Lane::Instant => false,
+        Lane::Usual => taken.usual >= concurrency_max,
+        Lane::Slow => taken.slow >= concurrency_max.saturating_mul(SLOW_LANE),
     }
 }
 

@@ -231,3 +231,33 @@ async fn a_second_agent_on_the_same_state_directory_is_refused() {
     first.stop().await;
     assert!(error.contains("found another agent at work"), "{error}");
 }
+
+#[tokio::test]
+async fn a_plugin_that_was_removed_is_gone_also_when_no_agent_ran_meanwhile() {
+    let home = Home::new();
+    home.plugin("notes", &noting(&home));
+    home.plugin("other", &noting(&home));
+    let mut collector = Collector::start("127.0.0.1:0".parse().unwrap(), Answer::Take).await;
+    let agent = Agent::start(home.config(), collector.address);
+    let both = |taken: &[Batch]| {
+        ["notes", "other"]
+            .iter()
+            .all(|name| !values(taken, name).is_empty())
+    };
+    collector.taken(both).await;
+    agent.stop().await;
+    std::fs::remove_file(home.path("plugins").join("other")).unwrap();
+    let mut config = home.config();
+    config.gone_after = std::time::Duration::ZERO;
+    let agent = Agent::start(config, collector.address);
+    let batches = collector
+        .taken(|taken| taken.iter().any(|batch| !batch.gone.is_empty()))
+        .await;
+    agent.stop().await;
+    let gone: Vec<String> = batches
+        .iter()
+        .flat_map(|batch| &batch.gone)
+        .map(|gone| format!("{:?}", gone.what))
+        .collect();
+    assert_eq!(gone, [r#"Graph("other")"#, r#"Plugin("other")"#]);
+}

@@ -48,6 +48,7 @@ fn nothing_said_is_an_agent_on_its_defaults() {
                 spool_bytes_max: 268435456,
                 munin_node: None,
                 exec_helper: None,
+                gone_after: 120s,
             }"#]],
     );
 }

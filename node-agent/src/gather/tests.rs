@@ -26,6 +26,7 @@ fn run_of((at, plugin, config, fetch): &Line, wall: i64) -> Run {
         verdict: None,
         error: None,
         problems: fetched.problems,
+        declares_all: true,
     }
 }
 
@@ -57,6 +58,10 @@ fn show(batch: &Batch, at: u64) -> String {
             " {host}{graph}.{field}={}@{}",
             batch.samples.value[i], batch.samples.time[i]
         );
+    }
+    for gone in &batch.gone {
+        let of = gone.host.as_ref().map_or("", |host| host.as_str());
+        let _ = write!(text, " gone {of}{:?}", gone.what);
     }
     for problem in batch.runs.iter().flat_map(|run| &run.problems) {
         let _ = write!(text, "\n     problem {problem}");
@@ -113,7 +118,7 @@ fn a_declaration_travels_once_and_again_when_it_changes() {
             ),
         ],
         expect![[r#"
-            1    declares cpu cpu.user=1@1000
+            0    declares cpu cpu.user=1@1000
             70   cpu.user=2@1060
             130  cpu.user=3@1120
             999  declares cpu cpu.user=4@1180
@@ -137,7 +142,7 @@ fn runs_of_a_short_time_share_a_batch() {
             (71, "cpu", "", "user.value 3"),
         ],
         expect![[r#"
-            1    declares cpu declares load cpu.user=1@1000 load.load=0.5@1000
+            0    declares cpu declares load cpu.user=1@1000 load.load=0.5@1000
             70   cpu.user=2@1060 load.load=0.7@1069
             999  cpu.user=3@1071
         "#]],
@@ -158,7 +163,7 @@ fn what_config_does_not_declare_is_not_sent_and_asked_for() {
             ),
         ],
         expect![[r#"
-            1    declares cpu cpu.user=1@1000
+            0    declares cpu cpu.user=1@1000
                  problem fetch: graph cpu, field system: has a value, but config declares no such field
             60   config of cpu is stale
             70   cpu.user=1@1060
@@ -175,7 +180,7 @@ fn history_printed_again_is_not_sent_again() {
             (60, "cpu", "", "user.value 990:2\nuser.value 1000:3"),
         ],
         expect![[r#"
-            1    declares cpu cpu.user=1@980 cpu.user=2@990
+            0    declares cpu cpu.user=1@980 cpu.user=2@990
             999  cpu.user=3@1000
         "#]],
     );
@@ -254,7 +259,7 @@ fn an_explanation_changes_the_declaration() {
             ),
         ],
         expect![[r#"
-            1    declares cpu cpu.user=1@1000
+            0    declares cpu cpu.user=1@1000
             70   declares cpu cpu.user=2@1060
             999  cpu.user=2@1120
         "#]],
@@ -323,7 +328,7 @@ fn a_run_too_large_for_a_batch_is_cut() {
 #[test]
 fn a_plugin_that_is_gone_frees_its_graphs() {
     let (mut gather, origin, _) = play(&[(0, "cpu", CPU, "user.value 1")]);
-    gather.handle_plugins(|name| name == "other");
+    gather.handle_plugins(origin, |name| name == "other");
     let _ = gather.drain();
     let line = (
         9,
@@ -333,4 +338,60 @@ fn a_plugin_that_is_gone_frees_its_graphs() {
     );
     gather.handle_run(origin + Duration::from_secs(9), run_of(&line, 1000));
     assert_eq!(gather.drain()[0].samples.value.len(), 1);
+}
+
+const TWO: &str =
+    "multigraph a\ngraph_title A\nx.label x\nmultigraph b\ngraph_title B\nx.label x\n";
+const ONE: &str = "multigraph a\ngraph_title A\nx.label x\n";
+
+/// What is gone according to the batches so far.
+fn gone(gather: &mut Gather) -> String {
+    let batches = gather.drain();
+    let gone = batches.iter().flat_map(|batch| &batch.gone);
+    gone.map(|gone| format!("{:?} ", gone.what)).collect()
+}
+
+#[test]
+fn a_plugin_that_stays_away_is_gone_with_all_it_had() {
+    let (mut gather, origin, _) = play(&[(0, "two", TWO, ""), (0, "cpu", CPU, "user.value 1")]);
+    let mut look = |seconds, there: &str| {
+        let now = origin + Duration::from_secs(seconds);
+        gather.handle_plugins(now, |name| there.contains(name));
+        gone(&mut gather)
+    };
+    assert_eq!(look(10, "cpu two"), "");
+    assert_eq!(look(20, "cpu"), "");
+    assert_eq!(look(130, "cpu two"), "", "it was replaced");
+    assert_eq!(look(140, "cpu"), "");
+    assert_eq!(look(260, "cpu"), r#"Graph("a") Graph("b") Plugin("two") "#);
+    assert_eq!(look(270, "cpu"), "", "it is told once");
+}
+
+#[test]
+fn a_graph_that_is_not_declared_any_more_is_gone_and_one_that_comes_back_is_not() {
+    let check = |lines: &[Line], expect: &str| {
+        let (mut gather, _, _) = play(lines);
+        assert_eq!(gone(&mut gather), expect);
+    };
+    let two = (0, "two", TWO, "");
+    check(&[two, (1, "two", ONE, "")], r#"Graph("b") "#);
+    check(&[two, (1, "two", "", "")], "");
+    check(&[two, (1, "two", ONE, ""), (2, "two", TWO, "")], "");
+    let odd = "multigraph a\ngraph_title A\nx.label x\nmultigraph ///\n";
+    check(&[two, (1, "two", odd, "multigraph a\nx.value odd\n")], "");
+}
+
+#[test]
+fn what_vanished_while_no_agent_ran_is_gone_and_what_moved_is_not() {
+    let (mut before, origin, _) = play(&[(0, "two", TWO, ""), (0, "cpu", CPU, "user.value 1")]);
+    let inventory = before.unsaved_inventory().unwrap();
+    assert_eq!(before.unsaved_inventory(), None);
+    let host = HostName::new("web1").unwrap();
+    let mut gather = Gather::new(origin, host, Duration::from_secs(60)).with_inventory(inventory);
+    gather.handle_run(origin, run_of(&(0, "other", ONE, ""), 1000));
+    for seconds in [0, 120] {
+        let now = origin + Duration::from_secs(seconds);
+        gather.handle_plugins(now, |name| name == "other" || name == "cpu");
+    }
+    assert_eq!(gone(&mut gather), r#"Graph("b") Plugin("two") "#);
 }

@@ -171,9 +171,9 @@ fn no_more_run_at_once_than_allowed() {
         expect![[r#"
             0.0     a config
             0.0     b config
-            3.0     c config
-            3.0     d config
-            6.0     e config
+            2.0     c config
+            2.0     d config
+            4.0     e config
         "#]],
     );
 }
@@ -315,7 +315,10 @@ fn a_week_of_many_plugins_is_even_complete_and_within_its_limit() {
     actors[7].takes_seconds = 600.0;
     let week = Duration::from_secs(7 * 86_400);
     let played = play(&actors, 4, week);
-    assert!(played.iter().all(|start| start.running <= 4));
+    assert!(
+        played.iter().all(|start| start.running <= 5),
+        "4 and a slow one"
+    );
     let quick = played
         .iter()
         .filter(|start| start.name == "plugin_3")
@@ -342,6 +345,56 @@ fn a_week_of_many_plugins_is_even_complete_and_within_its_limit() {
 }
 
 #[test]
+fn a_hundred_plugins_that_hang_delay_no_other() {
+    let starts_of_quick = |hanging: usize| {
+        let names = (0..hanging).map(|i| &*format!("hangs_{i}").leak());
+        let mut actors: Vec<Actor> = names
+            .map(|name| Actor {
+                takes_seconds: 32.0,
+                ..actor(name)
+            })
+            .collect();
+        actors.push(actor("quick"));
+        let played = play(&actors, 4, Duration::from_secs(7200));
+        let most = played.iter().map(|start| start.running).max();
+        let quick = played.iter().filter(|start| start.name == "quick");
+        let starts: Vec<Duration> = quick.map(|start| start.at).collect();
+        (starts, most.unwrap())
+    };
+    let (alone, _) = starts_of_quick(0);
+    let (beside, most) = starts_of_quick(100);
+    // It may wait once, while nobody knows yet who hangs.
+    let later = |starts: &[Duration]| -> Vec<Duration> {
+        let starts = starts.iter().filter(|at| at.as_secs() > 300);
+        starts.copied().collect()
+    };
+    assert_eq!(later(&beside), later(&alone));
+    assert_eq!(most, 4 + 4 * SLOW_LANE, "places, usual and slow");
+}
+
+#[test]
+fn a_slow_run_gives_its_place_up() {
+    let slow = |name| Actor {
+        takes_seconds: 30.0,
+        ..actor(name)
+    };
+    check(
+        &[slow("a"), slow("b"), actor("c")],
+        1,
+        70,
+        expect![[r#"
+        0.0     a config
+        2.0     b config
+        4.0     c config
+        14.0    c
+        30.0    a
+        32.0    b
+        64.4    c
+    "#]],
+    );
+}
+
+#[test]
 fn a_run_of_a_plugin_that_is_gone_is_ignored() {
     let now = clock::monotonic();
     let mut schedule = Schedule::new(now, Duration::from_secs(60), 1);
@@ -363,7 +416,7 @@ fn a_run_of_a_plugin_that_is_gone_is_ignored() {
     };
     assert_eq!(schedule.handle_finished(now, &start, good), None);
     assert!(schedule.handle_finished(now, &again, good).is_some());
-    assert_eq!(schedule.running, 0);
+    assert_eq!((schedule.taken.usual, schedule.taken.slow), (0, 0));
 }
 
 #[test]
@@ -396,14 +449,22 @@ fn instant_plugins_share_a_point_and_take_nobodys_place() {
         good: true,
         interval: None,
     };
+    let soon = now + Duration::from_secs(1);
+    assert_eq!(names(&schedule.start_due(soon)), [""; 0]);
+    schedule.handle_finished(soon, &first[1], good);
+    assert_eq!(names(&schedule.start_due(soon)), ["sensors"]);
     let mut dues = Vec::new();
     for start in first.iter().filter(|start| *start.name != *"disk") {
         schedule.handle_finished(now, start, good);
         let later = now + SECOND_READING;
-        let again = schedule.start_due(later).remove(0);
-        dues.push(schedule.handle_finished(later, &again, good).unwrap().due);
+        let again = schedule.start_due(later);
+        let again = again.iter().find(|again| again.name == start.name);
+        dues.push(
+            schedule
+                .handle_finished(later, again.unwrap(), good)
+                .unwrap()
+                .due,
+        );
     }
     assert_eq!(dues[0], dues[1]);
-    schedule.handle_finished(now, &first[1], good);
-    assert_eq!(names(&schedule.start_due(now)), ["sensors"]);
 }
