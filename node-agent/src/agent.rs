@@ -539,13 +539,17 @@ impl Agent {
     }
 
     async fn stop(mut self) {
+        while let Some(finished) = self.runs.try_join_next() {
+            self.handle_runs(finished);
+        }
         self.runs.abort_all();
+        // First what must not be lost, then what takes its time.
         let ending = async {
-            while self.runs.join_next().await.is_some() {}
             for batch in self.gather.drain() {
                 self.put_on_disk(batch).await;
             }
             self.keep_inventory().await;
+            while self.runs.join_next().await.is_some() {}
         };
         if tokio::time::timeout(STOP_MAX, ending).await.is_err() {
             warn!(

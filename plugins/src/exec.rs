@@ -46,6 +46,11 @@ pub fn helper() -> PathBuf {
     }
 }
 
+/// Whether that is the helper as a program of its own.
+pub(crate) fn is_helper(program: &Path) -> bool {
+    program.file_name().is_some_and(|name| name == PROGRAM)
+}
+
 /// What the helper's reason begins with.
 pub const REFUSAL: &str = "ravenry exec: ";
 

@@ -235,7 +235,7 @@ fn start(spec: &RunSpec, limits: &RunLimits, mark: &str) -> Result<Child, String
     let order = serde_json::to_string(&order).map_err(|error| error.to_string())?;
     match spawn(&spec.helper, spec, &order, mark) {
         // It was there when we began: the programs are being replaced.
-        Err(error) if error.kind() == ErrorKind::NotFound => {
+        Err(error) if error.kind() == ErrorKind::NotFound && exec::is_helper(&spec.helper) => {
             spawn(Path::new(exec::OURSELVES), spec, &order, mark)
         }
         spawned => spawned,

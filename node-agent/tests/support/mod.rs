@@ -10,6 +10,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// Longer than anything here should take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What the collector answers.
 #[derive(Clone, Copy, PartialEq)]
@@ -40,25 +41,36 @@ pub(crate) struct Collector {
     pub(crate) address: SocketAddr,
     taken: watch::Receiver<Vec<Batch>>,
     answer: Arc<Mutex<Answer>>,
+    refused: Arc<AtomicUsize>,
     serving: JoinHandle<()>,
 }
 
 impl Collector {
+    /// How many batches it would not have.
+    pub(crate) fn refused(&self) -> usize {
+        self.refused.load(Ordering::Relaxed)
+    }
+
     pub(crate) async fn start(address: SocketAddr, answer: Answer) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (keep, taken) = watch::channel(Vec::new());
         let answer = Arc::new(Mutex::new(answer));
         let with = answer.clone();
+        let refused = Arc::new(AtomicUsize::new(0));
+        let count = refused.clone();
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                serve(stream, &with, &keep).await;
+                if serve(stream, &with, &keep).await == Some(Answer::Refuse) {
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
             }
         });
         Self {
             address,
             taken,
             answer,
+            refused,
             serving,
         }
     }
@@ -84,11 +96,13 @@ impl Drop for Collector {
     }
 }
 
-/// One request a connection.
-async fn serve(mut stream: TcpStream, answer: &Mutex<Answer>, keep: &watch::Sender<Vec<Batch>>) {
-    let Some((head, body)) = read_request(&mut stream).await else {
-        return;
-    };
+/// One request a connection; gives what was answered.
+async fn serve(
+    mut stream: TcpStream,
+    answer: &Mutex<Answer>,
+    keep: &watch::Sender<Vec<Batch>>,
+) -> Option<Answer> {
+    let (head, body) = read_request(&mut stream).await?;
     assert!(head.starts_with("post /api/v1/push http/1.1\r\n"), "{head}");
     assert!(head.contains("authorization: bearer s3cret"), "{head}");
     let batch = wire::decode(
@@ -121,6 +135,7 @@ async fn serve(mut stream: TcpStream, answer: &Mutex<Answer>, keep: &watch::Send
         text.len()
     );
     let _ = stream.write_all(reply.as_bytes()).await;
+    Some(answer)
 }
 
 async fn read_request(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
@@ -186,7 +201,6 @@ impl Home {
             plugin_dir: Some(self.path("plugins")),
             plugin_conf_dir: Some(self.path("plugin-conf.d")),
             interval: Duration::from_secs(1),
-            timeout: Duration::from_secs(2),
             bundled: Bundled::Off,
             exec_helper: Some(PathBuf::from(env!("CARGO_BIN_EXE_ravenry-agent"))),
             ..Config::defaults(&surroundings)
@@ -212,11 +226,11 @@ impl Agent {
         }
     }
 
-    /// Stops it; it must not take longer than it promises.
+    /// Stops it.
     pub(crate) async fn stop(self) {
         self.stop.send_replace(true);
-        let ended = tokio::time::timeout(Duration::from_secs(4), self.running).await;
-        ended.expect("the agent stops in time").unwrap().unwrap();
+        let ended = tokio::time::timeout(PATIENCE, self.running).await;
+        ended.expect("the agent stops").unwrap().unwrap();
     }
 }
 

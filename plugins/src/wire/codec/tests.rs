@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::wire::{Gone, GoneWhat};
 use crate::declaration::{Attributes, Declaration, FieldDeclaration};
 use crate::nagios::Verdict;
 use crate::name::{FieldName, GraphName, HostName};
