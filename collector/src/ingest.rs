@@ -172,8 +172,10 @@ impl Ingest {
             return Err(PushError::Busy(text));
         }
         let screened = screen(&mut batch, now, self.limits.future_max);
-        let says_nothing =
-            batch.samples.series.is_empty() && batch.graphs.is_empty() && batch.verdicts.is_empty();
+        let says_nothing = batch.samples.series.is_empty()
+            && batch.graphs.is_empty()
+            && batch.verdicts.is_empty()
+            && batch.gone.is_empty();
         if says_nothing && batch.key.is_none() {
             return Ok(Screening::Answered(screened.ack(Ack::default())));
         }
