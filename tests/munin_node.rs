@@ -108,17 +108,15 @@ fn no_answer_waits_for_an_acknowledgement() {
         }
     };
     read_until("# munin node");
-    let began = wait::now();
-    for _ in 0..50 {
+    // Nagle's algorithm would cost each of them 40 ms; a busy machine costs some of them as much.
+    let quickest = (0..50).map(|_| {
+        let began = wait::now();
         (&stream).write_all(b"fetch uptime\n").unwrap();
         read_until(".");
-    }
-    // Nagle's algorithm would cost 40 ms each: 2 seconds.
-    let took = began.elapsed();
-    assert!(
-        took < Duration::from_millis(1000),
-        "50 answers took {took:?}"
-    );
+        began.elapsed()
+    });
+    let quickest = quickest.min().unwrap();
+    assert!(quickest < Duration::from_millis(35), "{quickest:?}");
 }
 
 #[test]

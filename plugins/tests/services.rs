@@ -50,7 +50,7 @@ impl Drop for Running {
         // Asked first: one that is killed leaves its workers behind.
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
         let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
-        let ended = (0..500).any(|_| {
+        let ended = (0..6000).any(|_| {
             let ended = !matches!(self.child.try_wait(), Ok(None));
             if !ended {
                 std::thread::park_timeout(Duration::from_millis(10));
@@ -96,7 +96,7 @@ fn start(program: &Path, config: &str, words: &[&str]) -> Running {
         folder,
     };
     let answers = || TcpStream::connect(("127.0.0.1", port)).is_ok();
-    let up = (0..500).any(|_| {
+    let up = (0..6000).any(|_| {
         let up = answers();
         if !up {
             std::thread::park_timeout(Duration::from_millis(10));
@@ -250,7 +250,7 @@ fn apache_is_read() {
     };
     // Apache counts a request some time after it answered.
     let first = accesses();
-    let grows = (0..500).any(|_| {
+    let grows = (0..6000).any(|_| {
         std::thread::park_timeout(Duration::from_millis(10));
         accesses() >= first + 2.0
     });

@@ -4,7 +4,6 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::wire::{Gone, GoneWhat};
 use crate::declaration::{Attributes, Declaration, FieldDeclaration};
 use crate::nagios::Verdict;
 use crate::name::{FieldName, GraphName, HostName};
@@ -12,6 +11,7 @@ use crate::problem::Problem;
 use crate::reading::Reading;
 use crate::timestamp::Timestamp;
 use crate::wire::{FIELDS_MAX, Key, RunReport, SAMPLES_MAX, Samples, Series, VerdictReport};
+use crate::wire::{Gone, GoneWhat};
 
 const MSGPACK: Option<&str> = Some("application/msgpack");
 const JSON: Option<&str> = Some("application/json; charset=utf-8");
