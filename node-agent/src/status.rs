@@ -32,19 +32,33 @@ pub struct LastRun {
     pub duration_seconds: f64,
     /// Why it failed, or the first line of its output that was not understood.
     pub problem: Option<String>,
+    /// The first line of its `config` that was not understood when it was asked last: it is not asked each time.
+    #[serde(default)]
+    config_problem: Option<String>,
 }
 
 impl Status {
     /// Notes how a run went.
     pub fn note(&mut self, run: &Run) {
+        let before = self.plugins.get(&*run.plugin);
+        let config_problem = match &run.declarations {
+            Some(_) => run
+                .problems
+                .iter()
+                .find(|problem| problem.source == "config")
+                .map(ToString::to_string),
+            None => before.and_then(|before| before.config_problem.clone()),
+        };
         let problem = run
             .error
             .clone()
-            .or_else(|| run.problems.first().map(ToString::to_string));
+            .or_else(|| run.problems.first().map(ToString::to_string))
+            .or_else(|| config_problem.clone());
         let last = LastRun {
             time: run.time,
             duration_seconds: run.duration.as_secs_f64(),
             problem,
+            config_problem,
         };
         self.plugins.insert(run.plugin.to_string(), last);
         self.changed = true;
@@ -81,5 +95,50 @@ impl Status {
     pub fn load(state_dir: &Path) -> Self {
         let bytes = fs::read(state_dir.join(FILE)).unwrap_or_default();
         serde_json::from_slice(&bytes).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ravenry_plugins::problem::Problem;
+
+    use super::*;
+
+    #[test]
+    fn what_config_got_wrong_is_shown_until_it_is_asked_again() {
+        let mut status = Status::default();
+        let mut note = |asked: bool, problem: Option<&'static str>, error: Option<&str>| {
+            status.note(&Run {
+                plugin: "df".into(),
+                time: Timestamp::from_seconds(1000),
+                duration: Duration::from_millis(20),
+                declarations: asked.then(Vec::new),
+                samples: Vec::new(),
+                extinfo: Vec::new(),
+                verdict: None,
+                error: error.map(str::to_owned),
+                problems: problem
+                    .map(|source| Problem::new(source, 3, "expected a field"))
+                    .into_iter()
+                    .collect(),
+                declares_all: true,
+            });
+            let last = status.of("df").and_then(|last| last.problem.clone());
+            last.unwrap_or_default()
+        };
+        assert_eq!(
+            note(true, Some("config"), None),
+            "config:3: expected a field"
+        );
+        assert_eq!(note(false, None, None), "config:3: expected a field");
+        assert_eq!(
+            note(false, Some("fetch"), None),
+            "fetch:3: expected a field"
+        );
+        assert_eq!(note(false, None, Some("timed out")), "timed out");
+        assert_eq!(note(false, None, None), "config:3: expected a field");
+        assert_eq!(note(true, None, None), "");
     }
 }
