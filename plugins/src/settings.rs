@@ -30,6 +30,11 @@ use toml::de::{DeInteger, DeTable, DeValue};
 
 use crate::problem::Problem;
 
+mod template;
+
+use template::Base;
+pub use template::Templates;
+
 /// A configuration file, parsed, with the problems found in it so far.
 pub struct Document<'t> {
     source: String,
@@ -60,12 +65,22 @@ impl<'t> Document<'t> {
         Section::new(self, String::new(), Some(&self.root), 0..0)
     }
 
-    /// Adds a problem that the reader of the values found.
+    /// The top of the file, whose sections may use templates.
+    pub fn root_with<'d>(&'d self, templates: &'d Templates<'d, 't>) -> Section<'d, 't> {
+        let mut root = self.root();
+        root.templates = Some(templates);
+        root.skip("template");
+        root
+    }
+
+    /// Adds a problem that the reader of the values found; what was said before is not said again.
     pub fn report(&self, span: Range<usize>, text: impl Into<String>) {
         let line = self.line_of(span.start);
-        self.problems
-            .borrow_mut()
-            .push(Problem::new(&self.source, line, text));
+        let problem = Problem::new(&self.source, line, text);
+        let mut problems = self.problems.borrow_mut();
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
     }
 
     /// Everything that is wrong, in the order of lines.
@@ -89,6 +104,9 @@ pub struct Section<'d, 't> {
     span: Range<usize>,
     taken: Vec<&'static str>,
     has_problems: Cell<bool>,
+    templates: Option<&'d Templates<'d, 't>>,
+    /// Tables that stand in for what this one does not say.
+    bases: Vec<Base<'d, 't>>,
 }
 
 /// A value and where it stands.
@@ -114,7 +132,26 @@ impl<'d, 't> Section<'d, 't> {
             span,
             taken: Vec::new(),
             has_problems: Cell::new(false),
+            templates: None,
+            bases: Vec::new(),
         }
+    }
+
+    /// A key that somebody else reads.
+    pub fn skip(&mut self, key: &'static str) {
+        self.taken.push(key);
+    }
+
+    /// A table below `key`, which may use templates.
+    fn below(
+        &self,
+        key: &str,
+        path: String,
+        table: Option<&'d DeTable<'t>>,
+        span: Range<usize>,
+    ) -> Section<'d, 't> {
+        let section = Section::new(self.home_of(key), path, table, span);
+        section.with_templates(self.templates)
     }
 
     /// A text.
@@ -248,7 +285,7 @@ impl<'d, 't> Section<'d, 't> {
         let value = self.take(key);
         let table = value.and_then(|value| self.table_of(key, value));
         let span = value.map_or(0..0, Spanned::span);
-        Section::new(self.document, self.path(key), table, span)
+        self.below(key, self.path(key), table, span)
     }
 
     /// The tables in table `key`, with their names, in the order of the file.
@@ -265,12 +302,12 @@ impl<'d, 't> Section<'d, 't> {
             };
             match value.get_ref().as_table() {
                 Some(table) => {
-                    let section = Section::new(self.document, path, Some(table), value.span());
+                    let section = self.below(key, path, Some(table), value.span());
                     sections.push((name, section));
                 }
                 None => {
                     let text = format!("{path}: {}", expected("a table", value.get_ref()));
-                    self.document.report(value.span(), text);
+                    self.home_of(key).report(value.span(), text);
                 }
             }
         }
@@ -295,7 +332,7 @@ impl<'d, 't> Section<'d, 't> {
             .iter()
             .filter_map(|item| Some((item.span(), self.table_of(key, item)?)));
         tables
-            .map(|(span, table)| Section::new(self.document, self.path(key), Some(table), span))
+            .map(|(span, table)| self.below(key, self.path(key), Some(table), span))
             .collect()
     }
 
@@ -344,12 +381,17 @@ impl<'d, 't> Section<'d, 't> {
     /// Adds a problem about `key` of this table.
     pub fn report(&self, span: &Range<usize>, key: &str, problem: impl Display) {
         self.has_problems.set(true);
-        self.document
-            .report(span.clone(), format!("{}: {problem}", self.path(key)));
+        let home = if *span == self.span {
+            self.document
+        } else {
+            self.home_of(key)
+        };
+        home.report(span.clone(), format!("{}: {problem}", self.path(key)));
     }
 
     /// Reports the keys that were not taken.
     pub fn end(self) {
+        self.end_templates();
         let Some(table) = self.table else { return };
         for (key, _) in table {
             let name: &str = key.get_ref();
@@ -383,7 +425,16 @@ impl<'d, 't> Section<'d, 't> {
 
     fn take(&mut self, key: &'static str) -> Option<&'d Spanned<DeValue<'t>>> {
         self.taken.push(key);
-        self.table?.get(key)
+        let own = self.table.and_then(|table| table.get(key));
+        own.or_else(|| self.bases.iter().find_map(|base| base.table.get(key)))
+    }
+
+    /// The file in which `key` stands, by this table or by a template of it.
+    fn home_of(&self, key: &str) -> &'d Document<'t> {
+        let is_own = self.table.is_some_and(|table| table.contains_key(key));
+        let mut bases = self.bases.iter().filter(|_| !is_own);
+        let base = bases.find(|base| base.table.contains_key(key));
+        base.map_or(self.document, |base| base.document)
     }
 
     fn table_of(&self, key: &str, value: &'d Spanned<DeValue<'t>>) -> Option<&'d DeTable<'t>> {
