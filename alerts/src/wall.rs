@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone};
 use chrono::{Timelike, Weekday};
-use chrono_tz::Tz;
+pub use chrono_tz::Tz;
 use ravenry_plugins::timestamp::Timestamp;
 
 /// Minutes of a day without a jump.

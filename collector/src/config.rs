@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod alerts;
+mod calendar;
 pub mod channel;
 pub mod dead_man;
 pub mod group;
@@ -24,8 +25,9 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use calendar::Calendar;
 use ravenry_plugins::problem::Problem;
-use ravenry_plugins::settings::{Document, Section};
+use ravenry_plugins::settings::{Document, Section, Templates};
 use ravenry_web::source::View;
 
 /// Where the service's configuration is when nothing else is said.
@@ -92,8 +94,12 @@ pub fn parse(texts: &[(String, String)]) -> (Config, Vec<Problem>) {
         .collect();
     let mut config = Config::default();
     let mut given = Given::default();
+    let templates = Templates::collect(&documents);
+    given.calendar = Calendar::collect(&documents, &templates, &mut given);
     for (source, document) in documents.iter().enumerate() {
-        let mut root = document.root();
+        let mut root = document.root_with(&templates);
+        root.skip("period");
+        root.skip("escalation");
         config.read(&mut root, &mut given, source);
         root.end();
     }
@@ -101,10 +107,14 @@ pub fn parse(texts: &[(String, String)]) -> (Config, Vec<Problem>) {
     for (source, span, text) in config.alerts.missing_contacts(&given.contacts) {
         documents[source].report(span, text);
     }
+    for (source, span, text) in config.alerts.missing_members(&given.members) {
+        documents[source].report(span, text);
+    }
     let contacts = &mut config.alerts.rules.contacts;
     for (source, span, text) in config.channels.hand_out(&given.channels, contacts) {
         documents[source].report(span, text);
     }
+    drop(templates);
     let problems = documents
         .into_iter()
         .flat_map(Document::into_problems)
@@ -176,6 +186,8 @@ fn changed<const N: usize>(all: [(&'static str, bool); N]) -> Vec<&'static str> 
 pub struct Given {
     seen: HashSet<String>,
     contacts: Vec<alerts::Named>,
+    members: Vec<alerts::Member>,
+    calendar: Calendar,
     channels: Vec<channel::Wanted>,
 }
 

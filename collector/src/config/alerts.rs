@@ -4,8 +4,10 @@ use std::ops::Range as Span;
 use std::str::FromStr;
 use std::time::Duration;
 
+use ravenry_alerts::budget::{Budget, Remind};
 use ravenry_alerts::channel::{MailSettings, Security};
 use ravenry_alerts::check::CheckName;
+use ravenry_alerts::route::{Among, RouteRule};
 use ravenry_alerts::rule::{Contact, ContactName, DownAfter, FieldRule, HostRule, Limit, Rules};
 use ravenry_alerts::severity::Severity;
 use ravenry_alerts::topology::{CheckSet, Dependency, Quorum, Share};
@@ -14,10 +16,19 @@ use ravenry_plugins::range::Range;
 use ravenry_plugins::settings::{Section, parse_duration};
 
 use super::Given;
+use super::calendar::{self, Calendar};
 use super::channel;
 
 /// The longest time for which the engine may be told to wait.
 const SPAN_MAX: Duration = Duration::from_secs(86_400);
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// How often a digest goes out at most, where nothing is said.
+const DIGEST_EVERY: Duration = Duration::from_secs(600);
+
+/// How many reminders there are of one severity, where nothing is said.
+const REMINDERS: u32 = 3;
 
 /// Everything about alerts.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -36,14 +47,23 @@ pub(super) struct Named {
     key: String,
 }
 
+/// A member of a rota, and where: file number, place and key.
+pub(super) type Member = (ContactName, usize, Span<usize>, String);
+
 impl Alerts {
     /// Takes what file number `source` says.
     pub(super) fn read(&mut self, root: &mut Section<'_, '_>, given: &mut Given, source: usize) {
-        given.once(root, "alerts", |section| {
-            read_defaults(&mut self.rules, section);
-        });
+        let calendar = std::mem::take(&mut given.calendar);
+        let mut defaults = root.section("alerts");
+        if defaults.is_present() && given.first_time(root, "alerts", defaults.span()) {
+            read_defaults(&mut self.rules, &mut defaults, &calendar);
+            note_contacts(&defaults, &self.rules.route.contacts, given, source);
+            defaults.end();
+        }
         for mut section in root.repeated_sections("threshold") {
-            self.rules.fields.push(read_threshold(&mut section));
+            self.rules
+                .fields
+                .push(read_threshold(&mut section, &calendar));
             note_contacts(
                 &section,
                 &self
@@ -57,7 +77,7 @@ impl Alerts {
             section.end();
         }
         for mut section in root.repeated_sections("host") {
-            self.rules.hosts.push(read_host(&mut section));
+            self.rules.hosts.push(read_host(&mut section, &calendar));
             note_contacts(
                 &section,
                 &self
@@ -68,6 +88,20 @@ impl Alerts {
                 given,
                 source,
             );
+            section.end();
+        }
+        for mut section in root.repeated_sections("route") {
+            let rule = read_route(&mut section, &calendar);
+            note_contacts(&section, &rule.contacts, given, source);
+            self.rules.routes.push(rule);
+            section.end();
+        }
+        for (name, mut section) in root.named_sections("rota") {
+            let rota = calendar::read_rota(&name.value, &mut section, given, source);
+            // A rota is named as a contact is.
+            if given.first_time(root, &format!("contact.{}", name.value), name.span) {
+                self.rules.rotas.extend(rota);
+            }
             section.end();
         }
         for mut section in root.repeated_sections("dependency") {
@@ -90,7 +124,7 @@ impl Alerts {
             section.end();
         }
         for (name, mut section) in root.named_sections("contact") {
-            let contact = read_contact(&name.value, &mut section);
+            let contact = read_contact(&name.value, &mut section, &calendar);
             let wanted = channel::read_wanted(&name.value, &mut section, source);
             if contact.channels.is_empty() && wanted.is_none() && !section.has_problems() {
                 section.report(&section.span(), "channels", channel::CONTACT_SAYS);
@@ -104,6 +138,7 @@ impl Alerts {
         given.once(root, "mail", |section| {
             self.mail = Some(channel::read_mail(section));
         });
+        given.calendar = calendar;
     }
 
     /// The rules' contacts that do not exist: file number, place and sentence of each.
@@ -113,6 +148,7 @@ impl Alerts {
                 .contacts
                 .iter()
                 .any(|contact| contact.name == *name)
+                || self.rules.rotas.iter().any(|rota| rota.name == *name)
         };
         let missing = named.iter().filter(|named| !exists(&named.name));
         missing
@@ -128,6 +164,21 @@ impl Alerts {
             .collect()
     }
 
+    /// The rotas' members that are no contacts.
+    pub(super) fn missing_members(&self, members: &[Member]) -> Vec<(usize, Span<usize>, String)> {
+        let exists = |name: &ContactName| self.rules.contacts.iter().any(|it| it.name == *name);
+        let missing = members.iter().filter(|(name, ..)| !exists(name));
+        missing
+            .map(|(name, source, span, key)| {
+                let text = format!(
+                    "{key}: no contact {:?}: expected [contact.{name}]",
+                    name.as_str()
+                );
+                (*source, span.clone(), text)
+            })
+            .collect()
+    }
+
     /// How mail is sent.
     #[must_use]
     pub fn mail(&self) -> MailSettings {
@@ -137,7 +188,7 @@ impl Alerts {
     }
 }
 
-fn note_contacts(
+pub(super) fn note_contacts(
     section: &Section<'_, '_>,
     names: &Option<Vec<ContactName>>,
     given: &mut Given,
@@ -154,7 +205,10 @@ fn note_contacts(
     }
 }
 
-fn read_defaults(rules: &mut Rules, section: &mut Section<'_, '_>) {
+fn read_defaults(rules: &mut Rules, section: &mut Section<'_, '_>, calendar: &Calendar) {
+    rules.route.contacts = contacts(section);
+    rules.route.escalation = calendar.escalation(section);
+    rules.route.period = calendar.period(section, "told_in");
     let patience = &mut rules.patience;
     patience.attempts = count(section, "attempts").unwrap_or(patience.attempts);
     patience.unknown_limit = count(section, "unknown_limit").unwrap_or(patience.unknown_limit);
@@ -168,9 +222,9 @@ fn read_defaults(rules: &mut Rules, section: &mut Section<'_, '_>) {
 }
 
 /// What a threshold that says nothing is told to say.
-const THRESHOLD_SAYS: &str = "expected at least one of warning, critical, attempts, unknown_limit, freshness, contacts, severities, mute";
+const THRESHOLD_SAYS: &str = "expected at least one of warning, critical, attempts, unknown_limit, freshness, contacts, severities, escalation, told_in, judged_in, mute";
 
-fn read_threshold(section: &mut Section<'_, '_>) -> FieldRule {
+fn read_threshold(section: &mut Section<'_, '_>, calendar: &Calendar) -> FieldRule {
     let rule = FieldRule {
         host: section.parsed("host").unwrap_or_default(),
         graph: section.parsed("graph").unwrap_or_default(),
@@ -181,11 +235,12 @@ fn read_threshold(section: &mut Section<'_, '_>) -> FieldRule {
         unknown_limit: count(section, "unknown_limit"),
         freshness: span(section, "freshness").filter(|it| !it.is_zero()),
         contacts: contacts(section),
-        severities: section
-            .list::<Told>("severities")
-            .map(|told| told.into_iter().map(|Told(severity)| severity).collect()),
+        severities: severities(section),
         muted: section.boolean("mute"),
-        ..FieldRule::default()
+        among: among(section),
+        told_in: calendar.period(section, "told_in"),
+        judged_in: calendar.period(section, "judged_in"),
+        escalation: calendar.escalation(section),
     };
     let says = rule.warning.is_some()
         || rule.critical.is_some()
@@ -194,6 +249,9 @@ fn read_threshold(section: &mut Section<'_, '_>) -> FieldRule {
         || rule.freshness.is_some()
         || rule.severities.is_some()
         || rule.contacts.is_some()
+        || rule.told_in.is_some()
+        || rule.judged_in.is_some()
+        || rule.escalation.is_some()
         || rule.muted.is_some();
     if !says && !section.has_problems() {
         section.report(&section.span(), "warning", THRESHOLD_SAYS);
@@ -201,7 +259,7 @@ fn read_threshold(section: &mut Section<'_, '_>) -> FieldRule {
     rule
 }
 
-fn read_host(section: &mut Section<'_, '_>) -> HostRule {
+fn read_host(section: &mut Section<'_, '_>, calendar: &Calendar) -> HostRule {
     HostRule {
         host: section.parsed("host").unwrap_or_default(),
         down_after: section.scalar_by("down_after", parse_down_after),
@@ -210,8 +268,37 @@ fn read_host(section: &mut Section<'_, '_>) -> HostRule {
         parents: section.list("parents"),
         contacts: contacts(section),
         muted: section.boolean("mute"),
-        ..HostRule::default()
+        among: among(section),
+        tags: section.list("tags"),
+        told_in: calendar.period(section, "told_in"),
+        escalation: calendar.escalation(section),
     }
+}
+
+fn among(section: &mut Section<'_, '_>) -> Among {
+    Among {
+        group: section.parsed("group"),
+        tag: section.parsed("tag"),
+    }
+}
+
+fn read_route(section: &mut Section<'_, '_>, calendar: &Calendar) -> RouteRule {
+    let checks: Option<Vec<String>> = section.list("checks");
+    let rule = RouteRule {
+        host: section.parsed("host").unwrap_or_default(),
+        among: among(section),
+        checks: checks.map(CheckSet::new),
+        severities: severities(section),
+        contacts: contacts(section),
+        period: calendar.period(section, "told_in"),
+        escalation: calendar.escalation(section),
+    };
+    let says = rule.contacts.is_some() || rule.period.is_some() || rule.escalation.is_some();
+    if !says && !section.has_problems() {
+        let text = "expected at least one of contacts, told_in, escalation";
+        section.report(&section.span(), "contacts", text);
+    }
+    rule
 }
 
 fn read_dependency(section: &mut Section<'_, '_>) -> Option<Dependency> {
@@ -316,7 +403,13 @@ fn count(section: &mut Section<'_, '_>, key: &'static str) -> Option<u32> {
         .and_then(|number| u32::try_from(number).ok())
 }
 
-fn contacts(section: &mut Section<'_, '_>) -> Option<Vec<ContactName>> {
+/// Of which severities.
+pub(super) fn severities(section: &mut Section<'_, '_>) -> Option<Vec<Severity>> {
+    let told: Option<Vec<Told>> = section.list("severities");
+    told.map(|told| told.into_iter().map(|Told(severity)| severity).collect())
+}
+
+pub(super) fn contacts(section: &mut Section<'_, '_>) -> Option<Vec<ContactName>> {
     let names: Option<Vec<String>> = section.list("contacts");
     names.map(|names| names.into_iter().map(ContactName::new).collect())
 }
@@ -324,6 +417,9 @@ fn contacts(section: &mut Section<'_, '_>) -> Option<Vec<ContactName>> {
 fn parse_limit(text: &str) -> Result<Limit, String> {
     match text {
         "none" => Ok(Limit::Off),
+        nagios if nagios.contains(['@', '~']) => Range::parse_nagios(nagios)
+            .map(Limit::Range)
+            .map_err(|error| error.to_string()),
         range => Range::parse_munin(range)
             .map(Limit::Range)
             .map_err(|error| error.to_string()),
@@ -340,13 +436,39 @@ fn parse_down_after(text: &str) -> Result<DownAfter, String> {
         .ok_or_else(|| format!("expected a duration such as \"10m\", or \"never\", found {text:?}"))
 }
 
-fn read_contact(name: &str, section: &mut Section<'_, '_>) -> Contact {
+fn read_contact(name: &str, section: &mut Section<'_, '_>, calendar: &Calendar) -> Contact {
     let mut contact = Contact::new(name);
     contact.channels = channel::read_of_contact(section);
-    if let Some(told) = section.list::<Told>("severities") {
-        contact.severities = told.into_iter().map(|Told(severity)| severity).collect();
+    if let Some(severities) = severities(section) {
+        contact.severities = severities;
     }
+    contact.period = calendar.period(section, "told_in");
+    let digest_every = section.duration("digest", MINUTE..=SPAN_MAX);
+    contact.budget = section.parsed_by("budget", parse_budget);
+    if let (Some(budget), Some(every)) = (&mut contact.budget, digest_every) {
+        budget.digest_every = every;
+    }
+    let remind = section.duration("remind", MINUTE..=30 * SPAN_MAX);
+    let at_most = count(section, "reminders").unwrap_or(REMINDERS);
+    contact.remind = remind.map(|every| Remind { every, at_most });
     contact
+}
+
+/// `10 per 1h`.
+fn parse_budget(text: &str) -> Result<Budget, String> {
+    let parsed = text.split_once(" per ").and_then(|(notices, per)| {
+        let notices: u32 = notices.trim().parse().ok()?;
+        let per = parse_duration(per)?;
+        let sane = (1..=1000).contains(&notices) && (MINUTE..=SPAN_MAX).contains(&per);
+        sane.then_some(Budget {
+            notices,
+            per,
+            digest_every: DIGEST_EVERY,
+        })
+    });
+    parsed.ok_or_else(|| {
+        format!("expected a number of notices and a time, such as \"10 per 1h\", found {text:?}")
+    })
 }
 
 struct Told(Severity);

@@ -91,7 +91,7 @@ fn every_problem_is_named_with_its_line() {
             ravenry.toml:5: store.layout: expected "standard", "munin", "huge" or "custom ...", found "cacti"
             ravenry.toml:6: store.flush_interval: expected a duration from 1s to 1h, found 2d
             ravenry.toml:8: threshold.warning: range "high": expected `max`, `min:max`, `min:` or `:max`, found "high"
-            ravenry.toml:9: threshold.warning: expected at least one of warning, critical, attempts, unknown_limit, freshness, contacts, severities, mute
+            ravenry.toml:9: threshold.warning: expected at least one of warning, critical, attempts, unknown_limit, freshness, contacts, severities, escalation, told_in, judged_in, mute
             ravenry.toml:11: contact.bob.channels: expected a way to reach it: channels, mail, pager or webhook, found none
             ravenry.toml:13: contact.eve.mail: expected a mail address such as "ops@example.net", found "eve": Invalid input
             ravenry.toml:14: group.a//b.hosts: expected at least one host name or pattern, found none
@@ -220,5 +220,87 @@ fn a_view_is_the_path_of_a_page() {
             ravenry.toml:10: view.name: expected name and address, such as name = "web", address = "/group/web"
             ravenry.toml:16: view d: expected once in all files, found again
         "#]],
+    );
+}
+
+/// The TOML examples of a page.
+fn examples(page: &str) -> String {
+    let blocks = page.split("```toml\n").skip(1);
+    blocks
+        .filter_map(|block| block.split("```").next())
+        .collect()
+}
+
+#[test]
+fn what_the_page_on_alerts_shows_is_understood() {
+    let text = examples(include_str!("../../../docs/alerts.md"));
+    let (config, problems) = parse(&[("alerts.md".to_owned(), text)]);
+    assert_eq!(problems, []);
+    let rules = &config.alerts.rules;
+    assert_eq!(
+        (rules.contacts.len(), rules.rotas.len(), rules.routes.len()),
+        (4, 1, 2)
+    );
+    let budget = |at: usize| rules.contacts[at].budget.unwrap();
+    assert_eq!((budget(0).notices, budget(1).notices), (10, 20));
+    let steps = rules.route.escalation.as_ref().unwrap().steps.len();
+    assert_eq!(steps, 2);
+    assert_eq!(rules.contacts[3].period.as_ref().unwrap().exclude.len(), 1);
+}
+
+#[test]
+fn people_and_times_that_do_not_exist_are_named_with_their_line() {
+    problems(
+        "[alerts]\ncontacts = ['oncall']\nescalation = 'x'\n[contact.a]\nmail = 'a@b.example'\ntold_in = 'night'\n\
+         budget = 'many'\n[rota.r]\nmembers = ['a', 'b']\nstart = 'monday'\nhandover = '9'\n[period.p]\nzone = 'Mars'\n\
+         times = ['mon 8-18']\nexclude = ['q']\n[period.q]\nexclude = ['p']\n[escalation.e]\n[[escalation.f.step]]\nafter = '5m'\n\
+         [[route]]\nhost = 'a'\n[rota.a]\nmembers = ['a']\nstart = '2026-01-01'\n[[rota.a.override]]\nwho = 'c'\n\
+         [[threshold]]\nwarning = '@20:10'\ncritical = '~'\n",
+        &expect![[r#"
+            ravenry.toml:2: alerts.contacts: no contact "oncall": expected [contact.oncall]
+            ravenry.toml:3: alerts.escalation: no escalation "x": expected [escalation.x]
+            ravenry.toml:4: contact.a: expected once in all files, found again
+            ravenry.toml:6: contact.a.told_in: no period "night": expected [period.night]
+            ravenry.toml:7: contact.a.budget: expected a number of notices and a time, such as "10 per 1h", found "many"
+            ravenry.toml:9: rota.r.members: no contact "a": expected [contact.a]
+            ravenry.toml:9: rota.r.members: no contact "b": expected [contact.b]
+            ravenry.toml:10: rota.r.start: expected a date such as 2026-12-24, found "monday"
+            ravenry.toml:11: rota.r.handover: expected a day of the week, or daily, and a time, such as "mon 09:00", found "9": no time
+            ravenry.toml:13: period.p.zone: expected a time zone such as "Europe/Berlin", found "Mars"
+            ravenry.toml:14: period.p.times: expected days and times such as "mon-fri 08:00-18:00", "sat,sun", "2026-12-24..2027-01-02 never", "12-25", "day -1" or "last fri 20:00-24:00", found "mon 8-18": expected a time such as 08:30, found "8"
+            ravenry.toml:15: period.p.exclude: expected periods that do not exclude each other in a circle
+            ravenry.toml:17: period.q.exclude: expected periods that do not exclude each other in a circle
+            ravenry.toml:18: escalation.e.step: expected at least one [[escalation.NAME.step]], found none
+            ravenry.toml:19: escalation.f.step.after: expected after how long, and contacts that are told then
+            ravenry.toml:19: escalation.f.step: expected at least one [[escalation.NAME.step]], found none
+            ravenry.toml:21: route.contacts: expected at least one of contacts, told_in, escalation
+            ravenry.toml:24: rota.a.members: no contact "a": expected [contact.a]
+            ravenry.toml:26: rota.a.override.who: expected who, and from and to, the later one last
+            ravenry.toml:27: rota.a.override.who: no contact "c": expected [contact.c]
+            ravenry.toml:29: threshold.warning: range "@20:10": expected the start not to be above the end
+            ravenry.toml:30: threshold.critical: range "~": expected `[@]start:end`, `end`, `start:` or `~:end`, found "~"
+        "#]],
+    );
+}
+
+#[test]
+fn a_template_may_stand_in_another_file() {
+    let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+    let (config, problems) = parse(&[
+        file(
+            "ravenry.toml",
+            "[[threshold]]\ngraph = 'df'\nuse = 'strict'\nattempts = 5\n",
+        ),
+        file(
+            "conf.d/a.toml",
+            "[template.strict]\nwarning = 80\ncritical = 'low'\nattempts = 1\ncolour = 'red'\n",
+        ),
+    ]);
+    let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(config.alerts.rules.fields[0].attempts, Some(5));
+    assert_eq!(texts.len(), 2, "{texts:?}");
+    assert!(texts[0].starts_with("conf.d/a.toml:3: threshold.critical: range \"low\""));
+    assert!(
+        texts[1].starts_with("conf.d/a.toml:5: template.strict.colour: unknown key for threshold")
     );
 }
