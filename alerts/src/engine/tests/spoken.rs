@@ -112,5 +112,6 @@ fn silence_about_another_host_makes_its_checks_unknown_and_keeps_what_was_bad() 
     expect![[r#"
         sw1/if_7/up Unknown
         sw1/if_8/up Critical
-        sw1/check_fan Unknown"#]].assert_eq(&lines.join("\n"));
+        sw1/check_fan Unknown"#]]
+    .assert_eq(&lines.join("\n"));
 }
