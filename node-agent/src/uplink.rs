@@ -13,6 +13,7 @@ use reqwest::header::{
 };
 use reqwest::{Client, StatusCode, Url, redirect};
 use rustls::RootCertStore;
+use serde::Deserialize;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Token;
@@ -294,9 +295,16 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// The beginning of an answer, on one line and without control characters.
+/// What an answer says for people, or its beginning; on one line and without control characters.
 pub(crate) fn first_words(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
+    #[derive(Deserialize)]
+    struct Answer {
+        error: String,
+    }
+    let text = match serde_json::from_slice::<Answer>(body) {
+        Ok(answer) => answer.error.into(),
+        Err(_) => String::from_utf8_lossy(body),
+    };
     let words = text
         .split(|c: char| c.is_whitespace() || c.is_control())
         .filter(|word| !word.is_empty());
@@ -340,6 +348,11 @@ mod tests {
         assert!(judged(200, "<html>").starts_with("Unreachable"));
         assert!(judged(404, "").starts_with("Unreachable"));
         check(401, "who?", r#"Unauthorized { why: "HTTP 401: who?" }"#);
+        check(
+            403,
+            r#"{"code":"other_host","error":"this token speaks for web1"}"#,
+            r#"Unauthorized { why: "HTTP 403: this token speaks for web1" }"#,
+        );
         check(
             400,
             "batch version 9:\n\texpected 1",
