@@ -26,8 +26,8 @@ use crate::print;
 /// Times before 1980 are taken for a mistake, as rrdtool does.
 const START_MIN: i64 = 315_360_000;
 
-/// Commands of rrdtool's that are not here.
-const MISSING: [&str; 4] = ["pwd", "cd", "mkdir", "ls"];
+/// Commands that only who talks to rrdtool through a pipe has; the program knows them there.
+const PIPED: [&str; 4] = ["pwd", "cd", "mkdir", "ls"];
 
 /// What went wrong: the text behind `ERROR: `.
 type Outcome = Result<(), String>;
@@ -115,7 +115,7 @@ fn run(args: &[String], around: &mut Surroundings<'_>, draw: &mut graph::Draw<'_
         "graph" => graph::run(args, around, draw),
         "graphv" => graph::run_verbose(args, around, draw),
         "flushcached" => Err(options::NO_DAEMON.to_owned()),
-        missing if MISSING.contains(&missing) => Err(format!("{missing} is not supported yet")),
+        piped if PIPED.contains(&piped) => Err(format!("{piped} is for pipe mode (-)")),
         unknown => Err(format!("unknown function '{unknown}'")),
     }
 }

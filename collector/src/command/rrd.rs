@@ -1,6 +1,7 @@
-//! `ravenry rrd`: rrdtool's command line.
+//! `ravenry rrd`: rrdtool's command line, and with `-` its pipe mode.
 
 mod picture;
+mod pipe;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -16,6 +17,12 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
             "ERROR: RRDCACHED_ADDRESS is set, and rrdcached is not supported: unset it to work on the files themselves"
         );
         return ExitCode::FAILURE;
+    }
+    if let [dash, folder @ ..] = arguments
+        && dash == "-"
+        && folder.len() < 2
+    {
+        return pipe::run(folder.first().map(String::as_str));
     }
     let now = clock::now();
     let mut out = io::BufWriter::new(io::stdout().lock());

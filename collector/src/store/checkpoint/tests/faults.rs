@@ -67,7 +67,7 @@ fn a_checkpoint_that_fails_half_way_loses_nothing_in_a_power_cut() {
         .map(|i| format!("g{i:03}"))
         .chain(["zz".to_owned()])
         .collect();
-    let push = |minutes: std::ops::Range<i64>| {
+    let push = |minutes: Range<i64>| {
         for (minute, graph) in
             minutes.flat_map(|minute| graphs.iter().map(move |graph| (minute, graph)))
         {

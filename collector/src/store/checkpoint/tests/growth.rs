@@ -19,7 +19,7 @@ fn check(age: i64, first: &[(&str, &str)], second: &[(&str, &str)], expect: [&st
     let disk: Arc<dyn Disk> = Arc::new(memory.clone());
     let rig = Rig::start(&disk, memory_database()).unwrap();
     rig.push(&declared(first, -age, 1.0)).unwrap();
-    let found = |rig: &Rig, minutes: std::ops::Range<i64>, attributes: &[(&str, &str)]| {
+    let found = |rig: &Rig, minutes: Range<i64>, attributes: &[(&str, &str)]| {
         for minute in minutes {
             rig.push(&declared(attributes, minute, minute as f64))
                 .unwrap();
