@@ -17,6 +17,7 @@ pub mod escalation;
 pub mod gate;
 pub mod incident;
 pub mod log;
+pub mod link;
 pub mod notice;
 pub mod outbox;
 pub mod period;

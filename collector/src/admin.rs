@@ -3,10 +3,9 @@
 //! The collector writes a secret to `admin.token` in its data directory, readable by its user alone; the command line
 //! sends it along with `POST /api/v1/admin/...`.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -18,12 +17,9 @@ use subtle::ConstantTimeEq;
 
 use crate::keeper::Keeper;
 use crate::refusal::refusal;
-use crate::token;
+use crate::{secret, token};
 
 const NAME: &str = "admin.token";
-/// A shorter one was cut off by a full disk.
-const SECRET_LEN_MIN: usize = 32;
-
 /// What the endpoints need.
 #[derive(Clone)]
 pub struct Admin {
@@ -50,29 +46,7 @@ impl Admin {
 /// # Errors
 /// When there is none and the directory cannot be written.
 pub fn secret_or_new(data: &Path) -> io::Result<String> {
-    let kept = secret(data)
-        .ok()
-        .filter(|secret| secret.len() >= SECRET_LEN_MIN);
-    match kept {
-        Some(secret) => Ok(secret),
-        None => draw(data).map_err(|error| {
-            io::Error::new(error.kind(), format!("{}: {error}", path(data).display()))
-        }),
-    }
-}
-
-fn draw(data: &Path) -> io::Result<String> {
-    let secret = token::draw()?;
-    let beside = data.join("admin.token.new");
-    drop(fs::remove_file(&beside));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&beside)?;
-    file.write_all(secret.as_bytes())?;
-    fs::rename(&beside, path(data))?;
-    Ok(secret)
+    secret::keep(data, NAME)
 }
 
 /// The secret of the collector that works in `data`.
@@ -80,11 +54,7 @@ fn draw(data: &Path) -> io::Result<String> {
 /// # Errors
 /// When this user may not read it.
 pub fn secret(data: &Path) -> io::Result<String> {
-    fs::read_to_string(path(data))
-}
-
-fn path(data: &Path) -> PathBuf {
-    data.join(NAME)
+    fs::read_to_string(data.join(NAME))
 }
 
 /// The routes.

@@ -23,6 +23,7 @@ pub mod port;
 pub mod receive;
 pub mod recovery;
 pub mod refusal;
+pub mod secret;
 pub mod serve;
 pub mod source;
 pub mod store;

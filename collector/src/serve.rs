@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use ravenry_agent::config::{Surroundings, user_home};
 use ravenry_agent::uplink::{Delivery, Refusal, Uplink};
 use ravenry_alerts::channel;
+use ravenry_alerts::link::AckLinks;
 use ravenry_alerts::notice::Links;
 use ravenry_plugins::clock;
 use ravenry_plugins::disk::{Disk, FileDisk};
@@ -48,11 +49,14 @@ use crate::poll;
 use crate::receive::{self, Receiver};
 use crate::recovery;
 use crate::refusal::refusal;
+use crate::secret;
 use crate::source::{self, LocalSource};
 use crate::store::Store;
 
 /// The state database below the data directory.
 pub const DATABASE: &str = "state.sqlite";
+/// What signs links in notices.
+const LINK_SECRET: &str = "link.secret";
 /// Room of a journal segment.
 const SEGMENT_BYTES: u64 = 16 << 20;
 /// Batches of the local agent that wait for an answer.
@@ -355,7 +359,13 @@ impl Collector {
     fn pages(&self, start: &Start, access: Arc<Access>, agents: Router) -> anyhow::Result<Router> {
         let admin = Admin::new(&start.data, Arc::clone(&self.keeper))?;
         let source: Arc<dyn Source> = Arc::clone(&self.source) as Arc<dyn Source>;
-        let pages = ravenry_web::router(source, ravenry_web::Options::default(), access);
+        let options = ravenry_web::Options {
+            ack_links: Some(AckLinks::new(
+                secret::keep(&start.data, LINK_SECRET)?.as_bytes(),
+            )),
+            ..ravenry_web::Options::default()
+        };
+        let pages = ravenry_web::router(source, options, access);
         let admin = admin::router(admin).layer(CatchPanicLayer::custom(panicked));
         Ok(pages.merge(agents).merge(admin))
     }

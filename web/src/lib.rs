@@ -20,6 +20,7 @@
 //! /views  /view/NAME  /wall?views=&every= saved addresses, and one after the other
 //! /sign-in  /sign-out
 //! /metrics                               for Prometheus
+//! /ack/INCIDENT?contact=...              from a notice; who has the signed link needs nothing else
 //! /api/v1/...                            docs/api.md
 //! /assets/NAME-HASH.EXTENSION            kept for ever
 //! ```
@@ -126,6 +127,12 @@ fn pages_and_api(site: &Arc<Site>) -> Router {
         .route("/views", get(pages::wall::views))
         .route("/view/{name}", get(pages::wall::view))
         .route("/metrics", get(metrics::answer))
+        .route(
+            "/ack/{id}",
+            get(pages::ack::form)
+                .post(pages::ack::acknowledge)
+                .layer(DefaultBodyLimit::max(api::act::BODY_BYTES_MAX)),
+        )
         .route("/assets/{file}", get(asset_file))
         .route(
             "/sign-in",

@@ -1,9 +1,10 @@
 //! What the program that serves the pages may choose.
 
 use chrono_tz::Tz;
+use ravenry_alerts::link::AckLinks;
 
 /// Choices with defaults that need no thought.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The word at the top of every page.
     pub title: String,
@@ -11,6 +12,8 @@ pub struct Options {
     pub zone: Tz,
     /// Memory for drawn pictures; the least recently used give way.
     pub picture_cache_bytes: usize,
+    /// Knows the links in notices by which incidents are acknowledged.
+    pub ack_links: Option<AckLinks>,
     /// Questions and drawings that run at the same time, each on a blocking thread.
     pub working_max: usize,
     /// Requests that wait for one of these; more are answered with 503.
@@ -24,6 +27,7 @@ impl Default for Options {
             title: "Ravenry".to_owned(),
             zone: Tz::UTC,
             picture_cache_bytes: 32 << 20,
+            ack_links: None,
             working_max: cores.clamp(2, 16),
             waiting_max: 512,
         }

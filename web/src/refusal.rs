@@ -14,6 +14,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use ravenry_alerts::action;
+use ravenry_alerts::link::LinkError;
 use ravenry_plugins::name::{GraphName, HostName};
 use serde::Serialize;
 
@@ -54,6 +55,9 @@ pub(crate) enum Refusal {
     /// 400: what is wrong with a body.
     #[error("the body: {0}")]
     Body(String),
+    /// 403: a link from a notice that is not good.
+    #[error("{0}")]
+    Link(LinkError),
     /// Something was asked to be done that cannot be done.
     #[error("{0}")]
     Action(action::Refusal),
@@ -131,6 +135,7 @@ impl Refusal {
             Self::Parameter { .. } => "bad_parameter",
             Self::Method(_) => "bad_method",
             Self::Body(_) => "bad_body",
+            Self::Link(_) => "bad_link",
             Self::Action(action::Refusal::Unknown(_)) => "no_subject",
             Self::Action(action::Refusal::Invalid(_)) => "bad_action",
             Self::Action(action::Refusal::Conflict(_)) => "conflict",
@@ -156,6 +161,7 @@ impl Refusal {
                 StatusCode::NOT_FOUND
             }
             Self::Parameter { .. } | Self::Body(_) => StatusCode::BAD_REQUEST,
+            Self::Link(_) => StatusCode::FORBIDDEN,
             Self::Action(action::Refusal::Unknown(_)) => StatusCode::NOT_FOUND,
             Self::Action(action::Refusal::Invalid(_)) => StatusCode::BAD_REQUEST,
             Self::Action(action::Refusal::Conflict(_)) => StatusCode::CONFLICT,
@@ -188,6 +194,7 @@ impl Refusal {
             | Self::NothingStored(_)
             | Self::Parameter { .. }
             | Self::Body(_)
+            | Self::Link(_)
             | Self::Action(_)
             // The router itself says what is allowed instead.
             | Self::Method(_)

@@ -16,7 +16,7 @@ use crate::refusal::Refusal;
 use crate::site::Site;
 
 /// What is served to whoever is not known yet: it holds nothing of what is watched, or carries a signature of its own.
-const OPEN: [&str; 3] = ["/sign-in", "/assets/", "/notice/"];
+const OPEN: [&str; 3] = ["/sign-in", "/assets/", "/ack/"];
 
 /// Lets a request through with its [`Actor`] and [`Visitor`], or says why not.
 pub(crate) async fn guard(

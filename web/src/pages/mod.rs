@@ -1,6 +1,7 @@
 //! The pages, one file each; the folder of templates has the same names. Every page is rendered whole on the server and
 //! works without the script.
 
+pub(crate) mod ack;
 pub(crate) mod act;
 pub(crate) mod address;
 pub(crate) mod agents;

@@ -319,3 +319,32 @@ fn more_than_can_wait_are_sent_away() {
         (503, "2")
     );
 }
+
+#[test]
+fn a_link_to_acknowledge_shows_a_form_and_does_nothing_by_itself() {
+    let links = ravenry_alerts::link::AckLinks::new(b"0123456789abcdef");
+    let fake = Arc::new(fake::Fake::new(0));
+    let now = ravenry_web::source::Source::now(&*fake);
+    let options = Options {
+        ack_links: Some(links.clone()),
+        ..Options::default()
+    };
+    let router = router(fake, options, everybody());
+    let good = links.ack_link(42, "night <shift>", now);
+    let check = |method: Method, link: &str, status: u16, expect: &str| {
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let answer = ask_with(router.clone(), method, link, &headers);
+        assert_eq!(answer.status.as_u16(), status, "{link}: {}", answer.text());
+        assert!(answer.text().contains(expect), "{link}: {}", answer.text());
+    };
+    check(Method::GET, &good, 200, "as <b>night &#60;shift&#62;</b>");
+    check(Method::GET, &good, 200, "<form method=\"post\"");
+    check(Method::POST, &good, 503, "these pages only show");
+    let forged = good.replace("/ack/42", "/ack/41");
+    check(Method::POST, &forged, 403, "was not made here");
+    check(Method::GET, &forged, 403, "was not made here");
+    check(Method::GET, "/ack/42", 403, "was not made here");
+    let week = Duration::from_secs(8 * 86_400);
+    let old = links.ack_link(42, "ops", now - week);
+    check(Method::POST, &old, 403, "older than a week");
+}
