@@ -1,9 +1,12 @@
 //! The commands of `ravenry`, each declared once: help, man page and completion come from here.
 
 pub(crate) mod check_config;
+pub(crate) mod operate;
+pub(crate) mod remote;
 pub(crate) mod rrd;
 pub(crate) mod serve;
 pub(crate) mod simulate;
+pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod token;
 pub(crate) mod user;
@@ -83,6 +86,22 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Show what is wrong now, who was told, and what is quiet
+    Status(status::Status),
+    /// Acknowledge an incident: nobody is told of it again unless it becomes worse or wider
+    Ack(operate::Ack),
+    /// Announce, list and end downtimes
+    #[command(subcommand)]
+    Downtime(operate::Downtime),
+    /// Write, list and remove comments
+    #[command(subcommand)]
+    Comment(operate::Comment),
+    /// Tell nobody anything for a while; every page says so
+    Mute(operate::Mute),
+    /// Tell people again
+    Unmute(operate::Unmute),
+    /// Send a test message to a contact and say what became of it
+    NotifyTest(operate::NotifyTest),
     /// Run an outage through the alert engine in virtual time and print who is told what, as JSON lines
     Simulate(simulate::Simulate),
     /// Look after the history
@@ -115,6 +134,13 @@ pub(crate) fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Serve(serve)) => serve.run(),
         Some(Command::CheckConfig(check)) => Ok(check.run()),
         Some(Command::Rrd { arguments }) => Ok(rrd::run(&arguments)),
+        Some(Command::Status(status)) => status.run(),
+        Some(Command::Ack(ack)) => ack.run(),
+        Some(Command::Downtime(downtime)) => downtime.run(),
+        Some(Command::Comment(comment)) => comment.run(),
+        Some(Command::Mute(mute)) => mute.run(),
+        Some(Command::Unmute(unmute)) => unmute.run(),
+        Some(Command::NotifyTest(test)) => test.run(),
         Some(Command::Simulate(simulate)) => simulate.run(),
         Some(Command::Store(store)) => store.run(),
         Some(Command::Token(token)) => token.run(),

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use ravenry_agent::config::{Surroundings, user_home};
 use ravenry_agent::uplink::{Delivery, Refusal, Uplink};
 use ravenry_alerts::channel;
 use ravenry_alerts::link::AckLinks;
-use ravenry_alerts::notice::Links;
+use ravenry_alerts::notice::{Links, NoticeKey};
 use ravenry_plugins::clock;
 use ravenry_plugins::disk::{Disk, FileDisk};
 use ravenry_plugins::timestamp::Timestamp;
@@ -360,9 +360,7 @@ impl Collector {
         let admin = Admin::new(&start.data, Arc::clone(&self.keeper))?;
         let source: Arc<dyn Source> = Arc::clone(&self.source) as Arc<dyn Source>;
         let options = ravenry_web::Options {
-            ack_links: Some(AckLinks::new(
-                secret::keep(&start.data, LINK_SECRET)?.as_bytes(),
-            )),
+            ack_links: Some(ack_links(&start.data)?),
             ..ravenry_web::Options::default()
         };
         let pages = ravenry_web::router(source, options, access);
@@ -436,9 +434,17 @@ impl Collector {
             }
             Err(error) => return tracing::error!("the configuration could not be read: {error}"),
         };
+        let channels = match channel_settings(&config, &start.data) {
+            Ok(channels) => channels,
+            Err(error) => {
+                return tracing::error!(
+                    "the configuration is refused: {error}; the running one stays in force"
+                );
+            }
+        };
         let rules = Arc::new(config.alerts.rules.clone());
         self.store.catalog_mut().watch_by(Arc::clone(&rules));
-        if let Err(error) = self.judge.reload(rules, &channel_settings(&config)).await {
+        if let Err(error) = self.judge.reload(rules, &channels).await {
             return tracing::error!(
                 "the configuration is refused: {error}; the running one stays in force"
             );
@@ -519,7 +525,7 @@ fn recover(start: &Start) -> anyhow::Result<Recovered> {
 
     let (judge_stop, stop) = watch::channel(false);
     let rules = Arc::new(start.config.alerts.rules.clone());
-    let channels = channel_settings(&start.config);
+    let channels = channel_settings(&start.config, &start.data)?;
     let health = Arc::new(Health::default());
     catalog.watch_by(Arc::clone(&rules));
     let judge = judge::start(&database_path, rules, &channels, Arc::clone(&health), stop)?;
@@ -609,15 +615,22 @@ async fn take_deliveries(ingest: Ingest, mut deliveries: mpsc::Receiver<Delivery
     }
 }
 
-fn channel_settings(config: &Config) -> channel::Settings {
-    channel::Settings {
+fn channel_settings(config: &Config, data: &Path) -> std::io::Result<channel::Settings> {
+    let links = ack_links(data)?;
+    let sign = move |key: &NoticeKey, now| links.ack_link(key.incident, key.contact.as_str(), now);
+    Ok(channel::Settings {
         mail: Some(config.alerts.mail()),
         links: Links {
             base: config.http.url.clone(),
-            sign: None,
+            sign: Some(Arc::new(sign)),
         },
         ..channel::Settings::default()
-    }
+    })
+}
+
+/// What signs links in notices, and knows them again.
+fn ack_links(data: &Path) -> std::io::Result<AckLinks> {
+    Ok(AckLinks::new(secret::keep(data, LINK_SECRET)?.as_bytes()))
 }
 
 /// What the system tells the process.

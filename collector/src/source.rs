@@ -19,16 +19,20 @@ use ravenry_plugins::timestamp::Timestamp;
 use ravenry_web::graph::EventKind;
 use ravenry_web::source::{
     CheckView, FetchError, GraphDetail, Happening, History, HostDetail, HostSummary, IncidentView,
-    Latest, LogQuery, Measure, Query, Refused, Source, Thing, Trouble, View,
+    Latest, LogQuery, Measure, Pending, Query, Refused, Source, Thing, Trouble, View,
 };
+use tokio::time::timeout;
 
 use crate::catalog::{Host, StoredGraph};
 use crate::config::group::{Group, groups_of};
 use crate::config::layout::Layouts;
 use crate::health::Health;
-use crate::judge::{Draw, JudgeHandle};
+use crate::judge::{Draw, JudgeError, JudgeHandle};
 use crate::own_graphs;
 use crate::store::Store;
+
+/// So long a test message is waited for.
+const TEST_WITHIN: Duration = Duration::from_secs(60);
 
 /// The source of this collector's own pages.
 pub struct LocalSource {
@@ -232,6 +236,23 @@ impl Source for LocalSource {
 
     fn act(&self, by: &str, action: Action) -> Result<Done, Refusal> {
         self.judge.act(by, action)
+    }
+
+    fn notify_test(&self, contact: String) -> Pending {
+        let judge = self.judge.clone();
+        Box::pin(async move {
+            let said = format!("a test message arrived at {contact}");
+            let Ok(tried) = timeout(TEST_WITHIN, judge.notify_test(&contact)).await else {
+                return Err(Refusal::Unavailable(format!(
+                    "no try to reach {contact} has ended within a minute: earlier messages may be waiting"
+                )));
+            };
+            match tried {
+                Ok(()) => Ok(Done { said, id: None }),
+                Err(error @ JudgeError::NoContact(_)) => Err(Refusal::Unknown(error.to_string())),
+                Err(error) => Err(Refusal::Unavailable(error.to_string())),
+            }
+        })
     }
 
     fn downtimes(&self) -> Vec<Downtime> {

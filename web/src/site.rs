@@ -56,6 +56,11 @@ impl Site {
         })
     }
 
+    /// What is asked without a blocking thread: it only waits.
+    pub(crate) fn source(&self) -> &dyn Source {
+        &*self.source
+    }
+
     /// The zone of the one who looks: the cookie `tz` when it names one, else the configured zone.
     pub(crate) fn viewer_zone(&self, headers: &HeaderMap) -> Tz {
         access::cookie(headers, "tz")

@@ -2,6 +2,7 @@
 //!
 //! Calls may read files: they are made from blocking threads, never from the async runtime.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,6 +87,12 @@ pub trait Source: Send + Sync + 'static {
         Err(Refusal::Unavailable(String::from(
             "nothing can be done from here: these pages only show",
         )))
+    }
+
+    /// Sends a test message to a contact, and waits until one try has an outcome. Called from the runtime.
+    fn notify_test(&self, contact: String) -> Pending {
+        let why = format!("nobody can be told from here, so {contact} cannot");
+        Box::pin(async { Err(Refusal::Unavailable(why)) })
     }
 
     /// The downtimes that are announced or run.
@@ -199,6 +206,8 @@ pub struct Measure {
     /// The number.
     pub value: f64,
 }
+/// The outcome of what takes its time.
+pub type Pending = Pin<Box<dyn Future<Output = Result<Done, Refusal>> + Send>>;
 
 /// A host as lists show it.
 #[derive(Clone, Debug, PartialEq)]

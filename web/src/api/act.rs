@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use ravenry_alerts::action::{Action, Subject};
+use ravenry_alerts::action::{Action, Done, Subject};
 use ravenry_alerts::quiet::{Acknowledgement, Comment, Downtime, Every, Mute, Plan};
 use ravenry_plugins::timestamp::Timestamp;
 use serde::de::DeserializeOwned;
@@ -343,6 +343,16 @@ pub(crate) async fn unmute(State(site): State<Arc<Site>>, by: Actor) -> Result<R
     act(&site, by, StatusCode::OK, |_| Ok(Action::Unmute)).await
 }
 
+/// `POST /api/v1/contacts/{id}/test`: sends a test message.
+pub(crate) async fn notify_test(
+    State(site): State<Arc<Site>>,
+    _: Actor,
+    segments: Segments,
+) -> Result<Response, Refusal> {
+    let test = site.source().notify_test(segments.text("id").to_owned());
+    done(StatusCode::OK, &test.await.map_err(Refusal::Action)?)
+}
+
 /// Carries out the action that `of` makes of the time.
 async fn act(
     site: &Arc<Site>,
@@ -350,13 +360,17 @@ async fn act(
     status: StatusCode,
     of: impl FnOnce(Timestamp) -> Result<Action, Refusal> + Send + 'static,
 ) -> Result<Response, Refusal> {
-    let done = site
+    let acted = site
         .ask(move |source| {
             let action = of(source.now())?;
             source.act(&by.name, action).map_err(Refusal::Action)
         })
         .await??;
-    let body = serde_json::to_vec(&done).map_err(|error| Refusal::Broken(error.to_string()))?;
+    done(status, &acted)
+}
+
+fn done(status: StatusCode, done: &Done) -> Result<Response, Refusal> {
+    let body = serde_json::to_vec(done).map_err(|error| Refusal::Broken(error.to_string()))?;
     let headers = [
         (header::CONTENT_TYPE, "application/json"),
         (header::CACHE_CONTROL, "no-store"),
