@@ -27,7 +27,7 @@ use crate::catalog::{Host, StoredGraph};
 use crate::config::group::{Group, groups_of};
 use crate::config::layout::Layouts;
 use crate::health::Health;
-use crate::judge::{Draw, JudgeError, JudgeHandle};
+use crate::judge::{Draw, JudgeError, JudgeHandle, TestOutcome};
 use crate::own_graphs;
 use crate::store::Store;
 
@@ -125,6 +125,20 @@ impl LocalSource {
             graphs: host.graphs.len(),
         }
     }
+}
+
+/// What became of a test message on each channel.
+fn tested(contact: &str, outcomes: &[TestOutcome]) -> Result<Done, Refusal> {
+    let one = |it: &TestOutcome| match &it.outcome {
+        Ok(()) => format!("{}: taken", it.over),
+        Err(why) => format!("{}: failed: {why}", it.over),
+    };
+    let each: Vec<String> = outcomes.iter().map(one).collect();
+    let said = format!("test message to {contact}: {}", each.join("; "));
+    if outcomes.iter().any(|it| it.outcome.is_err()) {
+        return Err(Refusal::Unavailable(said));
+    }
+    Ok(Done { said, id: None })
 }
 
 fn muted_words(mute: &Mute) -> String {
@@ -241,14 +255,13 @@ impl Source for LocalSource {
     fn notify_test(&self, contact: String) -> Pending {
         let judge = self.judge.clone();
         Box::pin(async move {
-            let said = format!("a test message arrived at {contact}");
             let Ok(tried) = timeout(TEST_WITHIN, judge.notify_test(&contact)).await else {
                 return Err(Refusal::Unavailable(format!(
                     "no try to reach {contact} has ended within a minute: earlier messages may be waiting"
                 )));
             };
             match tried {
-                Ok(()) => Ok(Done { said, id: None }),
+                Ok(outcomes) => tested(&contact, &outcomes),
                 Err(error @ JudgeError::NoContact(_)) => Err(Refusal::Unknown(error.to_string())),
                 Err(error) => Err(Refusal::Unavailable(error.to_string())),
             }
