@@ -187,7 +187,7 @@ fn actions() -> Router<Arc<Site>> {
         .route("/comments", get(act::comments).post(act::comment))
         .route("/comments/{id}", delete(act::remove_comment))
         .route("/mute", get(act::muted).post(act::mute).delete(act::unmute))
-        .route("/contacts/{id}/test", post(act::notify_test))
+        .route("/notify-test", post(act::notify_test))
         .layer(DefaultBodyLimit::max(act::BODY_BYTES_MAX))
 }
 

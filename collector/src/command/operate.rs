@@ -301,8 +301,8 @@ pub(crate) struct NotifyTest {
 
 impl NotifyTest {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let path = format!("contacts/{}/test", escaped(&self.contact));
-        let work = |collector: &Collector| collector.ask(Method::POST, &path, None);
+        let body = json!({ "contact": self.contact });
+        let work = |collector: &Collector| collector.ask(Method::POST, "notify-test", Some(&body));
         self.remote.run(work, print_said)
     }
 }

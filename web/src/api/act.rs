@@ -104,6 +104,12 @@ struct NewMute {
     lasts: Option<f64>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewTest {
+    contact: String,
+}
+
 #[derive(Serialize)]
 struct Acknowledged {
     incident: u64,
@@ -343,13 +349,14 @@ pub(crate) async fn unmute(State(site): State<Arc<Site>>, by: Actor) -> Result<R
     act(&site, by, StatusCode::OK, |_| Ok(Action::Unmute)).await
 }
 
-/// `POST /api/v1/contacts/{id}/test`: sends a test message.
+/// `POST /api/v1/notify-test`: sends a test message.
 pub(crate) async fn notify_test(
     State(site): State<Arc<Site>>,
     _: Actor,
-    segments: Segments,
+    body: Bytes,
 ) -> Result<Response, Refusal> {
-    let test = site.source().notify_test(segments.text("id").to_owned());
+    let NewTest { contact } = read(&body)?;
+    let test = site.source().notify_test(contact);
     done(StatusCode::OK, &test.await.map_err(Refusal::Action)?)
 }
 

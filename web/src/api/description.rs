@@ -238,6 +238,13 @@ const OPERATIONS: [Operation; 23] = [
     ),
     delete("/mute", "People are told again"),
     post(
+        "/notify-test",
+        "Sends a test message to a contact and says what became of it on each channel",
+        "NewTest",
+        (200, "Done"),
+        &[400, 404, 413],
+    ),
+    post(
         "/push",
         "Readings come in; the token is one of `ravenry token new NAME`",
         "Batch",
@@ -364,6 +371,7 @@ const SHAPES: [(&str, &str); 46] = [
         "NewMute",
         "comment: text, expires?: number|null, for?: number|null",
     ),
+    ("NewTest", "contact: text"),
     (
         "Batch",
         "version: count, host: text, graphs?: [any], series?: any, samples?: any, verdicts?: [any], runs?: [any], key?: any",
