@@ -83,7 +83,7 @@ const fn delete(path: &'static str, summary: &'static str) -> Operation {
 }
 
 /// Everything that may be asked, in the order of docs/api.md.
-const OPERATIONS: [Operation; 23] = [
+const OPERATIONS: [Operation; 24] = [
     get(
         "/hosts",
         "All hosts by name",
@@ -262,7 +262,7 @@ const OPERATIONS: [Operation; 23] = [
 
 /// What bodies and answers hold: `NAME: TYPE, ...`, or words in quotes, one of which it is. `NAME?` may be missing.
 /// Types are those of [`kind`].
-const SHAPES: [(&str, &str); 46] = [
+const SHAPES: [(&str, &str); 47] = [
     ("Error", "error: text, code: text"),
     ("Severity", "'ok' 'unknown' 'warning' 'critical'"),
     ("HostState", "'pending' 'up' 'down' 'unreachable'"),
