@@ -60,36 +60,7 @@ impl Alerts {
             note_contacts(&defaults, &self.rules.route.contacts, given, source);
             defaults.end();
         }
-        for mut section in root.repeated_sections("threshold") {
-            self.rules
-                .fields
-                .push(read_threshold(&mut section, &calendar));
-            note_contacts(
-                &section,
-                &self
-                    .rules
-                    .fields
-                    .last()
-                    .and_then(|rule| rule.contacts.clone()),
-                given,
-                source,
-            );
-            section.end();
-        }
-        for mut section in root.repeated_sections("host") {
-            self.rules.hosts.push(read_host(&mut section, &calendar));
-            note_contacts(
-                &section,
-                &self
-                    .rules
-                    .hosts
-                    .last()
-                    .and_then(|rule| rule.contacts.clone()),
-                given,
-                source,
-            );
-            section.end();
-        }
+        self.read_checks(root, given, &calendar, source);
         for mut section in root.repeated_sections("route") {
             let rule = read_route(&mut section, &calendar);
             note_contacts(&section, &rule.contacts, given, source);
@@ -104,6 +75,56 @@ impl Alerts {
             }
             section.end();
         }
+        self.read_topology(root, given, source);
+        self.read_contacts(root, given, &calendar, source);
+        given.once(root, "mail", |section| {
+            self.mail = Some(channel::read_mail(section));
+        });
+        given.calendar = calendar;
+    }
+
+    /// `[[threshold]]` and `[[host]]`
+    fn read_checks(
+        &mut self,
+        root: &mut Section<'_, '_>,
+        given: &mut Given,
+        calendar: &Calendar,
+        source: usize,
+    ) {
+        for mut section in root.repeated_sections("threshold") {
+            self.rules
+                .fields
+                .push(read_threshold(&mut section, calendar));
+            note_contacts(
+                &section,
+                &self
+                    .rules
+                    .fields
+                    .last()
+                    .and_then(|rule| rule.contacts.clone()),
+                given,
+                source,
+            );
+            section.end();
+        }
+        for mut section in root.repeated_sections("host") {
+            self.rules.hosts.push(read_host(&mut section, calendar));
+            note_contacts(
+                &section,
+                &self
+                    .rules
+                    .hosts
+                    .last()
+                    .and_then(|rule| rule.contacts.clone()),
+                given,
+                source,
+            );
+            section.end();
+        }
+    }
+
+    /// `[[dependency]]` and `[quorum.NAME]`
+    fn read_topology(&mut self, root: &mut Section<'_, '_>, given: &mut Given, source: usize) {
         for mut section in root.repeated_sections("dependency") {
             self.rules
                 .dependencies
@@ -123,8 +144,18 @@ impl Alerts {
             }
             section.end();
         }
+    }
+
+    /// `[contact.NAME]`
+    fn read_contacts(
+        &mut self,
+        root: &mut Section<'_, '_>,
+        given: &mut Given,
+        calendar: &Calendar,
+        source: usize,
+    ) {
         for (name, mut section) in root.named_sections("contact") {
-            let contact = read_contact(&name.value, &mut section, &calendar);
+            let contact = read_contact(&name.value, &mut section, calendar);
             let wanted = channel::read_wanted(&name.value, &mut section, source);
             if contact.channels.is_empty() && wanted.is_none() && !section.has_problems() {
                 section.report(&section.span(), "channels", channel::CONTACT_SAYS);
@@ -135,10 +166,6 @@ impl Alerts {
             }
             section.end();
         }
-        given.once(root, "mail", |section| {
-            self.mail = Some(channel::read_mail(section));
-        });
-        given.calendar = calendar;
     }
 
     /// The rules' contacts that do not exist: file number, place and sentence of each.
