@@ -350,6 +350,17 @@ impl Source for LocalSource {
         self.judge.incident(id)
     }
 
+    fn latest(&self, graph: &GraphName, field: &FieldName) -> Vec<(HostName, Option<f64>)> {
+        let catalog = self.store.catalog();
+        let of_host = |(name, host): (&HostName, &Host)| {
+            let stored = host.graphs.get(graph)?;
+            stored.graph.field(field.as_str())?;
+            let column = stored.columns.iter().find(|column| column.field == *field);
+            Some((name.clone(), column.and_then(|column| column.value)))
+        };
+        catalog.hosts.iter().filter_map(of_host).collect()
+    }
+
     fn happenings(&self, detail: &GraphDetail) -> Vec<Happening> {
         let mut happenings = Happening::of_graph(&self.recent_incidents(), detail);
         let groups = self.groups();

@@ -33,6 +33,8 @@ pub(crate) struct Look {
     pub(crate) zone: Tz,
     pub(crate) legend: bool,
     pub(crate) hidden: Vec<FieldName>,
+    /// The lines alone.
+    pub(crate) sparkline: bool,
     pub(crate) title_suffix: Option<&'static str>,
     pub(crate) choice: Choice,
 }
@@ -40,7 +42,12 @@ pub(crate) struct Look {
 /// The picture. SVG is kept compressed too, so that it is compressed once.
 pub(crate) fn draw(source: &dyn Source, wanted: &Wanted) -> Result<Encoded, Refusal> {
     let histories = Histories::of_picture(source, wanted)?;
-    let model = histories.model(&wanted.detail, &options(wanted));
+    let options = options(wanted);
+    let model = if wanted.look.sparkline {
+        Model::sparkline(&histories.input(&wanted.detail), &options)
+    } else {
+        histories.model(&wanted.detail, &options)
+    };
     match wanted.format {
         Format::Png => Ok(Encoded::plain(png(&model))),
         Format::Svg => {
@@ -78,6 +85,7 @@ pub fn day_picture(source: &dyn Source, host: &HostName, graph: &GraphName) -> O
     let wanted = Wanted {
         events: picture::events(&source.happenings(&detail), &stretch),
         trial: None,
+        combined: None,
         detail,
         stretch,
         format: Format::Png,
@@ -88,6 +96,7 @@ pub fn day_picture(source: &dyn Source, host: &HostName, graph: &GraphName) -> O
             zone: Tz::UTC,
             legend: true,
             hidden: Vec::new(),
+            sparkline: false,
             title_suffix: Some(Period::Day.by()),
             choice: Choice::default(),
         },
@@ -140,7 +149,9 @@ impl Histories {
         let (detail, look) = (&wanted.detail, &wanted.look);
         // Rows of one reading are their own least and greatest.
         let band = look.choice.band.unwrap_or(true) && wanted.stretch.resolution > detail.step;
-        let mut histories = Self::fetch(source, detail, &wanted.stretch, look.legend || band)?;
+        // The least of a sum is not the sum of the least.
+        let extremes = (look.legend || band) && wanted.combined.is_none();
+        let mut histories = Self::fetch(source, detail, &wanted.stretch, extremes)?;
         if let Some(ago) = look.choice.earlier {
             let query = earlier(wanted.query(Consolidation::Average), ago);
             histories.earlier = Some((ago, fetch(source, detail, &query)?));

@@ -13,6 +13,8 @@
 //! /graph/HOST/GRAPH                      four periods; ?hide= leaves out fields, ?earlier=1w and the like add, ?field=&warning= tries
 //! /graph/HOST/GRAPH/PERIOD.FORM          day week month year range . svg png csv json values.json
 //! /category/CATEGORY  /compare/GRAPH     over all hosts
+//! /over/GRAPH/FIELD                      one field over the hosts of ?group= as a stack, lines, sum or average, or each
+//! /over/GRAPH/FIELD/PERIOD.FORM          the same as a file
 //! /incidents  /incident/ID  /problems  /downtimes  /agents
 //! /reports  /reports.csv  /log  /notices
 //! /act                                   POST: what people do by the forms of these pages
@@ -34,6 +36,7 @@ mod api;
 mod asset;
 mod cache;
 mod choice;
+mod combined;
 mod drawing;
 mod etag;
 pub mod graph;
@@ -113,6 +116,8 @@ fn pages_and_api(site: &Arc<Site>) -> Router {
         .route("/graph/{host}/{graph}/{file}", get(picture::answer))
         .route("/category/{category}", get(pages::gallery::category))
         .route("/compare/{graph}", get(pages::gallery::compare))
+        .route("/over/{graph}/{field}", get(pages::over::answer))
+        .route("/over/{graph}/{field}/{file}", get(picture::over))
         .route("/incidents", get(pages::incidents::answer))
         .route("/incident/{id}", get(pages::incident::answer))
         .route("/problems", get(pages::problems::answer))

@@ -3,7 +3,7 @@
 
 use axum::extract::{FromRequestParts, Query, RawPathParams};
 use axum::http::request::Parts;
-use ravenry_plugins::name::{GraphName, HostName};
+use ravenry_plugins::name::{FieldName, GraphName, HostName};
 use ravenry_plugins::timestamp::Timestamp;
 
 use crate::refusal::Refusal;
@@ -119,6 +119,20 @@ impl Segments {
     pub(crate) fn host(&self) -> Result<HostName, Refusal> {
         let text = self.text("host");
         HostName::new(text).map_err(|_| Refusal::NoHost(text.chars().take(80).collect()))
+    }
+
+    /// The parts `{graph}` and `{field}`.
+    pub(crate) fn series(&self) -> Result<(GraphName, FieldName), Refusal> {
+        let (graph, field) = (self.text("graph"), self.text("field"));
+        match (GraphName::new(graph), FieldName::new(field)) {
+            (Ok(graph), Ok(field)) => Ok((graph, field)),
+            (Ok(_) | Err(_), Ok(_) | Err(_)) => {
+                let name: String = format!("{graph}/{field}").chars().take(160).collect();
+                Err(Refusal::NothingStored(format!(
+                    "no field {name:?} on any host"
+                )))
+            }
+        }
     }
 
     /// The parts `{host}` and `{graph}`.

@@ -9,13 +9,14 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use chrono_tz::Tz;
-use ravenry_plugins::name::FieldName;
+use ravenry_plugins::name::{FieldName, GroupName};
 use ravenry_plugins::timestamp::Timestamp;
 use serde::Serialize;
 
 use crate::answer::{self, Encoded, Freshness};
 use crate::api::{data, graph};
 use crate::choice::Choice;
+use crate::combined::{Combined, Form};
 use crate::drawing::{self, Look};
 use crate::etag::{Tag, TagMaker};
 use crate::graph::{Event, Scale, Theme};
@@ -79,15 +80,58 @@ pub(crate) async fn answer(
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
     let (host, name) = segments.graph()?;
-    let file = segments.text("file");
-    let Some((period, format)) = parse_file(file) else {
-        return Err(Refusal::NoPage(format!("/graph/{host}/{name}/{file}")));
+    let find = move |source: &dyn Source, _: &mut Parameters| {
+        Ok((graph::find(source, &host, &name)?, None))
+    };
+    respond(site, headers, segments, parameters, find).await
+}
+
+/// Answers `/over/{graph}/{field}/{file}`: the same of one field over many hosts.
+pub(crate) async fn over(
+    State(site): State<Arc<Site>>,
+    headers: HeaderMap,
+    segments: Segments,
+    parameters: Parameters,
+) -> Result<Response, Refusal> {
+    let of = segments.series()?;
+    let find = move |source: &dyn Source, parameters: &mut Parameters| {
+        let group = take_group(parameters)?;
+        let form = parameters.take("as", "stack, lines, sum or average", Form::parse)?;
+        let form = form.unwrap_or(Form::Stack);
+        let combined = Combined::of(source, (&of.0, &of.1), group.as_ref(), form)?;
+        Ok((combined.detail.clone(), Some(combined)))
+    };
+    respond(site, headers, segments, parameters, find).await
+}
+
+/// `group`; empty is all hosts.
+pub(crate) fn take_group(parameters: &mut Parameters) -> Result<Option<GroupName>, Refusal> {
+    let read = |text: &str| match text {
+        "" => Some(None),
+        text => GroupName::new(text).ok().map(Some),
+    };
+    let group = parameters.take("group", "the name of a group", read)?;
+    Ok(group.flatten())
+}
+
+async fn respond(
+    site: Arc<Site>,
+    headers: HeaderMap,
+    segments: Segments,
+    mut parameters: Parameters,
+    find: impl FnOnce(&dyn Source, &mut Parameters) -> Result<(GraphDetail, Option<Combined>), Refusal>
+    + Send
+    + 'static,
+) -> Result<Response, Refusal> {
+    let file = segments.text("file").to_owned();
+    let Some((period, format)) = parse_file(&file) else {
+        return Err(Refusal::NoPage(format!("no file {file:?} of a graph")));
     };
     let zone = site.options.zone;
     let wanted = site
         .ask(move |source| {
-            let detail = graph::find(source, &host, &name)?;
-            Wanted::read(source, detail, period, format, parameters, zone)
+            let (detail, combined) = find(source, &mut parameters)?;
+            Wanted::read(source, (detail, combined), period, format, parameters, zone)
         })
         .await??;
     let freshness = Freshness::For(wanted.stretch.fresh);
@@ -98,13 +142,16 @@ pub(crate) async fn answer(
     let file = match format {
         Format::Svg | Format::Png => {
             let draw = || async {
-                site.ask(move |source| drawing::draw(source, &wanted))
+                site.ask(move |source| wanted.over(source, drawing::draw))
                     .await?
             };
             site.pictures.picture(tag, draw).await?
         }
-        Format::Csv | Format::Json => site.ask(move |source| table(source, &wanted)).await??,
-        Format::Values => site.ask(move |source| values(source, &wanted)).await??,
+        Format::Csv | Format::Json => site.ask(move |source| wanted.over(source, table)).await??,
+        Format::Values => {
+            site.ask(move |source| wanted.over(source, values))
+                .await??
+        }
     };
     Ok(answer::full(
         &headers,
@@ -125,16 +172,20 @@ pub(crate) struct Wanted {
     pub(crate) events: Vec<Event>,
     /// What is tried on it; its thresholds are those of the graph.
     pub(crate) trial: Option<Trial>,
+    /// What the graph is made of, where it is not one of a host.
+    pub(crate) combined: Option<Combined>,
 }
 
 /// Pixels that a picture may have, as it is asked for.
 const WIDTHS: (u32, u32) = (160, 4000);
 const HEIGHTS: (u32, u32) = (80, 2000);
+/// A sparkline may be smaller.
+const SPARKLINE_LEAST: (u32, u32) = (20, 20);
 
 impl Wanted {
     fn read(
         source: &dyn Source,
-        mut detail: GraphDetail,
+        (mut detail, combined): (GraphDetail, Option<Combined>),
         period: Option<Period>,
         format: Format,
         mut parameters: Parameters,
@@ -155,6 +206,7 @@ impl Wanted {
         };
         let look = Look { choice, ..look };
         let (events, trial) = match format {
+            Format::Svg | Format::Png | Format::Values if combined.is_some() => (Vec::new(), None),
             Format::Svg | Format::Png | Format::Values => (
                 events(&source.happenings(&detail), &stretch),
                 Trial::take(&mut parameters)?,
@@ -167,8 +219,8 @@ impl Wanted {
         parameters.take("row", "any text", |_| Some(()))?;
         let time = if period.is_none() { "start, end, " } else { "" };
         let look_words = match format {
-            Format::Svg | Format::Values => "width, height, theme, tz, legend, hide, ",
-            Format::Png => "width, height, scale, theme, tz, legend, hide, ",
+            Format::Svg | Format::Values => "form, width, height, theme, tz, legend, hide, ",
+            Format::Png => "form, width, height, scale, theme, tz, legend, hide, ",
             Format::Csv | Format::Json => "",
         };
         let tries = match format {
@@ -185,7 +237,16 @@ impl Wanted {
             look,
             events,
             trial,
+            combined,
         })
+    }
+
+    /// Does `work` with the source that has the graph.
+    fn over<T>(&self, source: &dyn Source, work: impl FnOnce(&dyn Source, &Self) -> T) -> T {
+        match &self.combined {
+            Some(combined) => work(&combined.over(source), self),
+            None => work(source, self),
+        }
     }
 
     fn tag(&self) -> Tag {
@@ -199,6 +260,7 @@ impl Wanted {
         ));
         tag.debug(&(self.stretch.last_row, self.detail.step, self.format));
         tag.debug(&(&self.look, &self.events, &self.trial));
+        tag.debug(&self.combined.as_ref().map(Combined::key));
         tag.finish()
     }
 
@@ -279,6 +341,7 @@ impl Look {
             zone: Tz::UTC,
             legend: false,
             hidden: Vec::new(),
+            sparkline: false,
             title_suffix: None,
             choice: Choice::default(),
         }
@@ -310,11 +373,18 @@ fn look(
         "no" => Some(false),
         _ => None,
     })?;
+    let form = parameters.take("form", "picture or sparkline", |text| match text {
+        "picture" => Some(false),
+        "sparkline" => Some(true),
+        _ => None,
+    })?;
+    let sparkline = form.unwrap_or(false);
     let own_zone = parameters.take("tz", "a time zone such as Europe/Berlin", |text| {
         text.parse().ok()
     })?;
     Ok(Look {
-        size: size(parameters)?,
+        size: size(parameters, sparkline)?,
+        sparkline,
         scale: scale.unwrap_or_default(),
         theme: theme.unwrap_or_default(),
         zone: own_zone.unwrap_or(zone),
@@ -336,9 +406,14 @@ pub(crate) fn hidden(parameters: &mut Parameters) -> Result<Vec<FieldName>, Refu
 }
 
 /// Both or neither: half a size would be a guess.
-fn size(parameters: &mut Parameters) -> Result<Option<Size>, Refusal> {
-    let width = parameters.take_number("width", WIDTHS.0, WIDTHS.1)?;
-    let height = parameters.take_number("height", HEIGHTS.0, HEIGHTS.1)?;
+fn size(parameters: &mut Parameters, sparkline: bool) -> Result<Option<Size>, Refusal> {
+    let least = if sparkline {
+        SPARKLINE_LEAST
+    } else {
+        (WIDTHS.0, HEIGHTS.0)
+    };
+    let width = parameters.take_number("width", least.0, WIDTHS.1)?;
+    let height = parameters.take_number("height", least.1, HEIGHTS.1)?;
     match (width, height) {
         (Some(width), Some(height)) => Ok(Some(Size { width, height })),
         (None, None) => Ok(None),

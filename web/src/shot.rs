@@ -131,6 +131,15 @@ impl Shot {
         }
     }
 
+    /// One of a graph that no host has, at the address `path`, with `pairs` in every address.
+    pub(crate) fn at(mut self, path: &str, title: &str, pairs: &[(&'static str, String)]) -> Self {
+        let file = self.stem.rsplit('/').next().unwrap_or_default();
+        self.stem = format!("{path}/{file}");
+        self.shows = self.shows.with_all(pairs.to_vec());
+        self.alt = format!("{title}, {}", self.period);
+        self
+    }
+
     /// With that beside the numbers.
     pub(crate) fn beside(mut self, choice: &Choice) -> Self {
         self.shows = self.shows.with_all(choice.pairs_within(self.span));

@@ -22,7 +22,7 @@ use ravenry_plugins::wire::RunReport;
 use crate::graph::EventKind;
 
 /// Everything that a page can ask.
-pub trait Source: Send + Sync + 'static {
+pub trait Source: Send + Sync {
     /// The time by the collector's clock.
     fn now(&self) -> Timestamp;
 
@@ -114,6 +114,18 @@ pub trait Source: Send + Sync + 'static {
     /// whose incidents are far away keeps them for a while: every picture asks.
     fn happenings(&self, detail: &GraphDetail) -> Vec<Happening> {
         Happening::of_graph(&self.incidents(Happening::LOOKED_AT), detail)
+    }
+
+    /// The last reading of a field on every host that has it, by host. A source that has them together answers faster than
+    /// host by host.
+    fn latest(&self, graph: &GraphName, field: &FieldName) -> Vec<(HostName, Option<f64>)> {
+        let hosts = self.hosts().into_iter().filter_map(|host| {
+            let detail = self.graph(&host.name, graph)?;
+            detail.graph.field(field.as_str())?;
+            let latest = detail.latest.iter().find(|latest| latest.field == *field);
+            Some((host.name, latest.and_then(|latest| latest.value)))
+        });
+        hosts.collect()
     }
 
     /// What is wrong with the collector itself.

@@ -1,8 +1,9 @@
 //! The numbers beside a picture: for each field the current, least, mean and greatest number of the period.
 
-use ravenry_plugins::graph::Graph;
+use ravenry_plugins::graph::{Field, Graph};
 use ravenry_plugins::name::FieldName;
 
+use super::formula;
 use super::number::{Base, Cell, Format};
 use super::palette::Paint;
 
@@ -119,6 +120,12 @@ impl Row {
         let more = self.billing.iter().flat_map(|billing| &billing.cells);
         self.cells.iter().chain(more)
     }
+}
+
+/// A reading of `field` as `graph` shows it, in the legend's form; as it is where its formula needs other fields.
+pub(crate) fn shown_reading(graph: &Graph, field: &Field, number: f64) -> String {
+    let shown = formula::of_number(graph, field, number).unwrap_or(number);
+    format_of(graph).cell(shown).to_string()
 }
 
 /// The least of `rows` that 95 of 100 do not exceed, and what they add up to when a row counts for `seconds`.

@@ -14,6 +14,7 @@ pub(crate) mod host;
 pub(crate) mod incident;
 pub(crate) mod incidents;
 pub(crate) mod log;
+pub(crate) mod over;
 pub(crate) mod overview;
 pub(crate) mod problems;
 pub(crate) mod reports;

@@ -9,7 +9,7 @@ use ravenry_web::{Options, router};
 use super::fake::{Fake, HOSTILE};
 use super::{ask, ask_with, site};
 
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 15] = [
     "/",
     "/?view=wall",
     "/group/Berlin%20DC",
@@ -18,6 +18,8 @@ const PAGES: [&str; 13] = [
     "/graph/web1.example.net/hostile",
     "/graph/web1.example.net/if_bytes.eth0:1?start=-3600",
     "/compare/load?period=week",
+    "/over/hostile/a?group=Berlin%20DC",
+    "/?view=list&graph=load&field=load",
     "/compare/load?start=2026-11-20T10:00&end=&tz=Europe/Berlin",
     "/host/web1.example.net?start=-7200",
     "/graph/web1.example.net/hostile?start=-7200&hide=b",
@@ -136,7 +138,10 @@ fn times_are_shown_in_the_zone_of_the_one_who_looks() {
 }
 
 /// Parameters by which a page is shown in another way.
-const CHOICES: [&str; 9] = [
+const CHOICES: [&str; 12] = [
+    "as=",
+    "group=",
+    "graph=",
     "start=",
     "hide=",
     "earlier=",
@@ -391,4 +396,99 @@ fn a_threshold_is_tried_in_pictures_and_in_words() {
             answer.text()
         );
     }
+}
+
+#[test]
+fn one_field_is_shown_over_the_hosts_of_a_group() {
+    let page = ask("/over/load/load?group=Berlin%20DC&as=sum&earlier=1w");
+    assert_eq!(page.status.as_u16(), 200, "{}", page.text());
+    for text in [
+        "/over/load/load/day.svg?group=Berlin%20DC&#38;as=sum&#38;earlier=1w&#38;row=",
+        "href=\"?group=Berlin%20DC&#38;as=each&#38;earlier=1w\"",
+        "<a href=\"/graph/db-1/load\">db-1</a>",
+        "load of Berlin DC",
+    ] {
+        assert!(page.text().contains(text), "{text}: {}", page.text());
+    }
+    assert!(
+        !page.text().contains("new_host"),
+        "other groups have hosts of their own"
+    );
+    let each = ask("/over/load/load?as=each");
+    assert!(
+        each.text().contains("/graph/db-1/load/day.svg?row="),
+        "{}",
+        each.text()
+    );
+    let group = ask("/group/Berlin%20DC");
+    assert!(
+        group
+            .text()
+            .contains("/over/load/load/day.svg?group=Berlin%20DC&#38;as=average")
+    );
+    for path in [
+        "/over/nosuch/load",
+        "/over/load/nosuch",
+        "/over/load/load?group=nosuch",
+    ] {
+        assert_eq!(ask(path).status.as_u16(), 404, "{path}");
+    }
+}
+
+#[test]
+fn a_sum_is_what_its_hosts_add_up_to() {
+    let rows = |path: &str| -> Vec<f64> {
+        let answer = ask(path);
+        assert_eq!(answer.status.as_u16(), 200, "{path}: {}", answer.text());
+        let data: serde_json::Value = serde_json::from_str(answer.text()).unwrap();
+        let values = data["fields"][0]["values"].as_array().unwrap().clone();
+        values
+            .iter()
+            .map(|value| value.as_f64().unwrap_or(f64::NAN))
+            .collect()
+    };
+    let own: Vec<Vec<f64>> = ["web1.example.net", "db-1"]
+        .map(|host| rows(&format!("/graph/{host}/load/day.json")))
+        .to_vec();
+    let sum = rows("/over/load/load/day.json?group=Berlin%20DC&as=sum");
+    let mean = rows("/over/load/load/day.json?group=Berlin%20DC&as=average");
+    assert_eq!(sum.len(), own[0].len());
+    for (at, sum) in sum.iter().enumerate() {
+        let both = own[0][at] + own[1][at];
+        let same = |a: f64, b: f64| (a - b).abs() < 1e-9 || (a.is_nan() && b.is_nan());
+        assert!(
+            same(*sum, both) && same(mean[at], both / 2.0),
+            "row {at}: {sum} of {both}"
+        );
+    }
+    for file in ["day.svg", "week.png", "year.values.json", "month.csv"] {
+        let answer = ask(&format!("/over/load/load/{file}"));
+        assert_eq!(answer.status.as_u16(), 200, "{file}");
+    }
+}
+
+#[test]
+fn hosts_are_coloured_by_a_field_with_its_reading_beside() {
+    let wall = ask("/?view=wall&graph=load&field=load");
+    assert!(wall.text().contains("<li class=\"h"), "{}", wall.text());
+    assert!(
+        wall.text()
+            .contains("<a href=\"/graph/db-1/load\">db-1</a>")
+    );
+    let list = ask("/?view=list&graph=load&field=load");
+    let at = list.text().find("day.svg?form=sparkline").unwrap();
+    let address = list.text()[..at].rsplit('"').next().unwrap().to_owned();
+    let rest = list.text()[at..]
+        .split('"')
+        .next()
+        .unwrap()
+        .replace("&#38;", "&");
+    let picture = ask(&format!("{address}{rest}"));
+    assert_eq!(picture.status.as_u16(), 200, "{}", picture.text());
+    assert!(
+        picture.text().contains("width=\"120\" height=\"22\""),
+        "{}",
+        picture.text()
+    );
+    assert_eq!(ask("/?graph=nosuch&field=x").status.as_u16(), 404);
 }
