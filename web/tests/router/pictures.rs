@@ -138,7 +138,7 @@ fn a_parameter_that_is_wrong_is_named() {
     check("day.png?scale=9", "parameter scale: expected 1 or 2");
     check(
         "day.png?colour=red",
-        "parameter colour: expected width, height",
+        "parameter colour: expected form, width, height",
     );
     check("day.png?theme=dark&theme=dark", "parameter theme");
     check(
