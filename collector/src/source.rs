@@ -14,7 +14,7 @@ use ravenry_alerts::quiet::{Comment, Downtime, Mute};
 use ravenry_alerts::severity::Severity;
 use ravenry_plugins::clock;
 use ravenry_plugins::graph::{Field, Graph};
-use ravenry_plugins::name::{GraphName, HostName};
+use ravenry_plugins::name::{FieldName, GraphName, HostName};
 use ravenry_plugins::timestamp::Timestamp;
 use ravenry_web::graph::EventKind;
 use ravenry_web::source::{

@@ -360,11 +360,10 @@ impl Adder {
     }
 
     fn put(&mut self, row: usize, sum: f64, count: f64) {
-        if let (Some(have), Some(counted)) = (self.sums.get_mut(row), self.counts.get_mut(row)) {
-            if count > 0.0 {
-                *have += sum / count;
-                *counted += 1.0;
-            }
+        let place = self.sums.get_mut(row).zip(self.counts.get_mut(row));
+        if let Some((have, counted)) = place.filter(|_| count > 0.0) {
+            *have += sum / count;
+            *counted += 1.0;
         }
     }
 

@@ -33,7 +33,11 @@ fn availability_is_of_hosts_groups_or_checks() {
     };
     check("", &["10.0.0.7", "db-1"], &["db-1/load/load"]);
     check("?per=group", &["ungrouped", "Berlin DC/db"], &["db-1"]);
-    check("?per=check&check=df", &["web1.example.net/df/_dev_vda1"], &["db-1"]);
+    check(
+        "?per=check&check=df",
+        &["web1.example.net/df/_dev_vda1"],
+        &["db-1"],
+    );
     check("?per=host&host=db*", &["db-1"], &["10.0.0.7"]);
     for query in ["?days=0", "?per=year", "?dasy=7"] {
         assert_eq!(
