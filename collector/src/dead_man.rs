@@ -126,9 +126,11 @@ impl Heart {
         // The address may hold a secret.
         let plain = |error: reqwest::Error| {
             let error = error.without_url();
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
-            format!("the dead man's address cannot be called: {error}{cause}")
+            let first: Option<&dyn std::error::Error> = Some(&error);
+            let causes = std::iter::successors(first, |error| error.source());
+            let causes: Vec<String> = causes.map(ToString::to_string).collect();
+            let causes = causes.join(": ");
+            format!("the dead man's address cannot be called: {causes}")
         };
         answer.map(drop).map_err(plain)
     }
