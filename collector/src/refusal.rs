@@ -5,7 +5,6 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 /// The answer with `status` that says why.
-#[must_use]
 pub fn refusal(status: StatusCode, error: &str) -> (StatusCode, Json<Value>) {
     let code = code(status);
     (status, Json(json!({ "error": error, "code": code })))

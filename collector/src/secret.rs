@@ -26,7 +26,7 @@ pub fn keep(data: &Path, name: &str) -> io::Result<String> {
 
 fn draw(path: &Path) -> io::Result<String> {
     let secret = token::draw()?;
-    let beside = path.with_added_extension("new");
+    let beside = path.with_extension("new");
     drop(fs::remove_file(&beside));
     let mut file = OpenOptions::new()
         .write(true)

@@ -241,7 +241,10 @@ impl Search<'_> {
             Thing::Host(name, groups) => {
                 let scores = self.words.scores(name.as_str());
                 self.host = (name.as_str().into(), scores);
-                let about: Vec<&str> = groups.iter().map(|group| group.as_str()).collect();
+                let about: Vec<&str> = groups
+                    .iter()
+                    .map(ravenry_plugins::name::GroupName::as_str)
+                    .collect();
                 self.offer(
                     Kind::Host,
                     name.as_str(),

@@ -2,6 +2,7 @@
 //! otherwise. A template may use others; what is named first goes before what is named later.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Range;
 
 use toml::de::DeTable;
@@ -49,10 +50,11 @@ impl<'d, 't> Templates<'d, 't> {
                     span: span.clone(),
                     uses,
                 };
-                if templates.tables.contains_key(&name.value) {
-                    root.report(&span, &path, "expected once in all files, found again");
-                } else {
-                    templates.tables.insert(name.value, template);
+                match templates.tables.entry(name.value) {
+                    Entry::Vacant(place) => drop(place.insert(template)),
+                    Entry::Occupied(_) => {
+                        root.report(&span, &path, "expected once in all files, found again");
+                    }
                 }
             }
         }
