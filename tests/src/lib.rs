@@ -23,4 +23,5 @@ pub mod random;
 pub mod rrdtool;
 pub mod tool;
 pub mod wait;
+pub mod web_tools;
 pub mod webhook;

@@ -67,5 +67,6 @@
   if (opener && help) {
     opener.hidden = false;
     opener.addEventListener("click", () => help.showModal());
+    document.getElementById("keys-close").addEventListener("click", () => help.close());
   }
 })();

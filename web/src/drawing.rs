@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use ravenry_plugins::name::{FieldName, GraphName, HostName};
+use ravenry_plugins::timestamp::Timestamp;
 
 use crate::answer::Encoded;
 use crate::choice::{Ago, Choice};
@@ -126,11 +127,12 @@ fn options(wanted: &Wanted) -> Options {
     }
 }
 
-/// The same question about an earlier time.
+/// The same question about an earlier time; there is none before 1970.
 pub(crate) fn earlier(query: Query, ago: Ago) -> Query {
+    let start = (query.start - ago.span()).max(Timestamp::EPOCH);
     Query {
-        start: query.start - ago.span(),
-        end: query.end - ago.span(),
+        start,
+        end: (query.end - ago.span()).max(start + query.resolution),
         ..query
     }
 }

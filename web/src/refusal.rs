@@ -58,6 +58,9 @@ pub(crate) enum Refusal {
     /// 403: a link from a notice that is not good.
     #[error("{0}")]
     Link(LinkError),
+    /// 413.
+    #[error("the body: expected less")]
+    TooLarge,
     /// Something was asked to be done that cannot be done.
     #[error("{0}")]
     Action(action::Refusal),
@@ -136,6 +139,7 @@ impl Refusal {
             Self::Method(_) => "bad_method",
             Self::Body(_) => "bad_body",
             Self::Link(_) => "bad_link",
+            Self::TooLarge => "too_large",
             Self::Action(action::Refusal::Unknown(_)) => "no_subject",
             Self::Action(action::Refusal::Invalid(_)) => "bad_action",
             Self::Action(action::Refusal::Conflict(_)) => "conflict",
@@ -170,6 +174,7 @@ impl Refusal {
             Self::NoAccount | Self::Role(_) | Self::CrossSite | Self::Proxy(_) => {
                 StatusCode::FORBIDDEN
             }
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::OtherName(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -195,6 +200,7 @@ impl Refusal {
             | Self::Parameter { .. }
             | Self::Body(_)
             | Self::Link(_)
+            | Self::TooLarge
             | Self::Action(_)
             // The router itself says what is allowed instead.
             | Self::Method(_)
@@ -251,7 +257,8 @@ pub(crate) async fn dress(State(site): State<Arc<Site>>, request: Request, next:
     let zone = site.viewer_zone(request.headers());
     let wants_page = wants_page(&request);
     let response = next.run(request).await;
-    let Some(refusal) = response.extensions().get::<Arc<Refusal>>().cloned() else {
+    let own = response.extensions().get::<Arc<Refusal>>().cloned();
+    let Some(refusal) = own.or_else(|| of_framework(&response)) else {
         return response;
     };
     if refusal.status().is_server_error() {
@@ -268,6 +275,20 @@ pub(crate) async fn dress(State(site): State<Arc<Site>>, request: Request, next:
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.extend(refusal.headers());
     response
+}
+
+/// Why a body was not read, where that was found before any handler was asked: as plain text.
+fn of_framework(response: &Response) -> Option<Arc<Refusal>> {
+    let is_text = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    let refusal = match response.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal::TooLarge,
+        status if status.is_client_error() => Refusal::Body("it could not be read".to_owned()),
+        _ => return None,
+    };
+    is_text.then(|| Arc::new(refusal))
 }
 
 /// Whether a person waits for a page, and not a script for data or a page for one of its parts.

@@ -204,6 +204,8 @@ impl OfGraph {
 struct Shared {
     hosts: usize,
     hit: Hit,
+    /// The page of the only one, while there is one.
+    only: Option<String>,
 }
 
 /// The search as it goes through everything.
@@ -301,9 +303,15 @@ impl Search<'_> {
             format!("/category/{}", show::path_segment(&graph.category))
         });
         if let Some(score) = words.total(own) {
-            self.share((Kind::Graph, name.to_owned()), score, &graph.title, || {
-                format!("/compare/{name}")
-            });
+            let only = || format!("/graph/{host}/{name}");
+            let all = || format!("/compare/{name}");
+            self.share(
+                (Kind::Graph, name.to_owned()),
+                score,
+                &graph.title,
+                all,
+                Some(&only),
+            );
         }
         if of_host.any()
             && own.any()
@@ -326,9 +334,8 @@ impl Search<'_> {
             let page = || format!("/graph/{host}/{name}#f-{}", field.name);
             if let Some(score) = words.total(with_graph) {
                 let title = format!("{} of {name}", field.name);
-                self.share((Kind::Field, title), score, &field.label, || {
-                    format!("/compare/{name}")
-                });
+                let all = || format!("/compare/{name}");
+                self.share((Kind::Field, title), score, &field.label, all, Some(&page));
             } else if let Some(score) = words.total(with_graph.or(of_host)) {
                 self.keep(Hit {
                     kind: Kind::Field,
@@ -379,7 +386,7 @@ impl Search<'_> {
     /// Something that several hosts have under one name.
     fn offer_shared(&mut self, kind: Kind, name: &str, about: &str, path: impl FnOnce() -> String) {
         if let Some(score) = self.words.total(self.words.scores(name)) {
-            self.share((kind, name.to_owned()), score, about, path);
+            self.share((kind, name.to_owned()), score, about, path, None);
         }
     }
 
@@ -389,10 +396,12 @@ impl Search<'_> {
         score: u32,
         about: &str,
         path: impl FnOnce() -> String,
+        only: Option<&dyn Fn() -> String>,
     ) {
         let (kind, name) = key.clone();
         let shared = self.shared.entry(key).or_insert_with(|| Shared {
             hosts: 0,
+            only: only.map(|only| only()),
             hit: Hit {
                 kind,
                 name,
@@ -415,7 +424,15 @@ impl Search<'_> {
 
     fn best(self, limit: usize) -> Found {
         let mut hits = self.hits;
-        for Shared { hosts, mut hit } in self.shared.into_values() {
+        for shared in self.shared.into_values() {
+            let Shared {
+                hosts,
+                mut hit,
+                only,
+            } = shared;
+            if let Some(only) = only.filter(|_| hosts == 1) {
+                hit.path = only;
+            }
             let on = format!("on {hosts} host{}", if hosts == 1 { "" } else { "s" });
             hit.about = match (hit.about.as_str(), hit.kind) {
                 (_, Kind::Group) => on.replace("on ", ""),

@@ -29,10 +29,7 @@ struct Operation {
     refusals: &'static [u16],
 }
 
-const PAGE: [&str; 2] = [
-    "limit: count+ how many are wanted at most",
-    "after: text+ `next` of an earlier answer: those that follow",
-];
+const AFTER: &str = "after: text+ `next` of an earlier answer: those that follow";
 
 const fn get(
     path: &'static str,
@@ -88,8 +85,8 @@ const OPERATIONS: [Operation; 24] = [
         "/hosts",
         "All hosts by name",
         &[
-            PAGE[0],
-            PAGE[1],
+            "limit: 1..100000 how many are wanted at most",
+            AFTER,
             "group: GroupName those of a group, and of the groups below it",
             "state: HostState those in a state",
             "worst: Severity those whose worst check is so",
@@ -117,12 +114,12 @@ const OPERATIONS: [Operation; 24] = [
         &[
             "start: Moment the rows after this; a day before now unless said",
             "end: Moment the rows up to this; now unless said",
-            "resolution: count+ wanted seconds between rows",
+            "resolution: 1..31622400 wanted seconds between rows",
             "cf: Consolidation what a row is made of",
             "band: YesNo least and greatest beside the mean",
-            "earlier: text the same so much earlier: 1d, 1w, 1y",
+            "earlier: Earlier the same so much earlier: 1d, 1w, 1y",
             "trend: YesNo the straight line of least squares",
-            "forecast: text the trend so far ahead: 12h, 30d, 4w",
+            "forecast: Ahead the trend so far ahead: 12h, 30d, 4w",
             "billing: YesNo 95th percentile and total",
         ],
         "Data",
@@ -132,8 +129,8 @@ const OPERATIONS: [Operation; 24] = [
         "/incidents",
         "Open incidents, then closed ones, the newest first",
         &[
-            PAGE[0],
-            PAGE[1],
+            "limit: 1..500 how many are wanted at most",
+            AFTER,
             "state: IncidentState open or closed ones alone",
             "severity: Severity those whose worst severity was so",
             "host: HostName those with a cause on this host",
@@ -145,8 +142,8 @@ const OPERATIONS: [Operation; 24] = [
         "/checks",
         "All checks, with why each was or was not told",
         &[
-            PAGE[0],
-            PAGE[1],
+            "limit: 1..2000000 how many are wanted at most",
+            AFTER,
             "severity: Severity those of one severity",
             "host: HostName those of one host",
         ],
@@ -158,7 +155,7 @@ const OPERATIONS: [Operation; 24] = [
         "Everything that has the words in its name, by kind, the best first",
         &[
             "q!: text+ one to eight words, all of which must be found",
-            "limit: count+ how many of each kind are wanted at most",
+            "limit: 1..1000 how many of each kind are wanted at most",
         ],
         "Found",
         &[400],
@@ -262,13 +259,14 @@ const OPERATIONS: [Operation; 24] = [
 
 /// What bodies and answers hold: `NAME: TYPE, ...`, or words in quotes, one of which it is. `NAME?` may be missing.
 /// Types are those of [`kind`].
-const SHAPES: [(&str, &str); 47] = [
+const SHAPES: [(&str, &str); 48] = [
     ("Error", "error: text, code: text"),
     ("Severity", "'ok' 'unknown' 'warning' 'critical'"),
     ("HostState", "'pending' 'up' 'down' 'unreachable'"),
     ("IncidentState", "'open' 'closed'"),
     ("Consolidation", "'average' 'min' 'max'"),
     ("YesNo", "'yes' 'no'"),
+    ("Earlier", "'1d' '1w' '1y'"),
     (
         "Kind",
         "'host' 'group' 'graph' 'field' 'check' 'incident' 'plugin' 'category' 'view'",
@@ -384,8 +382,7 @@ const SHAPES: [(&str, &str); 47] = [
     ("AgentToken", "token: text"),
 ];
 
-/// A type: `text`, `number`, `count`, `yesno`, `any`, a shape, `[TYPE]`, `TYPE|null`; `text+` and `count+` are not empty or
-/// zero. Names of hosts and groups, and moments, are texts of a form of their own.
+/// A type: `text`, `number`, `count`, `LEAST..MOST`, `yesno`, `any`, a shape, `[TYPE]`, `TYPE|null`; `text+` is not empty. Names of hosts and groups, and moments, are texts of a form of their own.
 fn kind(text: &str) -> Value {
     if let Some(inner) = text.strip_suffix("|null") {
         return json!({ "anyOf": [kind(inner), { "type": "null" }] });
@@ -396,17 +393,20 @@ fn kind(text: &str) -> Value {
     {
         return json!({ "type": "array", "items": kind(inner) });
     }
+    if let Some((least, most)) = text.split_once("..") {
+        let bound = |text: &str| text.parse::<u64>().unwrap_or_default();
+        return json!({ "type": "integer", "minimum": bound(least), "maximum": bound(most) });
+    }
     match text {
         "text" => json!({ "type": "string" }),
         "text+" => json!({ "type": "string", "minLength": 1 }),
         "number" => json!({ "type": "number" }),
         "count" => json!({ "type": "integer", "minimum": 0 }),
-        "count+" => json!({ "type": "integer", "minimum": 1 }),
         "yesno" => json!({ "type": "boolean" }),
         "any" => json!({}),
-        "HostName" | "GroupName" => {
-            json!({ "type": "string", "minLength": 1, "maxLength": 200 })
-        }
+        "HostName" => json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$" }),
+        "GroupName" => json!({ "type": "string", "minLength": 1 }),
+        "Ahead" => json!({ "type": "string", "pattern": "^[1-9][0-9]{0,2}[hdw]$" }),
         "Moment" => json!({ "type": "string", "pattern": "^(now|-?[0-9]{1,10})$" }),
         shape => json!({ "$ref": format!("#/components/schemas/{shape}") }),
     }

@@ -166,7 +166,7 @@ async fn hung(page: Response, view: &View, next: &str, every: u32) -> Result<Res
     let head = format!("<head>\n<meta http-equiv=\"refresh\" content=\"{every};url={next}\">");
     let html = html
         .replacen("<head>", &head, 1)
-        .replacen("<body ", "<body class=\"wall\" ", 1)
+        .replacen("<body ", "<body class=\"on-wall\" ", 1)
         .replace("href=\"?", &format!("href=\"{path}?"));
     parts.headers.remove(ETAG);
     parts.headers.remove(CONTENT_LENGTH);

@@ -188,3 +188,13 @@ fn parts_of_a_list_are_the_list() {
         assert!(all.len() > 2, "{path}");
     }
 }
+
+#[test]
+fn a_body_that_is_too_large_is_refused_as_all_else_is() {
+    let large = "x".repeat(70_000);
+    let answer = super::send(site(), Method::POST, "/api/v1/comments", &[], &large);
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json()["code"]),
+        (413, &"too_large".into())
+    );
+}

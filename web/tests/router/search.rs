@@ -105,7 +105,7 @@ fn the_wall_shows_one_view_after_the_other_without_a_script() {
         "{}",
         first.text()
     );
-    assert!(first.text().contains("<body class=\"wall\""));
+    assert!(first.text().contains("<body class=\"on-wall\""));
     assert!(
         !first.text().contains("href=\"?"),
         "links are as on the page itself"
