@@ -146,7 +146,6 @@ pub enum Effect {
 /// A problem that waits for news of what it needs.
 #[derive(Clone, Debug, PartialEq)]
 struct Waiting {
-    since: Timestamp,
     until: Timestamp,
     on: Option<CheckName>,
 }
@@ -204,6 +203,8 @@ struct Check {
     was_in: Option<u64>,
     /// The incident that explained it and does not any more, though it has not been ok since.
     left: Option<u64>,
+    /// Since when it waits for news of what it needs.
+    waits_since: Option<Timestamp>,
     /// What a Nagios check said last.
     said: String,
 }

@@ -118,6 +118,7 @@ impl Engine {
         let (next, transition) = check.state.step(patience, verdict, at);
         let changed = next != check.state;
         let began = next.onset.filter(|_| check.state.onset.is_none());
+        let is_first = check.state.since.is_none() && next.since.is_some();
         check.state = next;
         if next.severity.is_ok() {
             check.left = None;
@@ -134,6 +135,15 @@ impl Engine {
         }
         if changed {
             self.wake(name);
+        }
+        if is_first && transition.is_none() {
+            self.count_member(name, now);
+        }
+        if changed && transition.is_none() && next.severity.is_ok() {
+            // An incident that awaited what would come of a suspicion need not any longer.
+            let incident = self.check(name).and_then(|check| check.incident);
+            self.deadlines
+                .extend(incident.map(|id| (self.mark(now), id)));
         }
         self.follow(name, patience, transition, late, now);
     }

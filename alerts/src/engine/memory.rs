@@ -5,6 +5,7 @@
 //! began only when the outage was nearly over is released at once.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use ravenry_plugins::timestamp::Timestamp;
 
@@ -17,6 +18,9 @@ use crate::incident::Incident;
 use crate::notice::Kind;
 use crate::rule::ContactName;
 use crate::severity::Severity;
+
+/// How often an incident in which something changes is looked at.
+pub(super) const LOOK: Duration = Duration::from_secs(30);
 
 impl Engine {
     /// A result was judged: brings the check's incident up to date, or finds it one.
@@ -92,15 +96,25 @@ impl Engine {
         self.to_review.insert(id);
     }
 
-    /// How bad the causes of an incident are now; notes when the last one became ok, and when one failed again.
-    pub(super) fn weigh(&mut self, id: u64, now: Timestamp) {
+    /// How bad the causes of an incident are now, given that none has become worse than `most`; notes when the last one
+    /// became ok, and when one failed again.
+    pub(super) fn weigh(&mut self, id: u64, most: Severity, now: Timestamp) {
         let Some(incident) = self.incidents.get(&id) else {
             return;
         };
-        let worst = incident
-            .causes()
-            .filter_map(|name| self.check(name).map(|check| (check.state.severity, name)))
-            .max_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(a.1)));
+        let most = most.max(incident.severity);
+        let mut worst: Option<(Severity, &CheckName)> = None;
+        // Those that come back in order of their names are at the front: of thousands, few are looked at each time.
+        for name in std::iter::once(&incident.cause).chain(incident.folded.iter().rev()) {
+            let severity = self.check(name).map(|check| check.state.severity);
+            if let Some(severity) = severity.filter(|it| worst.is_none_or(|(worst, _)| *it > worst))
+            {
+                worst = Some((severity, name));
+                if severity == most {
+                    break;
+                }
+            }
+        }
         let severity = worst.map_or(Severity::Ok, |(severity, _)| severity);
         let summary = worst.map_or_else(String::new, |(_, name)| self.summary(name));
         let Some(incident) = self.incidents.get_mut(&id) else {
@@ -129,7 +143,7 @@ impl Engine {
         let is_held = self.incidents.get(&id).is_some_and(is_held);
         let severity = |engine: &Self| engine.incidents.get(&id).map(|it| it.severity);
         if let Some(transition) = transition {
-            self.weigh(id, now);
+            self.weigh(id, transition.to, now);
             if transition.to.is_ok() {
                 self.settle_from(id, now);
             }
@@ -175,12 +189,26 @@ impl Engine {
 
     /// Something of an incident is well again: looks at it now, and when what hangs on that has had its time.
     fn settle_from(&mut self, id: u64, now: Timestamp) {
-        self.deadlines.insert((now, id));
+        self.deadlines.insert((self.mark(now), id));
         let has_dependents = |it: &Incident| !it.explains.is_empty();
         if self.incidents.get(&id).is_some_and(has_dependents) {
-            self.deadlines.insert((now + self.rules.step, id));
-            self.deadlines.insert((now + self.rules.memory.settle, id));
+            self.deadlines
+                .insert((self.mark(now + self.rules.step), id));
+            let settled = now + self.rules.memory.settle;
+            self.deadlines.insert((self.mark(settled), id));
         }
+    }
+
+    /// When an incident is looked at, at the earliest, for what is to be done at this time: at full and half minutes only. So
+    /// thousands of changes at once cost few looks, and after a restart it is looked at when it would have been.
+    pub(super) fn mark(&self, at: Timestamp) -> Timestamp {
+        if self.rules.memory.all_clear.is_zero() {
+            return at;
+        }
+        let look = i64::try_from(LOOK.as_micros()).unwrap_or(i64::MAX);
+        let beyond = at.micros().rem_euclid(look);
+        let wait = if beyond == 0 { 0 } else { look - beyond };
+        at + Duration::from_micros(wait.unsigned_abs())
     }
 
     /// Releases what has had its time, and ends the incident when all has been well for long enough.
@@ -222,14 +250,23 @@ impl Engine {
         match quiet {
             // One that begins to fail again is awaited.
             Some((_, at)) if at <= now && self.is_suspect(id) => {
-                let at = now + self.rules.step;
+                let at = now + LOOK / 2;
                 next = Some(next.map_or(at, |next| next.min(at)));
             }
             Some((over, at)) if at <= now => return self.close(id, Kind::Recovery, over, now),
             Some((_, at)) => next = Some(next.map_or(at, |next| next.min(at))),
             None => {}
         }
-        self.deadlines.extend(next.map(|at| (at, id)));
+        if self
+            .incidents
+            .get(&id)
+            .is_some_and(|it| !it.explains.is_empty())
+        {
+            // What it explains may be explained no longer by things that happen elsewhere.
+            let at = now + LOOK / 2;
+            next = Some(next.map_or(at, |next| next.min(at)));
+        }
+        self.deadlines.extend(next.map(|at| (self.mark(at), id)));
         self.to_review.insert(id);
     }
 
@@ -250,7 +287,7 @@ impl Engine {
             return false;
         };
         let heard = check.last >= check.state.since || !check.state.severity.is_unknown();
-        heard || self.rules.memory.settle > std::time::Duration::ZERO
+        heard || self.rules.memory.settle > Duration::ZERO
     }
 
     /// When a check has had its time to come back; nothing while what it needs is bad.
@@ -371,8 +408,8 @@ impl Engine {
             }
         }
         self.attach(name, None);
-        self.weigh(id, now);
-        self.deadlines.insert((now, id));
+        self.weigh(id, Severity::Ok, now);
+        self.deadlines.insert((self.mark(now), id));
     }
 
     fn remove_check(&mut self, name: &CheckName) {

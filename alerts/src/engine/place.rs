@@ -61,8 +61,6 @@ struct Failure {
     since: Timestamp,
     /// Whether an incident whose cause is over still counts.
     settling: bool,
-    /// The incident that has let go of it: it explains nothing any more.
-    left: Option<u64>,
 }
 
 impl Failure {
@@ -131,8 +129,8 @@ impl Engine {
         let failure = Failure {
             onset: check.state.onset.unwrap_or(since),
             since,
-            settling,
-            left: check.left,
+            // What an incident has let go of is explained by nothing that is well.
+            settling: settling && check.left.is_none(),
         };
         self.explain(name, failure, 0)
     }
@@ -177,10 +175,9 @@ impl Engine {
             spell.filter(|spell| failure.settling && failure.comes_of(*spell, self))
         {
             match self.remembered(check) {
-                Some(incident) if failure.left == Some(incident.id) => {}
                 Some(incident) => return Some(Explanation::By(incident.id)),
                 // It was bad too shortly to count; what came of it may last a little longer.
-                None if failure.left.is_none() && spell.from < spell.to => {
+                None if spell.from < spell.to => {
                     return Some(Explanation::Open(vec![master.clone()], 2));
                 }
                 None => {}
@@ -278,7 +275,7 @@ impl Engine {
             self.stop_waiting(name);
             return;
         }
-        let first = self.waiting.get(name).map_or(now, |waiting| waiting.since);
+        let first = check.waits_since.unwrap_or(now);
         let explanation = match self.lost_with(name) {
             Some(id) => Explanation::By(id),
             None => self.explanation(name, true),
@@ -350,7 +347,9 @@ impl Engine {
     }
 
     fn wait(&mut self, name: &CheckName, since: Timestamp, until: Timestamp, on: Vec<CheckName>) {
-        self.stop_waiting(name);
+        if let Some(waiting) = self.waiting.remove(name) {
+            self.waits.remove(&(waiting.until, name.clone()));
+        }
         self.waits.insert((until, name.clone()));
         let first_on = on.first().cloned();
         for master in on {
@@ -358,11 +357,20 @@ impl Engine {
             waiting.insert(name.clone());
         }
         let waiting = super::Waiting {
-            since,
             until,
             on: first_on,
         };
         self.waiting.insert(name.clone(), waiting);
+        self.note_wait(name, Some(since));
+    }
+
+    pub(super) fn note_wait(&mut self, name: &CheckName, since: Option<Timestamp>) {
+        if let Some(check) = self.check_mut(name)
+            && check.waits_since != since
+        {
+            check.waits_since = since;
+            self.changed.insert(RecordKey::Check(name.clone()));
+        }
     }
 
     /// It may stay listed under what it waited for: being placed again changes nothing then.
@@ -370,6 +378,7 @@ impl Engine {
         if let Some(waiting) = self.waiting.remove(name) {
             self.waits.remove(&(waiting.until, name.clone()));
         }
+        self.note_wait(name, None);
     }
 
     /// An incident of readings that were lost together: the plugin behind the graph is the cause.
@@ -398,7 +407,7 @@ impl Engine {
         }
         self.changed.insert(RecordKey::Incident(id));
         self.attach(name, Some(id));
-        self.deadlines.insert((now, id));
+        self.deadlines.insert((self.mark(now), id));
     }
 
     /// The open incident of problems that began with this one.
@@ -440,13 +449,21 @@ impl Engine {
 
     fn fold(&mut self, id: u64, name: &CheckName, now: Timestamp) {
         let onset = self.onset(name, now);
-        if let Some(incident) = self.incidents.get_mut(&id) {
-            incident.folded.insert(name.clone());
-            incident.grew = incident.grew.max(onset);
-        }
+        let severity = self.check(name).map(|check| check.state.severity);
+        let severity = severity.unwrap_or_default();
+        let Some(incident) = self.incidents.get_mut(&id) else {
+            return;
+        };
+        incident.folded.insert(name.clone());
+        incident.grew = incident.grew.max(onset);
+        let is_told = !incident.told.is_empty() && severity <= incident.severity;
         self.attach(name, Some(id));
-        self.weigh(id, now);
-        self.to_review.insert(id);
+        self.weigh(id, severity, now);
+        if is_told {
+            self.deadlines.insert((self.mark(now), id));
+        } else {
+            self.to_review.insert(id);
+        }
     }
 
     pub(super) fn onset(&self, name: &CheckName, now: Timestamp) -> Timestamp {

@@ -87,6 +87,9 @@ pub struct CheckRecord {
     /// The incident that explained it and does not any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     left: Option<u64>,
+    /// Since when it waits for news of what it needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    waits_since: Option<Timestamp>,
     /// What a Nagios check said last.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     said: String,
@@ -202,6 +205,7 @@ impl Engine {
             incident: check.incident,
             was_in: check.was_in,
             left: check.left,
+            waits_since: check.waits_since,
             said: check.said.clone(),
             interval: self.interval_of(name),
             spoken_of_by,
@@ -219,6 +223,7 @@ impl Engine {
             incident: record.incident,
             was_in: record.was_in,
             left: record.left,
+            waits_since: record.waits_since,
             said: record.said.clone(),
         };
         let rules = Arc::clone(&self.rules);
@@ -276,23 +281,28 @@ impl Engine {
         let incidents: Vec<Incident> = self.incidents.values().cloned().collect();
         for incident in &incidents {
             self.index(incident);
-            self.deadlines.insert((now, incident.id));
+            self.deadlines.insert((self.mark(now), incident.id));
+            self.to_review.insert(incident.id);
+            let after = self.rules.memory.update_after;
+            let updates = incident.told.values().map(|told| told.first + after);
+            let updates = updates.filter(|at| *at > now);
+            self.deadlines.extend(updates.map(|at| (at, incident.id)));
         }
         for name in self.all_checks() {
             let Some(check) = self.check(&name) else {
                 continue;
             };
             let (state, incident) = (check.state, check.incident);
+            let waited = check.waits_since.is_some();
             if let Some(onset) = state.onset {
                 self.recent.insert((onset, name.clone()));
             }
-            if !state.severity.is_ok() && incident.is_none() && state.suspect == 0 {
+            if waited {
+                self.to_place.insert(name, false);
+            } else if !state.severity.is_ok() && incident.is_none() && state.suspect == 0 {
                 let until = now + self.rules.memory.hold;
-                let waiting = super::Waiting {
-                    since: now,
-                    until,
-                    on: None,
-                };
+                self.note_wait(&name, Some(now));
+                let waiting = super::Waiting { until, on: None };
                 self.waiting.insert(name.clone(), waiting);
                 self.waits.insert((until, name));
             }

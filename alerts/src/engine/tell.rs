@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ravenry_plugins::name::{GraphName, HostName};
 use ravenry_plugins::timestamp::Timestamp;
 
+use super::memory::LOOK;
 use super::place::Explanation;
 use super::{Check, Effect, Engine, RecordKey};
 use crate::address::Address;
@@ -41,7 +42,11 @@ impl Engine {
                 break;
             }
             self.deadlines.pop_first();
-            self.tend(incident, now);
+            if at == self.mark(at) {
+                self.tend(incident, now);
+            } else {
+                self.to_review.insert(incident);
+            }
         }
         self.place_all(now);
         for id in std::mem::take(&mut self.to_review) {
@@ -84,11 +89,17 @@ impl Engine {
         let Some(mut incident) = self.incidents.remove(&id) else {
             return;
         };
-        let before = incident.clone();
+        // Its members may be thousands, and asking changes none of them.
+        let asked = |it: &Incident| (it.told.clone(), it.not_told.clone(), it.due);
+        let before = asked(&incident);
         if !incident.severity.is_ok() {
             self.ask_about(&mut incident, now);
         }
-        if incident != before || !self.kept.contains(&id) {
+        let explained = |it: &Reason| matches!(it, Reason::Explained { .. });
+        if incident.not_told.values().any(explained) {
+            self.deadlines.insert((self.mark(now + LOOK / 2), id));
+        }
+        if asked(&incident) != before || !self.kept.contains(&id) {
             self.kept.insert(id);
             self.changed.insert(RecordKey::Incident(id));
         }
