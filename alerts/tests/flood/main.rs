@@ -4,6 +4,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "in a test a panic is a failure with its place"
 )]
 
@@ -13,15 +14,18 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
+use ravenry_alerts::simulation::score::Ideal;
 use ravenry_alerts::simulation::{Event, Scenario, run};
 
 mod kinds;
 mod outage;
+mod promise;
 mod score;
+mod steps;
 
 use kinds::KINDS;
 use outage::{Outage, Random};
-use score::{Ideal, judge};
+use score::judge;
 
 const ALL: [&str; 10] = [
     "ack_worse",
@@ -279,4 +283,57 @@ fn outages_that_are_made_up_are_told_as_a_person_would_want() {
         faults.len(),
         faults.join("\n")
     );
+}
+
+#[test]
+fn what_lasts_is_told_and_a_restart_anywhere_changes_nothing() {
+    let seeds = match std::env::var("RAVENRY_SEEDS") {
+        Ok(_) => seeds(),
+        Err(_) => 1..=40,
+    };
+    let broken: Vec<String> = seeds.filter_map(promise::broken).collect();
+    assert!(
+        broken.is_empty(),
+        "{} are broken\n{}",
+        broken.len(),
+        broken.join("\n")
+    );
+}
+
+/// Random lives in which something was wrong once.
+#[test]
+fn what_was_found_in_a_random_life_stays_mended() {
+    for (seed, what) in [
+        (
+            132,
+            "two incidents handed a check to and fro, and time stood still",
+        ),
+        (69, "a quorum counted only members that had failed before"),
+        (
+            97,
+            "after a restart a problem was told before the news that it waited for",
+        ),
+        (
+            16,
+            "after a restart an all-clear did not await what came of a suspicion",
+        ),
+        (
+            172,
+            "what nothing explained any more was told only after a restart",
+        ),
+        (
+            278,
+            "what became worse while it was explained was told only after a restart",
+        ),
+        (479, "after a restart an update came late"),
+    ] {
+        let broken = promise::broken(seed);
+        assert!(broken.is_none(), "{what}: {}", broken.unwrap_or_default());
+    }
+}
+
+#[test]
+fn soft_and_hard_are_as_in_nagios_own_test() {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/flood"));
+    steps::check(&fs::read_to_string(folder.join("nagios-service-steps.jsonl")).unwrap());
 }

@@ -5,10 +5,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use ravenry_alerts::simulation::score::{Ideal, Want};
 use ravenry_alerts::simulation::{Event, Scenario};
 use serde_json::{Value, json};
-
-use crate::score::{Ideal, Want};
 
 /// A host's own check (`None`) or one of its services.
 pub(crate) type Object = (String, Option<String>);
@@ -333,7 +332,8 @@ impl Outage {
             });
             writeln!(events, "{line}").unwrap();
         }
-        let ideal = self.ideal.as_json(&self.name);
+        let mut ideal = serde_json::to_value(&self.ideal).unwrap();
+        ideal["scenario"] = json!(self.name);
         vec![
             ("topology.json", format!("{:#}", self.topology())),
             ("actions.jsonl", self.actions()),
