@@ -3,6 +3,8 @@
 //! The whole engine runs, with the outbox behind it. At a restart both are made anew from their rows, which go through the
 //! form in which the collector stores them; a crash leaves only what had been stored as it changed.
 
+pub mod score;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
