@@ -36,6 +36,7 @@ use crate::rate::{Previous, Scale};
 use crate::rule::{CheckSpec, ContactName, DownAfter, HostSpec, Rules};
 
 mod desk;
+mod explain;
 mod judge;
 mod memory;
 mod place;

@@ -172,6 +172,25 @@ pub enum Reason {
 }
 
 impl Gate {
+    /// One to three words for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Muted => "muted",
+            Self::MutedByHand => "muted by hand",
+            Self::Downtime => "downtime",
+            Self::Dependency => "explained by another",
+            Self::Settling => "fresh readings",
+            Self::QuorumMember => "quorum",
+            Self::Acknowledged => "acknowledged",
+            Self::ContactSeverity => "severity",
+            Self::AlreadyTold => "already told",
+            Self::CheckPeriod => "hours of the check",
+            Self::ContactPeriod => "hours of the contact",
+            Self::Budget => "budget",
+        }
+    }
+
     /// Whether it is about the incident, not about one contact: while it holds, nothing escalates.
     #[must_use]
     pub fn is_for_everybody(self) -> bool {

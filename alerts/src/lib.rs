@@ -14,6 +14,7 @@ pub mod channel;
 pub mod check;
 pub mod engine;
 pub mod escalation;
+pub mod explain;
 pub mod gate;
 pub mod incident;
 pub mod link;

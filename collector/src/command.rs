@@ -1,6 +1,7 @@
 //! The commands of `ravenry`, each declared once: help, man page and completion come from here.
 
 pub(crate) mod check_config;
+pub(crate) mod explain;
 pub(crate) mod operate;
 pub(crate) mod remote;
 pub(crate) mod rrd;
@@ -88,6 +89,8 @@ enum Command {
     },
     /// Show what is wrong now, who was told, and what is quiet
     Status(status::Status),
+    /// Say why somebody was told of something or not, now or at a time in the past
+    Explain(explain::Explain),
     /// Acknowledge an incident: nobody is told of it again unless it becomes worse or wider
     Ack(operate::Ack),
     /// Announce, list and end downtimes
@@ -135,6 +138,7 @@ pub(crate) fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::CheckConfig(check)) => Ok(check.run()),
         Some(Command::Rrd { arguments }) => Ok(rrd::run(&arguments)),
         Some(Command::Status(status)) => status.run(),
+        Some(Command::Explain(explain)) => explain.run(),
         Some(Command::Ack(ack)) => ack.run(),
         Some(Command::Downtime(downtime)) => downtime.run(),
         Some(Command::Comment(comment)) => comment.run(),

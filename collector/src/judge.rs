@@ -36,6 +36,7 @@ use tokio::task::{self, JoinSet};
 use tracing::{debug, error, info, warn};
 
 mod deliver;
+mod explain;
 mod log;
 mod table;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ravenry_alerts::action::{Action, Done, Refusal};
 use ravenry_alerts::availability::Times;
 use ravenry_alerts::check::CheckName;
+use ravenry_alerts::explain::Explained;
 use ravenry_alerts::log::LogEntry;
 use ravenry_alerts::notice::clock_time;
 use ravenry_alerts::outbox::LedgerEntry;
@@ -266,6 +267,10 @@ impl Source for LocalSource {
                 Err(error) => Err(Refusal::Unavailable(error.to_string())),
             }
         })
+    }
+
+    fn explain(&self, of: &str, at: Option<Timestamp>) -> Result<Explained, Refusal> {
+        self.judge.explain(of, at)
     }
 
     fn downtimes(&self) -> Vec<Downtime> {

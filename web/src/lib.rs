@@ -173,6 +173,7 @@ fn api() -> Router<Arc<Site>> {
         .route("/hosts/{host}/graphs/{graph}/data", get(api::data::answer))
         .route("/incidents", get(api::incidents::answer))
         .route("/checks", get(api::checks::answer))
+        .route("/explain", get(api::explain::answer))
         .route("/search", get(api::search::answer))
         .route("/events", get(api::events::answer))
         .route("/openapi.json", get(api::description::answer))

@@ -10,6 +10,7 @@ use ravenry_alerts::action::{Action, Done, Refusal};
 use ravenry_alerts::availability::Times;
 use ravenry_alerts::check::CheckName;
 pub use ravenry_alerts::engine::CheckView;
+use ravenry_alerts::explain::Explained;
 use ravenry_alerts::log::LogEntry;
 use ravenry_alerts::outbox::LedgerEntry;
 use ravenry_alerts::quiet::{Acknowledgement, Comment, Downtime, Mute};
@@ -93,6 +94,17 @@ pub trait Source: Send + Sync {
     fn notify_test(&self, contact: String) -> Pending {
         let why = format!("nobody can be told from here, so {contact} cannot");
         Box::pin(async { Err(Refusal::Unavailable(why)) })
+    }
+
+    /// How a check, an incident or a person stands, and why: `12`, `web1/df/root`, `ops`; `at` a time in the past by what is
+    /// remembered up to then.
+    ///
+    /// # Errors
+    /// When there is nothing of that name.
+    fn explain(&self, of: &str, at: Option<Timestamp>) -> Result<Explained, Refusal> {
+        let _ = at;
+        let why = format!("nothing is remembered here, so nothing of {of}");
+        Err(Refusal::Unavailable(why))
     }
 
     /// The downtimes that are announced or run.

@@ -66,6 +66,12 @@ impl Engine {
         })
     }
 
+    /// Whether there is such a check.
+    #[must_use]
+    pub fn is_known(&self, name: &CheckName) -> bool {
+        self.check(name).is_some()
+    }
+
     /// Whether the host is heard of.
     #[must_use]
     pub fn host_state(&self, name: &HostName) -> HostState {
@@ -93,7 +99,7 @@ impl Engine {
         self.incidents.values()
     }
 
-    fn snapshot(&self, name: CheckName) -> Option<CheckView> {
+    pub(super) fn snapshot(&self, name: CheckName) -> Option<CheckView> {
         let check = self.check(&name)?;
         let spec = check.judged_by.as_ref().map(|by| &by.spec);
         Some(CheckView {

@@ -11,6 +11,7 @@ use ravenry_alerts::log::{Happening, LogEntry};
 use ravenry_alerts::notice::{Notice, NoticeKey};
 use ravenry_alerts::outbox::{LedgerEntry, LedgerEvent, Pending};
 use ravenry_alerts::quiet::Downtime;
+use ravenry_plugins::name::HostName;
 use ravenry_plugins::timestamp::Timestamp;
 use ravenry_web::source::{IncidentView, LogQuery};
 use rusqlite::{Connection, OpenFlags, Transaction, params};
@@ -61,6 +62,9 @@ const PAST_DOWNTIMES_MAX: i64 = 20_000;
 
 /// For so long it is counted how often a check has been the cause of an incident.
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
+
+/// Entries of the log that answer one question, the last ones.
+const LOG_ASKED: i64 = 500;
 
 /// Ledger entries that are shown of one incident.
 const TOLD_MAX: i64 = 200;
@@ -386,6 +390,31 @@ impl Reader {
             "log",
             sql,
             params![before, host, incident, limit],
+        )
+    }
+
+    /// The last entries of the log up to then, of a host or an incident only where one is named, in the order of time.
+    pub(super) fn log_until(
+        &self,
+        host: Option<&HostName>,
+        incident: Option<u64>,
+        until: Timestamp,
+    ) -> Result<Vec<LogEntry>, JudgeError> {
+        let sql = "SELECT body FROM (SELECT id, body FROM log WHERE at <= ?1 AND (?2 IS NULL OR host = ?2)
+            AND (?3 IS NULL OR incident = ?3) ORDER BY id DESC LIMIT ?4) ORDER BY id";
+        let (host, incident) = (host.map(HostName::as_str), incident.map(number));
+        let asked = params![until.seconds(), host, incident, LOG_ASKED];
+        rows(&self.connection, "log", sql, asked)
+    }
+
+    /// What the ledger has of an incident, oldest first.
+    pub(super) fn told(&self, incident: u64) -> Result<Vec<LedgerEntry>, JudgeError> {
+        let sql = "SELECT body FROM (SELECT id, body FROM ledger WHERE incident = ? ORDER BY id DESC LIMIT ?) ORDER BY id";
+        rows(
+            &self.connection,
+            "ledger",
+            sql,
+            [number(incident), TOLD_MAX],
         )
     }
 

@@ -528,3 +528,49 @@ async fn what_happened_is_logged_and_counted_across_a_restart() {
     .await
     .unwrap();
 }
+
+#[tokio::test]
+async fn why_somebody_was_told_is_explained_now_and_for_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state.db");
+    let mut hook = Hook::listen(&[200]).await;
+    let running = Running::start(&file, &hook.url).await;
+    let before = clock::now() - Duration::from_secs(3600);
+    let batch = vec![reading(99.0, 1), reading(99.1, 2)];
+    running.judge.readings(batch, clock::now()).await.unwrap();
+    hook.requests(1).await;
+
+    let judge = running.judge.clone();
+    let asked = task::spawn_blocking(move || {
+        let known = Action::Acknowledge {
+            on: "1".parse().unwrap(),
+            comment: String::new(),
+            expires: None,
+        };
+        judge.act("dora", known).unwrap();
+        let explain =
+            |of: &str, at| serde_json::to_string(&judge.explain(of, at).unwrap()).unwrap();
+        let check = |of: &str, expect: &[&str]| {
+            let said = explain(of, None);
+            for part in expect {
+                assert!(said.contains(part), "{of}: expected {part:?}, found {said}");
+            }
+        };
+        let acknowledged = "not told now: acknowledged by dora";
+        let led = "web1/df/root went from ok to critical";
+        check("web1/df/root", &["is critical since", acknowledged, led]);
+        check("1", &["incident 1 is critical", acknowledged]);
+        check("ops", &["\"contact ops\"", acknowledged]);
+        check("contact:unreachable", &["wants to hear of nothing"]);
+        let then = explain("web1/df/root", Some(before));
+        assert!(
+            then.contains("no change of web1/df/root is remembered"),
+            "{then}"
+        );
+        for unknown in ["7", "web1/df/x", "nobody", "a/b/c/d"] {
+            assert!(judge.explain(unknown, None).is_err(), "{unknown}");
+        }
+    });
+    asked.await.unwrap();
+    running.stop().await;
+}

@@ -80,7 +80,7 @@ const fn delete(path: &'static str, summary: &'static str) -> Operation {
 }
 
 /// Everything that may be asked, in the order of docs/api.md.
-const OPERATIONS: [Operation; 24] = [
+const OPERATIONS: [Operation; 26] = [
     get(
         "/hosts",
         "All hosts by name",
@@ -159,6 +159,16 @@ const OPERATIONS: [Operation; 24] = [
         ],
         "Found",
         &[400],
+    ),
+    get(
+        "/explain",
+        "Why somebody was told of something or not, now or at a time in the past",
+        &[
+            "of!: text+ an incident's number, HOST, HOST/CHECK, HOST/GRAPH/FIELD or a contact's name",
+            "at: Moment as of then; now unless said",
+        ],
+        "Explained",
+        &[400, 404],
     ),
     get(
         "/events",
@@ -259,7 +269,7 @@ const OPERATIONS: [Operation; 24] = [
 
 /// What bodies and answers hold: `NAME: TYPE, ...`, or words in quotes, one of which it is. `NAME?` may be missing.
 /// Types are those of [`kind`].
-const SHAPES: [(&str, &str); 48] = [
+const SHAPES: [(&str, &str); 52] = [
     ("Error", "error: text, code: text"),
     ("Severity", "'ok' 'unknown' 'warning' 'critical'"),
     ("HostState", "'pending' 'up' 'down' 'unreachable'"),
@@ -370,6 +380,16 @@ const SHAPES: [(&str, &str); 48] = [
         "comment: text, expires?: number|null, for?: number|null",
     ),
     ("NewTest", "contact: text"),
+    (
+        "Explained",
+        "of: text, at: number, said: [text], people: [Judged], events: [Happened]",
+    ),
+    (
+        "Judged",
+        "incident: count, contact: text, said: text, gates: [GateSaid]",
+    ),
+    ("GateSaid", "gate: text, holds: yesno, said: text"),
+    ("Happened", "at: number, said: text"),
     (
         "Batch",
         "version: count, host: text, graphs?: [any], series?: any, samples?: any, verdicts?: [any], runs?: [any], key?: any",

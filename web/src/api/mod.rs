@@ -8,6 +8,7 @@ pub(crate) mod checks;
 pub(crate) mod data;
 pub(crate) mod description;
 pub(crate) mod events;
+pub(crate) mod explain;
 pub(crate) mod graph;
 pub(crate) mod host;
 pub(crate) mod hosts;
