@@ -138,6 +138,7 @@ fn answers_hold_what_it_says() {
             continue;
         }
         let queries: &[&str] = match path.as_str() {
+            "/api/v1/explain" => &["?of=42", "?of=ops&at=-3600"],
             "/api/v1/search" => &["?q=web", "?q=df"],
             "/api/v1/hosts" => &["", "?limit=2", "?state=up&limit=1&after=db-1"],
             "/api/v1/incidents" => &["", "?limit=1", "?state=open"],

@@ -7,7 +7,9 @@ use std::time::Duration;
 use ravenry_alerts::action::{Action, Done, Refusal, Subject};
 use ravenry_alerts::availability::Times;
 use ravenry_alerts::check::CheckName;
+use ravenry_alerts::explain::{Explained, GateSaid, Happened, Judged};
 use ravenry_alerts::log::{Happening, LogEntry};
+use ravenry_alerts::rule::ContactName;
 use ravenry_alerts::severity::{HostState, Severity};
 use ravenry_plugins::declaration::{Attributes, Declaration, FieldDeclaration};
 use ravenry_plugins::graph::{Graph, Kind};
@@ -151,6 +153,29 @@ impl Source for Fake {
         incidents
             .map(|incident| (incident.clone(), incident.id))
             .collect()
+    }
+
+    fn explain(&self, of: &str, at: Option<Timestamp>) -> Result<Explained, Refusal> {
+        let gate = GateSaid {
+            gate: "muted",
+            holds: false,
+            said: "lets it pass".to_owned(),
+        };
+        let judged = Judged {
+            incident: 42,
+            contact: ContactName::new("ops"),
+            said: "to be told now".to_owned(),
+            gates: vec![gate],
+        };
+        let at = at.unwrap_or(self.now());
+        let said = "it began".to_owned();
+        Ok(Explained {
+            of: of.to_owned(),
+            at,
+            said: vec!["it is so".to_owned()],
+            people: vec![judged],
+            events: vec![Happened { at, said }],
+        })
     }
 
     fn act(&self, by: &str, action: Action) -> Result<Done, Refusal> {
