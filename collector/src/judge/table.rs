@@ -379,10 +379,7 @@ impl Reader {
         let sql = "SELECT id, body FROM log WHERE id < ?1 AND (?2 IS NULL OR host = ?2)
             AND (?3 IS NULL OR incident = ?3) ORDER BY id DESC LIMIT ?4";
         let before = query.before.map_or(i64::MAX, number);
-        let host = query
-            .host
-            .as_ref()
-            .map(ravenry_plugins::name::HostName::as_str);
+        let host = query.host.as_ref().map(HostName::as_str);
         let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
         let incident = query.incident.map(number);
         numbered(
