@@ -118,6 +118,8 @@ pub struct FieldRule {
     pub warning: Option<Limit>,
     /// When it is critical.
     pub critical: Option<Limit>,
+    /// When a problem is over.
+    pub recover: Option<Recover>,
     /// Results in a row before a worse severity counts.
     pub attempts: Option<u32>,
     /// Unknown readings in a row before it is unknown.
@@ -172,6 +174,15 @@ pub enum Limit {
     Range(Range),
     /// None, whatever the plugin says.
     Off,
+}
+
+/// When a problem of a field is over, beside its being within its thresholds again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Recover {
+    /// Its value lies within the threshold by this part of it.
+    Part(f64),
+    /// Its value lies within this range.
+    Within(Range),
 }
 
 /// How long a host may be silent.
@@ -251,6 +262,8 @@ pub struct CheckSpec {
     pub warning: Option<Range>,
     /// When it is critical; asked first.
     pub critical: Option<Range>,
+    /// When a problem is over; `None` is as soon as no threshold is violated.
+    pub recover: Option<Recover>,
     /// How many results it takes.
     pub patience: Patience,
     /// How long it may be missing; `None` is [`Rules::field_steps`] steps.
@@ -284,6 +297,7 @@ impl Rules {
         let mut spec = CheckSpec {
             warning: field.warning,
             critical: field.critical,
+            recover: None,
             patience: self.patience,
             freshness: None,
             judged_in: None,
@@ -309,6 +323,7 @@ impl Rules {
         let mut spec = CheckSpec {
             warning: None,
             critical: None,
+            recover: None,
             patience: self.patience,
             freshness: None,
             judged_in: None,
@@ -411,6 +426,7 @@ impl FieldRule {
         if let Some(limit) = self.critical {
             spec.critical = limit.range();
         }
+        spec.recover = self.recover.or(spec.recover);
         spec.patience.attempts = self.attempts.unwrap_or(spec.patience.attempts);
         spec.patience.unknown_limit = self.unknown_limit.unwrap_or(spec.patience.unknown_limit);
         spec.freshness = self.freshness.or(spec.freshness);
@@ -474,6 +490,35 @@ impl CheckSpec {
             Verdict::Warning
         } else {
             Verdict::Ok
+        }
+    }
+
+    /// What a value is of a check that has been `held`: a problem is over only when it is over by what [`Self::recover`] asks.
+    #[must_use]
+    pub fn judge_held(&self, value: f64, held: Severity) -> Verdict {
+        let verdict = self.judge(value);
+        let is_problem = matches!(held, Severity::Warning | Severity::Critical);
+        let stays = |range: Option<Range>, part: f64| {
+            range.is_some_and(|range| range.tightened(part).violated_by(value))
+        };
+        match (self.recover, verdict) {
+            (Some(Recover::Part(part)), Verdict::Ok | Verdict::Warning)
+                if held == Severity::Critical && stays(self.critical, part) =>
+            {
+                Verdict::Critical
+            }
+            (Some(Recover::Part(part)), Verdict::Ok) if is_problem && stays(self.warning, part) => {
+                Verdict::Warning
+            }
+            (Some(Recover::Within(range)), Verdict::Ok)
+                if is_problem && range.violated_by(value) =>
+            {
+                match self.warning {
+                    Some(_) => Verdict::Warning,
+                    None => Verdict::Critical,
+                }
+            }
+            (Some(_) | None, verdict) => verdict,
         }
     }
 
@@ -589,6 +634,30 @@ mod tests {
         assert_eq!(spec.in_words(), "warning above 85");
         assert_eq!(spec.patience.attempts, 5);
         assert_eq!(spec.patience.unknown_limit, 3);
+    }
+
+    #[test]
+    fn a_problem_is_over_when_it_is_over_by_enough() {
+        use Severity::{Critical, Ok, Warning};
+        let given = [("warning", "90"), ("critical", "100")];
+        let mut spec = Rules::default().resolve(&series(), &field(&given));
+        let check = |spec: &CheckSpec, value: f64, held: Severity, expect: Verdict| {
+            assert_eq!(spec.judge_held(value, held), expect, "{value} from {held}");
+        };
+        check(&spec, 89.0, Critical, Verdict::Ok);
+        spec.recover = Some(Recover::Part(0.1));
+        check(&spec, 89.0, Ok, Verdict::Ok);
+        check(&spec, 89.0, Warning, Verdict::Warning);
+        check(&spec, 81.0, Warning, Verdict::Ok);
+        check(&spec, 95.0, Critical, Verdict::Critical);
+        check(&spec, 89.0, Critical, Verdict::Warning);
+        check(&spec, 81.0, Critical, Verdict::Ok);
+        check(&spec, 101.0, Warning, Verdict::Critical);
+        spec.recover = Some(Recover::Within(Range::parse_munin("70").unwrap()));
+        check(&spec, 80.0, Critical, Verdict::Warning);
+        check(&spec, 70.0, Critical, Verdict::Ok);
+        spec.warning = None;
+        check(&spec, 80.0, Critical, Verdict::Critical);
     }
 
     #[test]

@@ -146,6 +146,19 @@ impl Range {
         }
     }
 
+    /// The range of those good readings that lie away from the ends by `part` of each end (0.05: 94.05 below 99), where there
+    /// are such; otherwise the range itself.
+    #[must_use]
+    pub fn tightened(self, part: f64) -> Self {
+        let inward = if self.inside { -part } else { part };
+        let tightened = Self {
+            start: self.start.map(|start| start + start.abs() * inward),
+            end: self.end.map(|end| end - end.abs() * inward),
+            inside: self.inside,
+        };
+        tightened.in_order().unwrap_or(self)
+    }
+
     fn in_order(self) -> Result<Self, RangeError> {
         match (self.start, self.end) {
             (Some(start), Some(end)) if start > end => Err(RangeError::Reversed {
@@ -295,6 +308,19 @@ mod tests {
             "~",
             "range \"~\": expected `[@]start:end`, `end`, `start:` or `~:end`, found \"~\"",
         );
+    }
+
+    #[test]
+    fn a_tighter_range_has_fewer_good_readings() {
+        let check = |text, expect: &str| {
+            let range = Range::parse_nagios(text).unwrap();
+            assert_eq!(range.tightened(0.1).to_string(), expect, "{text}");
+        };
+        check("~:100", ":90");
+        check("-10:", "-9:");
+        check("10:100", "11:90");
+        check("@10:100", "@9:110");
+        check("95:100", "95:100");
     }
 
     #[test]

@@ -71,7 +71,10 @@ impl Engine {
         let value = by.scale.value(check.previous, reading, at);
         let patience = by.spec.patience;
         let judged = match value {
-            Value::Known(number) => Some((by.spec.judge(number), Some(number))),
+            Value::Known(number) => Some((
+                by.spec.judge_held(number, check.state.severity),
+                Some(number),
+            )),
             Value::Unknown => Some((Verdict::Unknown, None)),
             Value::Pending => None,
         };

@@ -8,7 +8,9 @@ use ravenry_alerts::budget::{Budget, Remind};
 use ravenry_alerts::channel::{MailSettings, Security};
 use ravenry_alerts::check::CheckName;
 use ravenry_alerts::route::{Among, RouteRule};
-use ravenry_alerts::rule::{Contact, ContactName, DownAfter, FieldRule, HostRule, Limit, Rules};
+use ravenry_alerts::rule::{
+    Contact, ContactName, DownAfter, FieldRule, HostRule, Limit, Recover, Rules,
+};
 use ravenry_alerts::severity::Severity;
 use ravenry_alerts::topology::{CheckSet, Dependency, Quorum, Share};
 use ravenry_plugins::name::{HostName, NameError, SeriesName, VerdictName};
@@ -249,7 +251,7 @@ fn read_defaults(rules: &mut Rules, section: &mut Section<'_, '_>, calendar: &Ca
 }
 
 /// What a threshold that says nothing is told to say.
-const THRESHOLD_SAYS: &str = "expected at least one of warning, critical, attempts, unknown_limit, freshness, contacts, severities, escalation, told_in, judged_in, mute";
+const THRESHOLD_SAYS: &str = "expected at least one of warning, critical, recover, attempts, unknown_limit, freshness, contacts, severities, escalation, told_in, judged_in, mute";
 
 fn read_threshold(section: &mut Section<'_, '_>, calendar: &Calendar) -> FieldRule {
     let rule = FieldRule {
@@ -258,6 +260,7 @@ fn read_threshold(section: &mut Section<'_, '_>, calendar: &Calendar) -> FieldRu
         field: section.parsed("field").unwrap_or_default(),
         warning: section.scalar_by("warning", parse_limit),
         critical: section.scalar_by("critical", parse_limit),
+        recover: section.scalar_by("recover", parse_recover),
         attempts: count(section, "attempts"),
         unknown_limit: count(section, "unknown_limit"),
         freshness: span(section, "freshness").filter(|it| !it.is_zero()),
@@ -271,6 +274,7 @@ fn read_threshold(section: &mut Section<'_, '_>, calendar: &Calendar) -> FieldRu
     };
     let says = rule.warning.is_some()
         || rule.critical.is_some()
+        || rule.recover.is_some()
         || rule.attempts.is_some()
         || rule.unknown_limit.is_some()
         || rule.freshness.is_some()
@@ -451,6 +455,19 @@ fn parse_limit(text: &str) -> Result<Limit, String> {
             .map(Limit::Range)
             .map_err(|error| error.to_string()),
     }
+}
+
+/// `5%`, or a range.
+fn parse_recover(text: &str) -> Result<Recover, String> {
+    let Some(percent) = text.strip_suffix('%') else {
+        return Range::parse_munin(text)
+            .map(Recover::Within)
+            .map_err(|error| error.to_string());
+    };
+    let part = percent.trim().parse::<f64>().ok();
+    part.filter(|percent| *percent > 0.0 && *percent < 100.0)
+        .map(|percent| Recover::Part(percent / 100.0))
+        .ok_or_else(|| format!("expected a part such as \"5%\", or a range, found {text:?}"))
 }
 
 fn parse_down_after(text: &str) -> Result<DownAfter, String> {

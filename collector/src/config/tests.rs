@@ -91,7 +91,7 @@ fn every_problem_is_named_with_its_line() {
             ravenry.toml:5: store.layout: expected "standard", "munin", "huge" or "custom ...", found "cacti"
             ravenry.toml:6: store.flush_interval: expected a duration from 1s to 1h, found 2d
             ravenry.toml:8: threshold.warning: range "high": expected `max`, `min:max`, `min:` or `:max`, found "high"
-            ravenry.toml:9: threshold.warning: expected at least one of warning, critical, attempts, unknown_limit, freshness, contacts, severities, escalation, told_in, judged_in, mute
+            ravenry.toml:9: threshold.warning: expected at least one of warning, critical, recover, attempts, unknown_limit, freshness, contacts, severities, escalation, told_in, judged_in, mute
             ravenry.toml:11: contact.bob.channels: expected a way to reach it: channels, mail, pager or webhook, found none
             ravenry.toml:13: contact.eve.mail: expected a mail address such as "ops@example.net", found "eve": Invalid input
             ravenry.toml:14: group.a//b.hosts: expected at least one host name or pattern, found none
