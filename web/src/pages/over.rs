@@ -7,8 +7,10 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use chrono_tz::Tz;
 use ravenry_alerts::severity::Severity;
-use ravenry_plugins::name::{FieldName, GraphName, GroupName};
+use ravenry_plugins::name::{FieldName, GraphName, GroupName, HostName};
+use ravenry_plugins::timestamp::Timestamp;
 
 use crate::choice::Choice;
 use crate::combined::{Combined, Form};
@@ -22,7 +24,7 @@ use crate::parameter::{Parameters, Segments};
 use crate::period::Period;
 use crate::picture;
 use crate::refusal::Refusal;
-use crate::shot::Shot;
+use crate::shot::{Shot, Size};
 use crate::site::Site;
 use crate::source::{GraphDetail, Source};
 use crate::span::Span;
@@ -116,6 +118,19 @@ impl Asked {
         self.form.map_or("each", Form::as_str)
     }
 
+    fn shot(
+        &self,
+        detail: &GraphDetail,
+        period: Period,
+        (zone, now): (Tz, Timestamp),
+        size: Size,
+    ) -> Shot {
+        match self.span {
+            Some(span) => Shot::over(detail, &span, zone, now, size),
+            None => Shot::of(detail, period, zone, now, size),
+        }
+    }
+
     fn here(&self) -> Address {
         let group = self
             .group
@@ -137,10 +152,6 @@ impl OverPage {
         let combined = Combined::of(source, of, asked.group.as_ref(), form)?;
         let here = asked.here();
         let own = here.without(&["start", "end"]).without(&CHOICES);
-        let shot = |detail: &GraphDetail, period: Period, size| match asked.span {
-            Some(span) => Shot::over(detail, &span, zone, now, size),
-            None => Shot::of(detail, period, zone, now, size),
-        };
         let periods = match (asked.form, asked.span) {
             (None, _) => &[][..],
             (Some(_), Some(_)) => &[Period::Day][..],
@@ -153,29 +164,13 @@ impl OverPage {
         };
         let title = &combined.detail.graph.title;
         let shots = periods.iter().map(|period| {
-            shot(&combined.detail, *period, size)
+            asked
+                .shot(&combined.detail, *period, (zone, now), size)
                 .at(&asked.path(), title, own.pairs())
                 .beside(&asked.choice)
         });
         let member = |host| source.graph(host, &asked.graph);
         let first = combined.hosts.iter().find_map(|(host, _)| member(host));
-        let hide = |detail: &GraphDetail| {
-            let others = detail
-                .graph
-                .fields
-                .iter()
-                .filter(|field| field.name != asked.field);
-            let others: Vec<&str> = others.map(|field| field.name.as_str()).collect();
-            others.join(",")
-        };
-        let cards_max = if asked.form.is_none() { CARDS_MAX } else { 0 };
-        let members = combined.hosts.iter().take(cards_max);
-        let cards = members.filter_map(|(host, _)| {
-            let graph = member(host)?;
-            let shot = shot(&graph, Period::Day, Shot::CARD);
-            let shot = shot.beside(&asked.choice).hiding(&hide(&graph));
-            Some(Card { graph, shot })
-        });
         let rows = combined
             .hosts
             .iter()
@@ -208,7 +203,7 @@ impl OverPage {
             forms: steps.to_vec(),
             fields: fields.collect(),
             shots: shots.collect(),
-            cards: cards.collect(),
+            cards: cards(source, &combined, asked, (zone, now)),
             rows: rows.collect(),
             hosts: combined.hosts.len(),
             time: TimeLine::of(asked.span, &here, &frame, now),
@@ -216,6 +211,31 @@ impl OverPage {
             frame: frame.with_counts(source),
         })
     }
+}
+
+/// Each host's own picture of the field alone, where that is asked for.
+fn cards(
+    source: &dyn Source,
+    combined: &Combined,
+    asked: &Asked,
+    when: (Tz, Timestamp),
+) -> Vec<Card> {
+    let cards_max = if asked.form.is_none() { CARDS_MAX } else { 0 };
+    let card = |(host, _): &(HostName, Option<f64>)| {
+        let graph = source.graph(host, &asked.graph)?;
+        let fields = graph.graph.fields.iter();
+        let others = fields.filter(|field| field.name != asked.field);
+        let others: Vec<&str> = others.map(|field| field.name.as_str()).collect();
+        let shot = asked.shot(&graph, Period::Day, when, Shot::CARD);
+        let shot = shot.beside(&asked.choice).hiding(&others.join(","));
+        Some(Card { graph, shot })
+    };
+    combined
+        .hosts
+        .iter()
+        .take(cards_max)
+        .filter_map(card)
+        .collect()
 }
 
 /// What is no part of a picture's own address: it is put there as far as the picture has room for it.

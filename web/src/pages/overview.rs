@@ -8,6 +8,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use ravenry_plugins::graph::Field;
 use ravenry_plugins::name::{FieldName, GraphName, GroupName, HostName};
 use ravenry_plugins::range::Range;
 
@@ -286,6 +287,21 @@ impl Summary {
     }
 }
 
+/// The colour of a reading: that of the threshold that it violates, else from pale to strong between `least` and `most`.
+fn class_of(declared: Option<&Field>, value: f64, (least, most): (f64, f64)) -> &'static str {
+    const LEVELS: [&str; 6] = ["h0", "h1", "h2", "h3", "h4", "h5"];
+    let outside = |range: Option<Range>| range.is_some_and(|range| range.violated_by(value));
+    match declared {
+        Some(field) if outside(field.critical) => "critical",
+        Some(field) if outside(field.warning) => "warning",
+        Some(_) | None => {
+            let share = (value - least) / (most - least);
+            let level = (share * 5.99).clamp(0.0, 5.0);
+            LEVELS.get(level as usize).copied().unwrap_or("h0")
+        }
+    }
+}
+
 /// Hosts by the last reading of a field.
 struct Shown {
     graph: GraphName,
@@ -330,27 +346,13 @@ impl Shown {
             .fold(f64::NEG_INFINITY, f64::max)
             .max(least);
         let declared = like.graph.field(field.as_str());
-        let class = |value: f64| {
-            const LEVELS: [&str; 6] = ["h0", "h1", "h2", "h3", "h4", "h5"];
-            let outside =
-                |range: Option<Range>| range.is_some_and(|range| range.violated_by(value));
-            match declared {
-                Some(field) if outside(field.critical) => "critical",
-                Some(field) if outside(field.warning) => "warning",
-                Some(_) | None => {
-                    let share = (value - least) / (most - least);
-                    let level = (share * 5.99).clamp(0.0, 5.0);
-                    LEVELS.get(level as usize).copied().unwrap_or("h0")
-                }
-            }
-        };
         let text = |value| over::reading(Some(&like), field, Some(value));
         let mark = |(host, value): (HostName, Option<f64>)| {
             let value = value.filter(|value| value.is_finite())?;
             let mark = Mark {
                 value,
                 text: text(value),
-                class: class(value),
+                class: class_of(declared, value, (least, most)),
             };
             Some((host, mark))
         };
