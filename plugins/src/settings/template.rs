@@ -191,6 +191,8 @@ mod tests {
                 None None None
                 None None None
                 None None None
+                ! a.toml:2: rule.a: expected a whole number, found the text "one"
+                ! a.toml:3: template.x.d: unknown key for rule, which uses it; expected one of: use, a, b, c
                 ! a.toml:5: template.y.use: no template "z": expected [template.z]
                 ! b.toml:6: rule.use: expected a text or a list of texts, found the integer 1
                 ! b.toml:6: rule.use: no template "q": expected [template.q]
