@@ -232,11 +232,12 @@ fn ours(columns: &[Vec<f64>; 2], start: i64, expression: &str) -> Vec<String> {
         .collect()
 }
 
-/// Zeros without a sign, and the last digit with room for one: xport prints with a function of its own.
+/// Zeros without a sign, and the last digit with room for one: xport prints with a function of its own, which has no digits
+/// for numbers below the least normal one.
 fn alike(theirs: &str, ours: &str) -> bool {
     match (theirs.parse::<f64>(), ours.parse::<f64>()) {
         (Ok(theirs), Ok(ours)) if theirs.is_finite() => {
-            (theirs - ours).abs() <= 1.01e-10 * ours.abs()
+            (theirs - ours).abs() <= (1.01e-10 * ours.abs()).max(f64::MIN_POSITIVE)
         }
         (_, _) => theirs == ours,
     }
